@@ -1,0 +1,125 @@
+package api
+
+import (
+	"context"
+
+	"muster/task"
+)
+
+// Backend is what the handlers need of a master. Methods that write work on the
+// leader alone and otherwise return a *task.Error with CodeNotLeader (safe to
+// repeat at the leader), CodeNoLeader, or CodeOutcomeUnknown (the write may
+// have happened). Refusals are *task.Error; any other error is internal, except
+// a context's. Every method is safe for concurrent use and ends when ctx does.
+type Backend interface {
+	// Leader returns the leader's configured API URL (empty when unknown) and
+	// whether this node is the leader.
+	Leader() (apiURL string, self bool)
+
+	// Read returns a picture of the state. It waits, until ctx ends, for what
+	// opts ask, and then returns CodeIndexNotReached, or CodeNoLeader.
+	Read(ctx context.Context, opts ReadOptions) (View, error)
+
+	// AwaitTask returns when the task is done, or with ctx's error. An unknown
+	// id is CodeTaskNotFound.
+	AwaitTask(ctx context.Context, id task.ID) error
+
+	// Submit finds a slave and records the task, or refuses: CodeFullCapacity
+	// (with Capacity), CodeNoSlaveForKind, CodeKeyReused, CodeOverloaded.
+	Submit(ctx context.Context, s Submission) (Submitted, error)
+
+	// Results records a slave's results. The verdicts are in order.
+	Results(ctx context.Context, r task.Report) ([]task.Verdict, error)
+
+	// RegisterSlave dials the slave back and puts it into the registry:
+	// CodeSlaveUnreachable, CodeWrongIncarnation, CodeNameTaken.
+	RegisterSlave(ctx context.Context, r task.Registration) (task.Slave, error)
+
+	// LeaveSlave records that a slave has said goodbye.
+	LeaveSlave(ctx context.Context, name, incarnation string) (task.Slave, error)
+
+	// Masters lists the masters with their roles.
+	Masters() []task.Master
+
+	// Join takes a master in. It returns when the master is a member and votes,
+	// or refuses and has changed nothing.
+	Join(ctx context.Context, r task.JoinRequest) (Joined, error)
+
+	// RemoveMaster takes a master out.
+	RemoveMaster(ctx context.Context, id string) error
+
+	// TransferLeadership hands leadership to the master.
+	TransferLeadership(ctx context.Context, id string) error
+
+	// Status describes this node.
+	Status() Status
+
+	// Ready returns nil when a leader is known and this node is caught up, and
+	// otherwise says what is missing.
+	Ready() error
+}
+
+// ReadOptions are the consistency that a reader asks for.
+type ReadOptions struct {
+	MinIndex     uint64 // wait to have applied this index
+	Linearizable bool   // at the leader: see everything acknowledged before now
+}
+
+// View is an immutable picture of the state.
+type View interface {
+	Index() uint64
+	Task(id task.ID) (task.Task, bool)
+	List(q task.Query) task.Page
+	Counts() task.Counts
+	Capacity() task.Capacity
+	Slaves() []task.Slave // in registration order; LastSeenAt set on the leader
+	Slave(name string) (task.Slave, bool)
+}
+
+// Submission is a task to be submitted.
+type Submission struct {
+	Spec    task.Spec
+	Key     string // Idempotency-Key, empty for none
+	Explain bool   // report who was asked
+}
+
+// Submitted is the answer to a Submission.
+type Submitted struct {
+	Task     task.Task
+	Existing bool    // the key was known: an earlier task, as it is now
+	Asked    []Asked // with Explain
+}
+
+// Asked is one line of the dialogue that found a slave.
+type Asked struct {
+	Slave  string
+	Answer string // "I am available.", "I am not available." or "" for silence
+	From   string // "slave": asked over the wire; "books": known without asking
+}
+
+// Joined is the answer to a join.
+type Joined struct {
+	ClusterID string
+	Masters   []task.Master
+}
+
+// Status describes one node.
+type Status struct {
+	ID           string
+	ClusterID    string
+	Version      string
+	Role         task.Role
+	Voter        bool
+	Term         uint64
+	LeaderID     string
+	LeaderURL    string
+	AppliedIndex uint64 // index of the last applied command entry
+	// LeaderContactMS is the time since the leader was last heard; 0 on the
+	// leader, -1 if never.
+	LeaderContactMS int64
+	Fingerprint     string // of the state at AppliedIndex; see ?fingerprint=true
+	Counts          task.Counts
+	Capacity        task.Capacity
+	Ready           bool
+	NotReady        string // why not
+}

@@ -1,0 +1,61 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+
+	"muster/fsm"
+	"muster/task"
+)
+
+// Log commits commands. The proposals of one call land next to each other in
+// one entry; the outcomes are in order. It returns once the entry is applied
+// here. An error is ErrNotCommitted (nothing happened: safe to plan again),
+// a *task.Error that says why nothing was tried (not_leader, overloaded,
+// disk_low: nothing happened), or anything else: the fate is unknown.
+type Log interface {
+	Propose(ctx context.Context, proposals ...fsm.Proposal) ([]fsm.Outcome, error)
+}
+
+// ErrNotCommitted says that a proposal surely did not and will not happen.
+var ErrNotCommitted = errors.New("not committed")
+
+// Source is where the dispatcher sees the state. Events of one entry are
+// visible in a subscription before Propose returns for that entry.
+type Source interface {
+	View() *fsm.View
+	// Subscribe returns the events of all entries applied after the returned
+	// view, in log order.
+	Subscribe() (*fsm.View, Subscription)
+}
+
+// Subscription is a bounded queue of events.
+type Subscription interface {
+	// Ready has a value when Take would return something.
+	Ready() <-chan struct{}
+	// Take empties the queue. Overflowed tells that events were dropped: the
+	// subscriber must start again from a View.
+	Take() (events []fsm.Event, overflowed bool)
+	Close()
+}
+
+// Sender talks to slaves. Every call carries a stamp, ends with ctx, and
+// returns one of the errors below (wrapped) or nil.
+type Sender interface {
+	// Available asks "are you available?".
+	Available(ctx context.Context, url string, stamp task.Stamp) (task.Availability, error)
+	// Send hands attempts to an incarnation. The receipts are in order.
+	Send(ctx context.Context, url string, stamp task.Stamp, incarnation string, orders []task.Order) ([]task.Receipt, task.Availability, error)
+	// Held lists the attempts that the slave has.
+	Held(ctx context.Context, url string, stamp task.Stamp) ([]task.Held, task.Availability, error)
+	// Cancel stops one attempt; a slave that does not have it says so with nil.
+	Cancel(ctx context.Context, url string, stamp task.Stamp, incarnation string, id task.ID, attempt uint32) (task.Availability, error)
+}
+
+// What a Sender's error means. They are declared in package task, where both
+// sides can see them.
+var (
+	errUnreached        = task.ErrUnreached
+	errWrongIncarnation = task.ErrWrongIncarnation
+	errStaleStamp       = task.ErrStaleStamp
+)

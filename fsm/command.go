@@ -1,0 +1,157 @@
+package fsm
+
+import "muster/task"
+
+// EnvelopeVersion is the version of the envelope that this build writes.
+const EnvelopeVersion = 1
+
+// Number identifies a command in the log, for ever. Numbers are append-only: a
+// command that needs a new field gets a new number.
+type Number uint32
+
+// The command numbers.
+const (
+	NumberSubmitTask    Number = 1
+	NumberAssignTask    Number = 2
+	NumberCompleteTask  Number = 3
+	NumberGiveUpAttempt Number = 4
+	NumberRegisterSlave Number = 5
+	NumberLoseSlave     Number = 6
+	NumberLeaveSlave    Number = 7
+	NumberPutMaster     Number = 8
+	NumberRemoveMaster  Number = 9
+
+	// HighestNumber is the highest number that this build understands.
+	HighestNumber = NumberRemoveMaster
+)
+
+// Envelope is what one log entry carries: 1…N commands that were committed
+// together, each with an outcome of its own.
+type Envelope struct {
+	Term      uint64      // of the proposer
+	Stamp     task.Millis // the proposer's wall clock
+	Proposals []Proposal
+}
+
+// Proposal is one command and the term that it is bound to.
+type Proposal struct {
+	// Term, if not 0, must be the term of the entry that carries the command;
+	// otherwise the command is refused with stale_term. A dispatcher binds all
+	// that it decides to its own term.
+	Term    uint64
+	Command Command
+}
+
+// Command is one of the types below.
+type Command interface {
+	Number() Number
+}
+
+// SubmitTask records a new task. If Key is known, the outcome's Value is the
+// known task and nothing changes (key_reused if the specs differ). With Assign,
+// the task is in progress at once, or refused as a whole if the slave can't
+// take it; without, it is pending. Value: Submitted.
+type SubmitTask struct {
+	Spec   task.Spec
+	Key    string
+	Assign *Place
+}
+
+// Place names an incarnation of a slave.
+type Place struct {
+	Slave       string
+	Incarnation string
+}
+
+// Submitted is the Value of a SubmitTask.
+type Submitted struct {
+	Task     task.Task
+	Existing bool // the key was known; Task is that task as it is now
+}
+
+// AssignTask starts the next attempt of a pending task. Refusals: not_pending,
+// stale_attempt, slave_not_found, slave_not_alive, wrong_incarnation,
+// slave_full, task_not_found. Value: nil.
+type AssignTask struct {
+	Attempt task.Attempt
+}
+
+// CompleteTask ends the current attempt with a result. A repeat of the accepted
+// result is accepted again and changes nothing. Refusals: stale_attempt,
+// task_not_found. Value: nil.
+type CompleteTask struct {
+	Attempt task.Attempt
+	Result  task.Result // its ID and Attempt are those of Attempt
+}
+
+// GiveUpAttempt ends the current attempt without a result. Began tells whether
+// its execution may have begun. Refusals as for CompleteTask. Value: nil.
+type GiveUpAttempt struct {
+	Attempt task.Attempt
+	Began   bool
+	Reason  string
+}
+
+// RegisterSlave puts a slave into the registry. A known name keeps its place in
+// the order; a new incarnation of it gives up all attempts of the old one, with
+// NotBegun naming those that are known never to have begun. An unchanged
+// registration of an alive slave changes nothing. Value: nil.
+type RegisterSlave struct {
+	Registration task.Registration
+	NotBegun     []task.Attempt
+}
+
+// LoseSlave marks an incarnation lost and gives up its attempts, like
+// RegisterSlave. Refusals: slave_not_found, wrong_incarnation. Value: nil.
+type LoseSlave struct {
+	Place    Place
+	Reason   string
+	NotBegun []task.Attempt
+}
+
+// LeaveSlave marks an incarnation left and gives up attempts that it still has,
+// like LoseSlave. Value: nil.
+type LeaveSlave struct {
+	Place    Place
+	NotBegun []task.Attempt
+}
+
+// PutMaster adds or replaces a master's entry. Value: nil.
+type PutMaster struct {
+	ID          string
+	RaftAddress string
+	APIURL      string
+	Commands    uint32
+}
+
+// RemoveMaster drops a master's entry. Refusal: master_not_found. Value: nil.
+type RemoveMaster struct {
+	ID string
+}
+
+// Number returns NumberSubmitTask.
+func (SubmitTask) Number() Number { return NumberSubmitTask }
+
+// Number returns NumberAssignTask.
+func (AssignTask) Number() Number { return NumberAssignTask }
+
+// Number returns NumberCompleteTask.
+func (CompleteTask) Number() Number { return NumberCompleteTask }
+
+// Number returns NumberGiveUpAttempt.
+func (GiveUpAttempt) Number() Number { return NumberGiveUpAttempt }
+
+// Number returns NumberRegisterSlave.
+func (RegisterSlave) Number() Number { return NumberRegisterSlave }
+
+// Number returns NumberLoseSlave.
+func (LoseSlave) Number() Number { return NumberLoseSlave }
+
+// Number returns NumberLeaveSlave.
+func (LeaveSlave) Number() Number { return NumberLeaveSlave }
+
+// Number returns NumberPutMaster.
+func (PutMaster) Number() Number { return NumberPutMaster }
+
+// Number returns NumberRemoveMaster.
+func (RemoveMaster) Number() Number { return NumberRemoveMaster }

@@ -1,0 +1,35 @@
+package fsm
+
+import "muster/task"
+
+// Outcome is what applying one command came to. It is equal on every replica.
+type Outcome struct {
+	Value  any         // by command; see there
+	Err    *task.Error // a refusal; the state did not change
+	Events []Event     // what changed, in order
+}
+
+// EventKind tells what an Event says.
+type EventKind uint8
+
+// The events. Task events carry the task as it is after the change.
+const (
+	TaskSubmitted   EventKind = iota + 1 // a new task, pending
+	TaskAssigned                         // an attempt began its way; also right after TaskSubmitted
+	TaskGivenUp                          // Attempt ended without a result; the task is pending
+	TaskDone                             // the task ended; Attempt is the one that ended with it, if any
+	SlaveRegistered                      // a new name, a new incarnation, or a changed entry
+	SlaveGone                            // lost or left
+	MasterPut
+	MasterRemoved
+)
+
+// Event is one change of the state, as data: whoever wants to log, count, wake
+// or send reacts to it outside of Apply.
+type Event struct {
+	Kind    EventKind
+	Task    *task.Task   // of task events; never mutated afterwards
+	Attempt task.Attempt // of TaskAssigned, TaskGivenUp, TaskDone
+	Slave   *task.Slave  // of slave events
+	Master  *task.Master // of master events
+}

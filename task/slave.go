@@ -1,0 +1,72 @@
+package task
+
+// Bounds of a registration.
+const (
+	MaxSlots     = 1 << 16
+	MaxNameBytes = 128
+	MaxURLBytes  = 1024
+	MaxKinds     = 64
+)
+
+// SlaveState tells whether a slave may be given tasks.
+type SlaveState uint8
+
+// The slave states.
+const (
+	SlaveAlive    SlaveState = iota + 1
+	SlaveDraining            // finishes what it has, takes nothing new
+	SlaveLost                // silent for too long
+	SlaveLeft                // said goodbye; keeps its place in the order
+)
+
+var slaveStateNames = [...]string{"", "alive", "draining", "lost", "left"}
+
+// String returns the wire name: alive, draining, lost or left.
+func (s SlaveState) String() string { return name(slaveStateNames[:], int(s)) }
+
+// ParseSlaveState is the inverse of SlaveState.String.
+func ParseSlaveState(s string) (SlaveState, bool) {
+	i, ok := parse(slaveStateNames[:], s)
+	return SlaveState(i), ok
+}
+
+// Kind is a kind of task that a slave runs.
+type Kind struct {
+	Name       string
+	Idempotent bool
+}
+
+// Slave is one entry of the slave registry.
+type Slave struct {
+	Name        string
+	URL         string // base URL that the leader calls, without a trailing slash
+	Slots       int    // tasks at once
+	Busy        int    // attempts assigned and not ended, a counter of the state
+	State       SlaveState
+	Incarnation string // random, new at every start of the process
+	Kinds       []Kind // sorted by name; never mutated
+	Order       uint64 // place in registration order; kept for ever
+
+	RegisteredAt Millis
+	LastSeenAt   Millis // known to the leader alone; not replicated, 0 elsewhere
+	Index        uint64 // log index of the last change
+}
+
+// Runs reports whether the slave declared the kind.
+func (s *Slave) Runs(kind string) bool {
+	for i := range s.Kinds {
+		if s.Kinds[i].Name == kind {
+			return true
+		}
+	}
+	return false
+}
+
+// Registration is what a slave says of itself when it registers.
+type Registration struct {
+	Name        string
+	URL         string
+	Slots       int
+	Incarnation string
+	Kinds       []Kind
+}
