@@ -51,8 +51,8 @@ type Backend interface {
 	// TransferLeadership hands leadership to the master.
 	TransferLeadership(ctx context.Context, id string) error
 
-	// Status describes this node.
-	Status() Status
+	// Status describes this node; fingerprint asks for Status.Fingerprint too.
+	Status(fingerprint bool) Status
 
 	// Ready returns nil when a leader is known and this node is caught up, and
 	// otherwise says what is missing.
@@ -105,8 +105,15 @@ type Joined struct {
 
 // Status describes one node.
 type Status struct {
-	ID           string
-	ClusterID    string
+	ID        string
+	ClusterID string // empty until this master belongs to a cluster
+	// DiskID is random, made when the data directory was first used. Founders
+	// are the disk ids, by master id, that this master's cluster was formed
+	// from; empty until it is formed. They tell a master that was wiped from
+	// one that is new.
+	DiskID   string
+	Founders map[string]string
+
 	Version      string
 	Role         task.Role
 	Voter        bool
@@ -117,7 +124,9 @@ type Status struct {
 	// LeaderContactMS is the time since the leader was last heard; 0 on the
 	// leader, -1 if never.
 	LeaderContactMS int64
-	Fingerprint     string // of the state at AppliedIndex; see ?fingerprint=true
+	// Fingerprint is of the state at AppliedIndex; only when asked for, as it
+	// reads the whole state.
+	Fingerprint string
 	Counts          task.Counts
 	Capacity        task.Capacity
 	Ready           bool

@@ -2,7 +2,6 @@ package dispatch
 
 import (
 	"context"
-	"errors"
 
 	"muster/fsm"
 	"muster/task"
@@ -10,15 +9,12 @@ import (
 
 // Log commits commands. The proposals of one call land next to each other in
 // one entry; the outcomes are in order. It returns once the entry is applied
-// here. An error is ErrNotCommitted (nothing happened: safe to plan again),
-// a *task.Error that says why nothing was tried (not_leader, overloaded,
-// disk_low: nothing happened), or anything else: the fate is unknown.
+// here. An error that is a *task.Error with another code than outcome_unknown
+// (not_leader, overloaded, disk_low …) says that nothing happened and nothing
+// will; after any other error the fate is unknown.
 type Log interface {
 	Propose(ctx context.Context, proposals ...fsm.Proposal) ([]fsm.Outcome, error)
 }
-
-// ErrNotCommitted says that a proposal surely did not and will not happen.
-var ErrNotCommitted = errors.New("not committed")
 
 // Source is where the dispatcher sees the state. Events of one entry are
 // visible in a subscription before Propose returns for that entry.
@@ -40,7 +36,8 @@ type Subscription interface {
 }
 
 // Sender talks to slaves. Every call carries a stamp, ends with ctx, and
-// returns one of the errors below (wrapped) or nil.
+// returns nil, task.ErrUnreached, task.ErrWrongIncarnation or task.ErrStaleStamp
+// (wrapped), or another error: unclear, the slave may have got the request.
 type Sender interface {
 	// Available asks "are you available?".
 	Available(ctx context.Context, url string, stamp task.Stamp) (task.Availability, error)
@@ -51,11 +48,3 @@ type Sender interface {
 	// Cancel stops one attempt; a slave that does not have it says so with nil.
 	Cancel(ctx context.Context, url string, stamp task.Stamp, incarnation string, id task.ID, attempt uint32) (task.Availability, error)
 }
-
-// What a Sender's error means. They are declared in package task, where both
-// sides can see them.
-var (
-	errUnreached        = task.ErrUnreached
-	errWrongIncarnation = task.ErrWrongIncarnation
-	errStaleStamp       = task.ErrStaleStamp
-)

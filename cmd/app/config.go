@@ -1,0 +1,55 @@
+package app
+
+import (
+	"log/slog"
+	"time"
+)
+
+// MasterConfig configures one master. The zero value of a field takes the
+// default that its comment names.
+type MasterConfig struct {
+	ID            string // required; never reused for another disk
+	DataDir       string // required
+	RaftListen    string // host:port, required
+	RaftAdvertise string // host:port that other masters dial; default: RaftListen
+	APIListen     string // host:port, required
+	APIAdvertise  string // base URL for clients and slaves; default: http://APIListen
+
+	// One of the three ways to get a cluster; none is needed for a data
+	// directory that already belongs to one.
+	Bootstrap bool     // a cluster of one, that others join
+	Join      []string // API URLs of masters to join
+	Masters   []Peer   // the identical list of all founding masters
+
+	ForwardFromFollowers bool          // followers carry writes to the leader instead of redirecting
+	QuestionTTL          time.Duration // how long a slave's answer serves; 0: ask for every task
+	SlaveTimeout         time.Duration // silence after which a slave is lost; default 5 s
+	Profile              string        // "lan" (default) or "wan": Raft's time-outs
+	SnapshotThreshold    uint64        // log entries between snapshots; default 8192
+	MinFreeDisk          uint64        // bytes below which no new task is taken; default 64 MiB
+
+	Version string
+	Logger  *slog.Logger // default: discard
+}
+
+// Peer is one founding master.
+type Peer struct {
+	ID          string
+	RaftAddress string
+	APIURL      string
+}
+
+// SlaveConfig configures one slave that evaluates expressions.
+type SlaveConfig struct {
+	Name      string   // required
+	Listen    string   // host:port, required
+	Advertise string   // base URL that masters call; default: http://Listen
+	Slots     int      // default 1
+	Masters   []string // API URLs, at least one
+	// EvaluateCommand starts the child process that evaluates expressions;
+	// default: this executable with the argument "evaluate-child".
+	EvaluateCommand []string
+	DrainTimeout    time.Duration // after SIGTERM; default 30 s
+
+	Logger *slog.Logger // default: discard
+}
