@@ -93,27 +93,30 @@ type GiveUpAttempt struct {
 }
 
 // RegisterSlave puts a slave into the registry. A known name keeps its place in
-// the order; a new incarnation of it gives up all attempts of the old one, with
-// NotBegun naming those that are known never to have begun. An unchanged
-// registration of an alive slave changes nothing. Value: nil.
+// the order; a new incarnation of it gives up all attempts of the old one. Begun
+// names those whose execution may have begun; an attempt that it does not name
+// never began (the leader sends nothing before its assignment is applied, so it
+// knows all that may have begun, and one assigned while this command was on its
+// way never did). An unchanged registration of an alive slave changes nothing.
+// Value: nil.
 type RegisterSlave struct {
 	Registration task.Registration
-	NotBegun     []task.Attempt
+	Begun        []task.Attempt // attempts that may have begun; others never did
 }
 
 // LoseSlave marks an incarnation lost and gives up its attempts, like
 // RegisterSlave. Refusals: slave_not_found, wrong_incarnation. Value: nil.
 type LoseSlave struct {
-	Place    Place
-	Reason   string
-	NotBegun []task.Attempt
+	Place  Place
+	Reason string
+	Begun  []task.Attempt // attempts that may have begun; others never did
 }
 
 // LeaveSlave marks an incarnation left and gives up attempts that it still has,
 // like LoseSlave. Value: nil.
 type LeaveSlave struct {
-	Place    Place
-	NotBegun []task.Attempt
+	Place Place
+	Begun []task.Attempt // attempts that may have begun; others never did
 }
 
 // PutMaster adds or replaces a master's entry. Value: nil.

@@ -1,1 +1,24 @@
+// Package dispatch decides who runs what next and makes it so. A new Dispatcher
+// is made for every term in which this master leads; it is built from the
+// replicated state alone and thrown away when leadership is lost.
+//
+// It knows a Log (to commit decisions), a Source (to see the state) and a Sender
+// (to talk to slaves), and nothing else: no Raft, no HTTP.
+//
+//	submit ──▶ line ──▶ ask slaves in turn ──▶ reserve ──▶ commit ──▶ answer ──▶ send
+//	                         (core)             (books)     (Log)               (Sender)
+//
+// The core is single-threaded and pure: inputs change its books, plan turns
+// waiting tasks and books into actions, and the loop around it carries the
+// actions out and feeds back what came of them. Time is an input.
+//
+//   - core.go      the core's inputs and outputs, and the plan
+//   - line.go      who waits: pending tasks first, then submits, per kind
+//   - books.go     what is known of each slave: free slots, last word, silence
+//   - submits.go   a submit's way from key look-up to its answer
+//   - attempts.go  an attempt's way from assignment to its end; re-attaching
+//   - lanes.go     the one request at a time to each slave
+//   - liveness.go  probes, silence, loss
+//   - registry.go  slaves that register and leave
+//   - loop.go      the Dispatcher: goroutines, timers, the public methods
 package dispatch

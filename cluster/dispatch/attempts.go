@@ -1,0 +1,166 @@
+package dispatch
+
+import (
+	"errors"
+	"time"
+
+	"muster/fsm"
+	"muster/task"
+)
+
+// attempt is one current assignment on its way through a slave.
+type attempt struct {
+	task.Attempt
+	order   task.Order
+	slave   *slaveBook
+	phase   phase
+	begun   bool // its execution may have begun
+	listed  int  // bytes that it adds to a send, roughly
+	dropped bool // no longer current
+}
+
+type phase uint8
+
+const (
+	phaseQueued   phase = iota // to be sent, or sent again
+	phaseSending               // in the request that is under way
+	phaseAccepted              // the slave has it
+)
+
+// addAttempt takes over an assignment that the state holds, and has it sent.
+func (c *core) addAttempt(s *slaveBook, t *task.Task, begun bool, now time.Time) {
+	cur, _ := t.Current()
+	a := &attempt{
+		Attempt: cur, slave: s, begun: begun,
+		order: task.Order{
+			ID: t.ID, Attempt: t.Attempt, Kind: t.Spec.Kind, Expression: t.Spec.Expression,
+			Parameters: t.Spec.Parameters, TimeoutMS: t.Spec.TimeoutMS,
+		},
+		listed: 128 + len(t.Spec.Expression),
+	}
+	for _, p := range t.Spec.Parameters {
+		a.listed += 32 + len(p.Name) + len(p.Value.Text)
+	}
+	c.attempts[a.ID] = a
+	s.held[a.ID] = a
+	s.sending++
+	s.lane.queue = append(s.lane.queue, a)
+	c.touch(s)
+	c.refresh(s, now)
+}
+
+// dropAttempt forgets an attempt that is no longer current; its slot is free.
+func (c *core) dropAttempt(at task.Attempt, now time.Time) {
+	a := c.attempts[at.ID]
+	if a == nil || a.Attempt != at {
+		return
+	}
+	a.dropped = true
+	if a.phase != phaseAccepted {
+		a.slave.sending--
+	}
+	delete(c.attempts, a.ID)
+	delete(a.slave.held, a.ID)
+	c.unpark(a.slave)
+	c.refresh(a.slave, now)
+}
+
+// requeue has an attempt sent again. The slave answers whether it has it,
+// finished it, or never saw it; so nobody waits for a time-out that an answer
+// can save.
+func (c *core) requeue(a *attempt) {
+	if a.dropped || a.phase == phaseQueued {
+		return
+	}
+	if a.phase == phaseAccepted {
+		a.slave.sending++
+	}
+	a.phase = phaseQueued
+	a.slave.lane.queue = append(a.slave.lane.queue, a)
+	c.touch(a.slave)
+}
+
+// received takes in a slave's receipts for a send.
+func (c *core) received(batch []*attempt, receipts []task.Receipt, now time.Time) {
+	for i, a := range batch {
+		if a.dropped {
+			continue
+		}
+		switch r := receipts[i]; r.Status {
+		case task.Accepted, task.Running:
+			c.accepted(a)
+		case task.Finished:
+			c.accepted(a)
+			c.propose(fsm.CompleteTask{Attempt: a.Attempt, Result: r.Result}, c.logged("record a result", a.slave))
+		case task.Refused:
+			// The fence makes the refusal final: no older request for this
+			// attempt can reach the slave any more. Only of a superseded
+			// attempt the slave may have forgotten that it ran.
+			a.begun = r.Reason == task.ReasonSuperseded
+			a.slave.pausedUntil = now.Add(refusalPause)
+			c.giveUp(a, "slave "+a.slave.rec.Name+" refused it: "+r.Reason)
+			c.refresh(a.slave, now)
+		}
+	}
+}
+
+func (c *core) accepted(a *attempt) {
+	if a.phase != phaseAccepted {
+		a.phase = phaseAccepted
+		a.slave.sending--
+	}
+}
+
+// unsent takes in that a send failed. What surely did not reach the slave goes
+// to another one, unless an earlier send of it may have; all else is sent again.
+// first tells which attempts no earlier request carried.
+func (c *core) unsent(s *slaveBook, batch []*attempt, first []bool, err error) {
+	unreached := errors.Is(err, task.ErrUnreached)
+	refused := unreached || errors.Is(err, task.ErrWrongIncarnation) || errors.Is(err, task.ErrStaleStamp)
+	for i, a := range batch {
+		if a.dropped {
+			continue
+		}
+		if refused && first[i] {
+			a.begun = false
+		}
+		if unreached && !a.begun {
+			c.giveUp(a, "slave "+s.rec.Name+" could not be reached")
+			continue
+		}
+		c.requeue(a)
+	}
+}
+
+// giveUp proposes that an attempt ends without a result. If that can't be
+// committed now, the attempt is sent again.
+func (c *core) giveUp(a *attempt, reason string) {
+	failed := c.logged("give up an attempt", a.slave)
+	c.propose(fsm.GiveUpAttempt{Attempt: a.Attempt, Began: a.begun, Reason: reason}, func(o fsm.Outcome, err error, now time.Time) {
+		failed(o, err, now)
+		if err != nil {
+			c.requeue(a)
+		}
+	})
+}
+
+// logged is the done of a proposal whose effect arrives as an event. A refusal
+// says that the state has moved on; an error, that this dispatcher is at its end.
+func (c *core) logged(what string, s *slaveBook) func(fsm.Outcome, error, time.Time) {
+	return func(_ fsm.Outcome, err error, _ time.Time) {
+		if err != nil {
+			c.cfg.Logger.Debug("could not "+what, "slave", s.rec.Name, "error", err)
+		}
+	}
+}
+
+// begun lists the attempts of a slave whose execution may have begun.
+func (s *slaveBook) begun() []task.Attempt {
+	var out []task.Attempt
+	for _, a := range s.held {
+		if a.begun {
+			out = append(out, a.Attempt)
+		}
+	}
+	return out
+}

@@ -1,0 +1,201 @@
+package dispatch
+
+import (
+	"time"
+
+	"github.com/tidwall/btree"
+
+	"muster/task"
+)
+
+// slaveBook is what the leader knows of one slave: the replicated entry, the
+// slots that are taken or promised, and the slave's own last word.
+type slaveBook struct {
+	rec      task.Slave
+	held     map[task.ID]*attempt // assigned to the current incarnation
+	sending  int                  // of these, how many the slave has not accepted yet
+	reserved int                  // promised to proposals on their way
+
+	heard   task.Availability // newest word of the current incarnation
+	heardAt time.Time         // zero: never
+	// credit is how many more attempts that word allows: its free slots, less
+	// what it did not count yet and what was promised since.
+	credit int
+
+	seenAt      time.Time // last sign of life
+	silentSince time.Time // first unanswered request since seenAt; zero: none
+	failedAt    time.Time // last unanswered request
+	probedAt    time.Time // last probe that liveness wanted
+	pausedUntil time.Time // not chosen before: it refused what it had offered
+	losing      bool      // a command that ends this incarnation is on its way
+
+	lane lane
+
+	due      time.Time // when liveness looks at it next
+	dueIndex int       // in the heap; -1: not in it
+
+	// Its kinds, and what it adds to their counters; see refresh.
+	kinds        []*kindBook
+	alive        bool // in the kinds' alive sets
+	candidate    bool // in the kinds' candidate sets
+	countedSlots int
+	countedBusy  int
+}
+
+// kindBook is what is known of the slaves that run one kind.
+type kindBook struct {
+	name       string
+	idempotent bool
+	// alive are the slaves that can run the kind, by registration order;
+	// candidates those of them that may have a free slot.
+	alive      btree.Map[uint64, *slaveBook]
+	candidates btree.Map[uint64, *slaveBook]
+	slots      int // of alive
+	busy       int
+	line       line
+}
+
+// word is what is known of a slave's free slots without asking.
+type word uint8
+
+const (
+	wordFull word = iota // no slot, or none to be had now
+	wordFree             // a slot for sure
+	wordAsk              // it has to be asked
+)
+
+// free is the number of slots that are neither taken nor promised.
+func (s *slaveBook) free() int { return s.rec.Slots - len(s.held) - s.reserved }
+
+// unsettled is the number of attempts that the slave's word may not count yet.
+func (s *slaveBook) unsettled() int { return s.sending + s.reserved }
+
+func (s *slaveBook) fresh(now time.Time, ttl time.Duration) bool {
+	return !s.heardAt.IsZero() && now.Sub(s.heardAt) < ttl
+}
+
+// choosable reports whether a task may be given to the slave if it has a slot.
+func (s *slaveBook) choosable(now time.Time) bool {
+	return s.rec.State == task.SlaveAlive && !s.losing && !now.Before(s.pausedUntil)
+}
+
+func (c *core) word(s *slaveBook, now time.Time) word {
+	switch {
+	case !s.choosable(now):
+		return wordFull
+	case c.literal():
+		return wordAsk
+	case !s.silentSince.IsZero() || s.free() <= 0:
+		return wordFull
+	case !s.fresh(now, c.cfg.QuestionTTL):
+		return wordAsk
+	case s.heard.Free <= 0:
+		return wordFull
+	case s.credit > 0:
+		return wordFree
+	default:
+		return wordAsk
+	}
+}
+
+// needsQuestion tells whether the wire has to be used for those who wait for the
+// slave's word. It need not when attempts that it will soon answer for are what
+// holds its word back.
+func (c *core) needsQuestion(s *slaveBook, now time.Time) bool {
+	return c.literal() || !s.fresh(now, c.cfg.QuestionTTL) || s.unsettled() == 0
+}
+
+// hear takes a slave's word. An older word of the same incarnation than one
+// already heard only counts as a sign of life; another incarnation's is ignored.
+func (c *core) hear(s *slaveBook, a task.Availability, now time.Time) {
+	if a.Incarnation != s.rec.Incarnation {
+		return
+	}
+	s.seenAt, s.silentSince, s.failedAt = now, time.Time{}, time.Time{}
+	c.seen.Store(s.rec.Name, now)
+	if s.heardAt.IsZero() || a.Counter >= s.heard.Counter {
+		s.heard, s.heardAt = a, now
+		s.credit = a.Free - s.unsettled()
+	}
+	if a.Free > 0 {
+		c.unpark(s)
+	}
+	c.refresh(s, now)
+}
+
+// reserve promises a slot.
+func (c *core) reserve(s *slaveBook, now time.Time) {
+	s.reserved++
+	s.credit--
+	c.refresh(s, now)
+}
+
+// unreserve takes a promise back, because it was kept or refused.
+func (c *core) unreserve(s *slaveBook, now time.Time) {
+	s.reserved--
+	c.unpark(s)
+	c.touch(s)
+	c.refresh(s, now)
+}
+
+// refresh brings the kinds' sets and counters in line with the slave, and sets
+// when liveness looks at it next.
+func (c *core) refresh(s *slaveBook, now time.Time) {
+	alive := s.rec.State == task.SlaveAlive
+	full := s.fresh(now, c.cfg.QuestionTTL) && s.heard.Free <= 0
+	candidate := alive && s.free() > 0 && s.choosable(now) && s.silentSince.IsZero() && !full
+	slots, busy := 0, 0
+	if alive {
+		slots, busy = s.rec.Slots, min(s.rec.Slots, len(s.held)+s.reserved)
+	}
+	for _, kb := range s.kinds {
+		kb.slots += slots - s.countedSlots
+		kb.busy += busy - s.countedBusy
+		if alive != s.alive {
+			member(&kb.alive, s, alive)
+		}
+		if candidate != s.candidate {
+			member(&kb.candidates, s, candidate)
+		}
+	}
+	s.alive, s.candidate, s.countedSlots, s.countedBusy = alive, candidate, slots, busy
+	c.schedule(s, now)
+}
+
+func member(set *btree.Map[uint64, *slaveBook], s *slaveBook, in bool) {
+	if in {
+		set.Set(s.rec.Order, s)
+	} else {
+		set.Delete(s.rec.Order)
+	}
+}
+
+// setKinds moves the slave from the kinds that it ran to those that it runs.
+func (c *core) setKinds(s *slaveBook, kinds []task.Kind) {
+	for _, kb := range s.kinds {
+		kb.slots -= s.countedSlots
+		kb.busy -= s.countedBusy
+		kb.alive.Delete(s.rec.Order)
+		kb.candidates.Delete(s.rec.Order)
+	}
+	s.kinds, s.alive, s.candidate, s.countedSlots, s.countedBusy = nil, false, false, 0, 0
+	for _, k := range kinds {
+		kb := c.kind(k.Name)
+		kb.idempotent = k.Idempotent
+		s.kinds = append(s.kinds, kb)
+	}
+}
+
+func (c *core) kind(name string) *kindBook {
+	kb := c.kinds[name]
+	if kb == nil {
+		kb = &kindBook{name: name}
+		c.kinds[name] = kb
+	}
+	return kb
+}
+
+// capacity sums up the slaves that run the kind.
+func (kb *kindBook) capacity() *task.Capacity {
+	return &task.Capacity{Slaves: kb.alive.Len(), Slots: kb.slots, Busy: kb.busy}
+}

@@ -1,0 +1,158 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"muster/task"
+)
+
+// outcome carries the answer of a call out of the loop.
+type outcome[T any] struct {
+	value T
+	err   error
+}
+
+// Submit finds a slave for a task and records both in one entry. It refuses with
+// full_capacity, no_slave_for_kind, key_reused, overloaded, task_not_found or
+// not_done (retry_of), not_leader, or outcome_unknown. When ctx ends before
+// anything was proposed, nothing was recorded.
+func (d *Dispatcher) Submit(ctx context.Context, req Request) (Answer, error) {
+	answer := make(chan outcome[Answer], 1)
+	var s *submit
+	err := d.input(ctx, func(c *core, _ time.Time) {
+		s = c.submit(req, func(a Answer, err error) { answer <- outcome[Answer]{a, err} })
+	})
+	if err != nil {
+		return Answer{}, err
+	}
+	select {
+	case o := <-answer:
+		return o.value, o.err
+	case <-d.done:
+		return settled(answer)
+	case <-ctx.Done():
+	}
+	late := task.Refuse(task.CodeOverloaded, "no slave could be found for the task in time; nothing was recorded, try again")
+	if d.input(context.WithoutCancel(ctx), func(c *core, _ time.Time) { c.withdraw(s, late) }) != nil {
+		return settled(answer)
+	}
+	select {
+	case o := <-answer:
+		return o.value, o.err
+	case <-d.done:
+		return settled(answer)
+	}
+}
+
+// settled returns an answer that was given before the loop ended, or not_leader:
+// an input that the loop never took has changed nothing.
+func settled[T any](answer chan outcome[T]) (T, error) {
+	select {
+	case o := <-answer:
+		return o.value, o.err
+	default:
+		var none T
+		return none, notLeader()
+	}
+}
+
+// Register dials a slave back and puts it into the registry. Only the
+// incarnation that answers at the URL is registered, so that a late registration
+// of an older one can't end a newer one's attempts. It refuses with
+// slave_unreachable, wrong_incarnation, name_taken, not_leader, or what a
+// proposal can be refused with.
+func (d *Dispatcher) Register(ctx context.Context, r task.Registration) (task.Slave, error) {
+	a, err := d.dial(ctx, r.URL)
+	switch {
+	case err != nil:
+		return task.Slave{}, task.Refuse(task.CodeSlaveUnreachable, fmt.Sprintf("slave %q did not answer at %s (%v); it must be reachable there from every master", r.Name, r.URL, err))
+	case a.Incarnation != r.Incarnation:
+		return task.Slave{}, task.Refuse(task.CodeWrongIncarnation, fmt.Sprintf("at %s another incarnation (%s) answers than the one that registers (%s)", r.URL, a.Incarnation, r.Incarnation))
+	}
+	if err := d.nameIsFree(ctx, r); err != nil {
+		return task.Slave{}, err
+	}
+	return ask(ctx, d, func(c *core, now time.Time, reply func(task.Slave, error)) { c.register(r, a, now, reply) })
+}
+
+// nameIsFree makes sure that no other living slave has the name: the same name
+// at another URL is refused while the first one answers there.
+func (d *Dispatcher) nameIsFree(ctx context.Context, r task.Registration) error {
+	rec, ok := d.source.View().Slave(r.Name)
+	if !ok || rec.State != task.SlaveAlive || rec.Incarnation == r.Incarnation || rec.URL == r.URL {
+		return nil
+	}
+	if a, err := d.dial(ctx, rec.URL); err == nil && a.Incarnation == rec.Incarnation {
+		return task.Refuse(task.CodeNameTaken, fmt.Sprintf("the name %q belongs to the slave at %s, which is alive; choose another --name", r.Name, rec.URL))
+	}
+	return nil
+}
+
+// dial asks a URL who is there. A stale stamp only means that another request
+// was quicker, so it tries again.
+func (d *Dispatcher) dial(ctx context.Context, url string) (a task.Availability, err error) {
+	for range 3 {
+		a, err = d.dialOnce(ctx, url)
+		if !errors.Is(err, task.ErrStaleStamp) {
+			break
+		}
+	}
+	return a, err
+}
+
+func (d *Dispatcher) dialOnce(ctx context.Context, url string) (task.Availability, error) {
+	ctx, cancel := context.WithTimeout(ctx, d.cfg.SendTimeout)
+	defer cancel()
+	return d.sender.Available(ctx, url, d.stamp())
+}
+
+// Leave records that a slave has said goodbye. It refuses with slave_not_found,
+// wrong_incarnation, not_leader, or what a proposal can be refused with.
+func (d *Dispatcher) Leave(ctx context.Context, name, incarnation string) (task.Slave, error) {
+	return ask(ctx, d, func(c *core, now time.Time, reply func(task.Slave, error)) { c.leave(name, incarnation, now, reply) })
+}
+
+// Heard takes in a slave's word that came with its results.
+func (d *Dispatcher) Heard(ctx context.Context, slave string, a task.Availability) error {
+	return d.input(ctx, func(c *core, now time.Time) {
+		if s := c.slaves[slave]; s != nil {
+			c.hear(s, a, now)
+			if !c.literal() {
+				c.release(s, nil)
+			}
+		}
+	})
+}
+
+// LastSeen returns when the slave last gave a sign of life in this term.
+func (d *Dispatcher) LastSeen(slave string) (time.Time, bool) {
+	at, ok := d.seen.Load(slave)
+	if !ok {
+		return time.Time{}, false
+	}
+	t, ok := at.(time.Time)
+	return t, ok
+}
+
+// ask puts a question to the core and waits for its reply.
+func ask[T any](ctx context.Context, d *Dispatcher, f func(c *core, now time.Time, reply func(T, error))) (T, error) {
+	answer := make(chan outcome[T], 1)
+	var none T
+	err := d.input(ctx, func(c *core, now time.Time) {
+		f(c, now, func(v T, err error) { answer <- outcome[T]{v, err} })
+	})
+	if err != nil {
+		return none, err
+	}
+	select {
+	case o := <-answer:
+		return o.value, o.err
+	case <-d.done:
+		return settled(answer)
+	case <-ctx.Done():
+		return none, task.Refuse(task.CodeOutcomeUnknown, "the leader did not finish in time; repeat the call")
+	}
+}

@@ -1,0 +1,57 @@
+package dispatch
+
+import (
+	"log/slog"
+	"time"
+)
+
+// Config are a dispatcher's settings. Defaulted fills in zero fields, except
+// QuestionTTL, where 0 means: ask every slave in turn, for every task.
+type Config struct {
+	Term            uint64        // the term in which this master leads
+	QuestionTTL     time.Duration // how long a slave's answer serves
+	QuestionTimeout time.Duration // silence after which the next slave is asked; 250 ms
+	SendTimeout     time.Duration // for any other request to a slave; 1 s
+	SlaveTimeout    time.Duration // silence after which a slave is lost; 5 s
+	ProbeBusy       time.Duration // between words of a slave that has attempts; 1 s
+	ProbeIdle       time.Duration // between words of one that has none; 30 s
+	MaxWaiting      int           // submits in line; 10,000
+	Logger          *slog.Logger  // discards by default
+}
+
+func (c Config) defaulted() Config {
+	def := func(d *time.Duration, to time.Duration) {
+		if *d <= 0 {
+			*d = to
+		}
+	}
+	def(&c.QuestionTimeout, 250*time.Millisecond)
+	def(&c.SendTimeout, time.Second)
+	def(&c.SlaveTimeout, 5*time.Second)
+	def(&c.ProbeBusy, time.Second)
+	def(&c.ProbeIdle, 30*time.Second)
+	if c.MaxWaiting <= 0 {
+		c.MaxWaiting = 10_000
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+const (
+	// refusalPause keeps a slave that refused what it had offered from being
+	// chosen again at once.
+	refusalPause = 250 * time.Millisecond
+	// parkPause is how often parked pending tasks look again without a cause.
+	parkPause = 250 * time.Millisecond
+	// resendFirst and resendMost bound the backoff of a repeated send.
+	resendFirst = 50 * time.Millisecond
+	resendMost  = time.Second
+	// maxReplans bounds how often a submit is planned anew after the state
+	// machine refused its slot.
+	maxReplans = 16
+	// A send carries at most this much; the rest follows in the next one.
+	maxSendOrders = 512
+	maxSendBytes  = 4 << 20
+)

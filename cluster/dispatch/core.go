@@ -1,0 +1,152 @@
+package dispatch
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"muster/fsm"
+	"muster/task"
+)
+
+// core is the dispatcher's mind: single-threaded, without I/O. The loop calls an
+// input, then plan, then carries out the actions that plan returns.
+type core struct {
+	cfg   Config
+	view  func() *fsm.View
+	stamp func() task.Stamp
+
+	slaves   map[string]*slaveBook
+	kinds    map[string]*kindBook
+	attempts map[task.ID]*attempt
+	keys     map[string]*submit // submits under way, by idempotency key
+	waiting  int                // submits in line
+	arrivals uint64             // numbers submits
+	dues     dueHeap
+
+	touched   []*slaveBook // lanes that may have something to do
+	proposals []proposal   // for the next actions
+	requests  []request
+	stopped   bool
+	broken    error // why this dispatcher can't go on
+
+	// seen tells when each slave was last heard of: name → time.Time. It is the
+	// one part that other goroutines read.
+	seen *sync.Map
+}
+
+// proposal is a command on its way into the log, and what to do when its fate is
+// known. err is nil if it was applied; then o is its outcome.
+type proposal struct {
+	fsm.Proposal
+	done func(o fsm.Outcome, err error, now time.Time)
+}
+
+// actions are what the loop has to carry out.
+type actions struct {
+	proposals []proposal // to be committed in one call
+	requests  []request  // each to its slave, side by side
+}
+
+func newCore(cfg Config, view func() *fsm.View, stamp func() task.Stamp, seen *sync.Map) *core {
+	return &core{
+		cfg: cfg, view: view, stamp: stamp, seen: seen,
+		slaves:   map[string]*slaveBook{},
+		kinds:    map[string]*kindBook{},
+		attempts: map[task.ID]*attempt{},
+		keys:     map[string]*submit{},
+	}
+}
+
+// literal tells that every slave is asked in turn, for every task.
+func (c *core) literal() bool { return c.cfg.QuestionTTL <= 0 }
+
+// rebuild fills the books from the state. It is called once, before any other
+// input. What is in progress may have begun under an earlier leader, so all of
+// it is re-attached; every slave gets a full fresh time-out.
+func (c *core) rebuild(v *fsm.View, now time.Time) {
+	for _, rec := range v.Slaves() {
+		c.putSlave(rec, now)
+	}
+	v.InProgress(func(t task.Task) bool {
+		if s := c.slaves[t.Slave]; s != nil && s.rec.Incarnation == t.Incarnation {
+			c.addAttempt(s, &t, true, now)
+		}
+		return true
+	})
+	v.Pending(func(t task.Task) bool {
+		c.addPending(&t)
+		return true
+	})
+}
+
+// plan gives free slots to those who wait, in order, and returns all that is to
+// be done.
+func (c *core) plan(now time.Time) actions {
+	if !c.stopped {
+		c.lookAtDue(now)
+		c.passSilent(now)
+		c.serveLines(now)
+		c.fillLanes(now)
+	}
+	out := actions{proposals: c.proposals, requests: c.requests}
+	c.proposals, c.requests = nil, nil
+	return out
+}
+
+// propose binds a command to this dispatcher's term and puts it on its way.
+func (c *core) propose(cmd fsm.Command, done func(o fsm.Outcome, err error, now time.Time)) {
+	c.proposals = append(c.proposals, proposal{fsm.Proposal{Term: c.cfg.Term, Command: cmd}, done})
+}
+
+// proposed takes in the fate of proposals. If it is unknown, the books can't be
+// trusted any more: the dispatcher ends, and the next one starts from the state.
+func (c *core) proposed(ps []proposal, outcomes []fsm.Outcome, err error, now time.Time) {
+	if err != nil && fateUnknown(err) && c.broken == nil {
+		c.broken = fmt.Errorf("the fate of %d proposals is unknown: %w", len(ps), err)
+	}
+	for i, p := range ps {
+		switch {
+		case err != nil:
+			p.done(fsm.Outcome{}, err, now)
+		case outcomes[i].Err != nil:
+			p.done(outcomes[i], outcomes[i].Err, now)
+		default:
+			p.done(outcomes[i], nil, now)
+		}
+	}
+}
+
+func fateUnknown(err error) bool {
+	var refusal *task.Error
+	return !errors.As(err, &refusal) || refusal.Code == task.CodeOutcomeUnknown
+}
+
+// event takes in a change of the state.
+func (c *core) event(e fsm.Event, now time.Time) {
+	switch e.Kind {
+	case fsm.TaskDone:
+		c.dropAttempt(e.Attempt, now)
+	case fsm.TaskGivenUp:
+		c.dropAttempt(e.Attempt, now)
+		c.addPending(e.Task)
+	case fsm.SlaveRegistered, fsm.SlaveGone:
+		c.putSlave(*e.Slave, now)
+	case fsm.TaskSubmitted, fsm.TaskAssigned, fsm.MasterPut, fsm.MasterRemoved:
+		// Assignments are this dispatcher's own: it learns of them by the
+		// outcome of its proposal, which also settles the reservation.
+	}
+}
+
+// stop ends the core: nothing is planned any more, and who waits in line is sent
+// away. Proposals that are under way still reach their done.
+func (c *core) stop() {
+	c.stopped = true
+	for _, kb := range c.kinds {
+		for _, s := range slices.Clone(kb.line.submits) {
+			c.finish(s, Answer{}, notLeader())
+		}
+	}
+}

@@ -1,0 +1,212 @@
+package dispatch
+
+import (
+	"errors"
+	"time"
+
+	"muster/task"
+)
+
+// lane is the way to one slave: one request at a time, so that the slave sees
+// stamps rise. While a request is under way, what accumulates goes in the next.
+type lane struct {
+	busy    bool
+	queue   []*attempt // to be sent
+	retryAt time.Time  // no send before: the last one failed
+	backoff time.Duration
+	cancels []task.Attempt // held by the slave, but not current
+	askers  []*seeker      // who waits for the slave's word
+	probe   bool           // liveness wants a word
+	touched bool           // in core.touched
+}
+
+// requestKind tells what a request asks of a slave.
+type requestKind uint8
+
+const (
+	requestAvailable requestKind = iota
+	requestSend
+	requestHeld
+	requestCancel
+)
+
+// request is one call to a slave.
+type request struct {
+	kind        requestKind
+	slave       *slaveBook
+	url         string
+	incarnation string
+	stamp       task.Stamp
+	timeout     time.Duration
+	orders      []task.Order
+	cancel      task.Attempt
+
+	// What the core has to remember until the answer comes.
+	batch []*attempt
+	first []bool // per attempt of batch: no earlier request carried it
+	asker *seeker
+}
+
+// response is what came of a request.
+type response struct {
+	availability task.Availability
+	receipts     []task.Receipt
+	held         []task.Held
+	err          error
+}
+
+// touch notes that a slave's lane may have something to do.
+func (c *core) touch(s *slaveBook) {
+	if !s.lane.touched {
+		s.lane.touched = true
+		c.touched = append(c.touched, s)
+	}
+}
+
+// fillLanes gives every idle lane that has something to do its next request.
+func (c *core) fillLanes(now time.Time) {
+	touched := c.touched
+	c.touched = nil
+	for _, s := range touched {
+		s.lane.touched = false
+		c.fillLane(s, now)
+	}
+}
+
+// fillLane chooses: attempts first, as their answer is a word, too; then
+// cancels, questions, and a probe.
+func (c *core) fillLane(s *slaveBook, now time.Time) {
+	l := &s.lane
+	if l.busy || s.losing || s.rec.State != task.SlaveAlive && s.rec.State != task.SlaveDraining {
+		return
+	}
+	r := request{slave: s, url: s.rec.URL, incarnation: s.rec.Incarnation, timeout: c.cfg.SendTimeout}
+	switch {
+	case len(l.queue) > 0 && !now.Before(l.retryAt) && c.takeBatch(s, &r):
+		r.kind = requestSend
+	case len(l.cancels) > 0:
+		r.kind, r.cancel = requestCancel, l.cancels[0]
+		l.cancels = l.cancels[1:]
+	case len(l.askers) > 0 && c.needsQuestion(s, now):
+		r.kind, r.asker, r.timeout = requestAvailable, l.askers[0], c.cfg.QuestionTimeout
+	case l.probe:
+		l.probe = false
+		r.kind = requestHeld
+		if len(s.held) == 0 {
+			r.kind = requestAvailable
+		}
+	default:
+		return
+	}
+	l.busy = true
+	r.stamp = c.stamp()
+	c.requests = append(c.requests, r)
+}
+
+// takeBatch moves queued attempts into a send.
+func (c *core) takeBatch(s *slaveBook, r *request) bool {
+	l := &s.lane
+	size, taken := 0, 0
+	for _, a := range l.queue {
+		if len(r.batch) == maxSendOrders || size > maxSendBytes {
+			break
+		}
+		taken++
+		if a.dropped {
+			continue
+		}
+		size += a.listed
+		a.phase = phaseSending
+		r.batch = append(r.batch, a)
+		r.first = append(r.first, !a.begun)
+		r.orders = append(r.orders, a.order)
+		a.begun = true
+	}
+	l.queue = l.queue[taken:]
+	if len(l.queue) == 0 {
+		l.queue = nil
+	}
+	return len(r.batch) > 0
+}
+
+// answered takes in what came of a request.
+func (c *core) answered(r request, resp response, now time.Time) {
+	s := r.slave
+	s.lane.busy = false
+	c.touch(s)
+	if c.slaves[s.rec.Name] != s || s.rec.Incarnation != r.incarnation {
+		c.unsentElsewhere(r)
+		return
+	}
+	if resp.err == nil && resp.availability.Incarnation != r.incarnation {
+		resp.err = task.ErrWrongIncarnation
+	}
+	if resp.err != nil {
+		c.unanswered(r, resp.err, now)
+		return
+	}
+	s.lane.backoff, s.lane.retryAt = 0, time.Time{}
+	if r.kind == requestSend {
+		c.received(r.batch, resp.receipts, now)
+	}
+	c.hear(s, resp.availability, now)
+	if r.kind == requestHeld {
+		c.compareHeld(s, r, resp.held)
+	}
+	c.resolve(s, r)
+}
+
+// unanswered takes in that a request brought no answer.
+func (c *core) unanswered(r request, err error, now time.Time) {
+	s := r.slave
+	if r.kind == requestSend {
+		s.lane.backoff = min(max(2*s.lane.backoff, resendFirst), resendMost)
+		s.lane.retryAt = now.Add(s.lane.backoff)
+		c.unsent(s, r.batch, r.first, err)
+	}
+	switch {
+	case errors.Is(err, task.ErrWrongIncarnation):
+		c.lose(s, "slave "+s.rec.Name+" restarted", now)
+	case errors.Is(err, task.ErrStaleStamp):
+		// Alive, but a newer request got there first: its own, a dial back of
+		// this leader, or a later leader's, which will end this dispatcher.
+		s.seenAt, s.silentSince = now, time.Time{}
+	default:
+		s.failedAt = now
+		if s.silentSince.IsZero() {
+			s.silentSince = now
+			c.cfg.Logger.Debug("a slave is silent", "slave", s.rec.Name, "error", err)
+		}
+	}
+	c.refresh(s, now)
+	c.resolveSilent(s, r)
+}
+
+// unsentElsewhere drops the answer to a request that was meant for an
+// incarnation that is gone; its attempts are gone with it.
+func (c *core) unsentElsewhere(r request) { c.release(r.slave, nil) }
+
+// compareHeld acts on the difference between the attempts that a slave has and
+// those that the state says it has.
+func (c *core) compareHeld(s *slaveBook, r request, held []task.Held) {
+	has := make(map[task.ID]task.Held, len(held))
+	v := c.view()
+	for _, h := range held {
+		has[h.ID] = h
+		at := task.Attempt{ID: h.ID, Attempt: h.Attempt, Slave: s.rec.Name, Incarnation: r.incarnation}
+		if h.Finished {
+			continue // it will be reported, and refused if it is not current
+		}
+		if t, ok := v.Task(h.ID); ok {
+			if cur, running := t.Current(); running && cur == at {
+				continue
+			}
+		}
+		s.lane.cancels = append(s.lane.cancels, at)
+	}
+	for _, a := range s.held {
+		if h, ok := has[a.ID]; a.phase == phaseAccepted && (!ok || h.Attempt != a.Attempt.Attempt) {
+			c.requeue(a)
+		}
+	}
+}

@@ -1,0 +1,340 @@
+package dispatch
+
+import (
+	"slices"
+	"time"
+
+	"github.com/tidwall/btree"
+
+	"muster/fsm"
+	"muster/task"
+)
+
+// line is who waits for a slave of one kind: the pending tasks by id, then the
+// submits by arrival. Only the first of the line asks slaves; its answers serve
+// those behind it. A new task can thus never take a slot that a waiting one can
+// use.
+type line struct {
+	pending btree.Map[task.ID, struct{}]
+	head    *seeker // the first pending task, looking for a slave
+	parked  bool    // it found none; woken by a slot that becomes free
+	parkAt  time.Time
+	submits []*submit
+}
+
+// seeker looks for a slave: it asks one after the other, in registration order.
+type seeker struct {
+	kind    *kindBook
+	after   uint64     // order of the last slave that it was done with
+	at      *slaveBook // whose word it waits for
+	since   time.Time  // waiting for it since
+	waited  *slaveBook // whose word it last waited for
+	offered *slaveBook // who answered its own question with a free slot
+	tell    *dialogue  // what was asked and answered, if somebody wants to know
+}
+
+// verdict is what a seeker came to.
+type verdict uint8
+
+const (
+	seeking verdict = iota // waits for a slave's word
+	found                  // has a slot reserved
+	nowhere                // no slave has a free slot
+)
+
+// serveLines moves every line as far as it goes: pending tasks of all kinds by
+// id, then submits by arrival.
+func (c *core) serveLines(now time.Time) {
+	for c.servePending(now) {
+	}
+	for c.serveSubmits(now) {
+	}
+}
+
+// servePending moves the pending task with the lowest id that can be moved, and
+// tells whether there was one.
+func (c *core) servePending(now time.Time) bool {
+	var first *kindBook
+	var lowest task.ID
+	for _, kb := range c.kinds {
+		l := &kb.line
+		if id, _, ok := l.pending.Min(); ok && l.movable(now) && (first == nil || id < lowest) {
+			first, lowest = kb, id
+		}
+	}
+	if first == nil {
+		return false
+	}
+	l := &first.line
+	if l.head == nil {
+		l.head = &seeker{kind: first}
+	}
+	s, v := c.seek(l.head, now)
+	switch v {
+	case found:
+		l.head = nil
+		l.pending.Delete(lowest)
+		c.assign(lowest, s, now)
+	case nowhere:
+		l.head, l.parked, l.parkAt = nil, true, now.Add(parkPause)
+	case seeking:
+	}
+	return true
+}
+
+// movable tells whether the first pending task may have somewhere to go.
+func (l *line) movable(now time.Time) bool {
+	if l.parked && now.Before(l.parkAt) {
+		return false
+	}
+	l.parked = false
+	return l.head == nil || l.head.at == nil
+}
+
+// unpark wakes the pending tasks that the slave could run.
+func (c *core) unpark(s *slaveBook) {
+	for _, kb := range s.kinds {
+		kb.line.parked = false
+	}
+}
+
+// serveSubmits moves the earliest submit that can be moved.
+func (c *core) serveSubmits(now time.Time) bool {
+	var first *submit
+	for _, kb := range c.kinds {
+		l := &kb.line
+		if len(l.submits) == 0 || l.submits[0].seeker.at != nil {
+			continue
+		}
+		if l.pending.Len() > 0 && !l.parked {
+			continue // its first pending task is still asking
+		}
+		if s := l.submits[0]; first == nil || s.arrival < first.arrival {
+			first = s
+		}
+	}
+	if first == nil {
+		return false
+	}
+	s, v := c.seek(&first.seeker, now)
+	switch v {
+	case found:
+		c.leaveLine(first)
+		c.record(first, s, now)
+	case nowhere:
+		c.finish(first, Answer{}, c.fullCapacity(first))
+	case seeking:
+	}
+	return true
+}
+
+// seek takes a seeker to the next slave that has a slot for it, or has to be
+// asked.
+func (c *core) seek(k *seeker, now time.Time) (*slaveBook, verdict) {
+	if s := k.offered; s != nil {
+		k.offered = nil
+		if s.choosable(now) && s.free() > 0 && s.credit > 0 {
+			c.reserve(s, now)
+			k.tell.add(s, task.AnswerAvailable, FromSlave)
+			return s, found
+		}
+		k.tell.add(s, task.AnswerNotAvailable, FromBooks) // promised to another task
+		k.after = s.rec.Order
+	}
+	set := &k.kind.candidates
+	if c.literal() {
+		set = &k.kind.alive
+	}
+	for {
+		s := nextAfter(set, k.after)
+		if s == nil {
+			return nil, nowhere
+		}
+		switch c.word(s, now) {
+		case wordFree:
+			c.reserve(s, now)
+			k.tell.add(s, task.AnswerAvailable, k.source(s))
+			return s, found
+		case wordAsk:
+			c.await(k, s, now)
+			return nil, seeking
+		case wordFull:
+			k.tell.add(s, task.AnswerNotAvailable, k.source(s))
+			k.after = s.rec.Order
+		}
+	}
+}
+
+// await has a seeker wait for the slave's word.
+func (c *core) await(k *seeker, s *slaveBook, now time.Time) {
+	if k.waited != s {
+		k.since = now
+	}
+	k.at, k.waited = s, s
+	s.lane.askers = append(s.lane.askers, k)
+	c.touch(s)
+}
+
+// source tells whether what is known of the slave came as the answer to this
+// seeker's question.
+func (k *seeker) source(s *slaveBook) string {
+	if k.waited == s {
+		return FromSlave
+	}
+	return FromBooks
+}
+
+// nextAfter returns the first slave of the set behind the place in the order.
+func nextAfter(set *btree.Map[uint64, *slaveBook], after uint64) *slaveBook {
+	var found *slaveBook
+	set.Ascend(after+1, func(_ uint64, s *slaveBook) bool {
+		found = s
+		return false
+	})
+	return found
+}
+
+// resolve lets those go on who waited for the slave's word. With a ttl any
+// answer serves all of them; without, a question serves the one that asked it.
+func (c *core) resolve(s *slaveBook, r request) {
+	if !c.literal() {
+		c.release(s, nil)
+		return
+	}
+	k := r.asker
+	if k == nil || k.at != s {
+		return
+	}
+	c.release(s, k)
+	if s.heard.Available() {
+		k.offered = s
+		return
+	}
+	k.tell.add(s, task.AnswerNotAvailable, FromSlave)
+	k.after = s.rec.Order
+}
+
+// resolveSilent lets those go on to the next slave who waited for one that did
+// not answer.
+func (c *core) resolveSilent(s *slaveBook, r request) {
+	passed := s.lane.askers
+	if c.literal() {
+		if r.asker == nil || r.asker.at != s {
+			return
+		}
+		passed = []*seeker{r.asker}
+	}
+	for _, k := range passed {
+		c.passBy(k)
+	}
+}
+
+// passBy has a seeker stop waiting for a slave and count it as silent.
+func (c *core) passBy(k *seeker) {
+	s := k.at
+	c.release(s, k)
+	k.tell.add(s, "", FromSlave)
+	k.after = s.rec.Order
+}
+
+// release has one seeker, or all if k is nil, wait no longer for the slave.
+func (c *core) release(s *slaveBook, k *seeker) {
+	s.lane.askers = slices.DeleteFunc(s.lane.askers, func(o *seeker) bool {
+		if k != nil && o != k {
+			return false
+		}
+		o.at = nil
+		return true
+	})
+}
+
+// askGrace is how much longer than one question a seeker waits for a slave: the
+// question may have to wait for another request to the same slave first.
+const askGrace = 50 * time.Millisecond
+
+// passSilent has the heads of the lines stop waiting when a slave's time is up.
+func (c *core) passSilent(now time.Time) {
+	for _, kb := range c.kinds {
+		for _, k := range kb.line.heads() {
+			if k.at != nil && !now.Before(k.since.Add(c.cfg.QuestionTimeout+askGrace)) {
+				c.passBy(k)
+			}
+		}
+	}
+}
+
+// heads are the seekers that may be waiting for a word.
+func (l *line) heads() []*seeker {
+	var out []*seeker
+	if l.head != nil {
+		out = append(out, l.head)
+	}
+	if len(l.submits) > 0 {
+		out = append(out, &l.submits[0].seeker)
+	}
+	return out
+}
+
+// nextWake is when plan has to run again without an input; zero for never.
+func (c *core) nextWake() time.Time {
+	var next time.Time
+	earlier := func(t time.Time) {
+		if next.IsZero() || t.Before(next) {
+			next = t
+		}
+	}
+	if len(c.dues) > 0 {
+		earlier(c.dues[0].due)
+	}
+	for _, kb := range c.kinds {
+		l := &kb.line
+		if l.parked && l.pending.Len() > 0 {
+			earlier(l.parkAt)
+		}
+		for _, k := range l.heads() {
+			if k.at != nil {
+				earlier(k.since.Add(c.cfg.QuestionTimeout + askGrace))
+			}
+		}
+	}
+	return next
+}
+
+// addPending puts a pending task into its line.
+func (c *core) addPending(t *task.Task) {
+	l := &c.kind(t.Spec.Kind).line
+	l.pending.Set(t.ID, struct{}{})
+	l.parked = false
+}
+
+// assign proposes that a pending task goes to the slave.
+func (c *core) assign(id task.ID, s *slaveBook, now time.Time) {
+	t, ok := c.view().Task(id)
+	if !ok || t.Status != task.Pending {
+		c.unreserve(s, now)
+		return
+	}
+	at := task.Attempt{ID: id, Attempt: t.Attempt + 1, Slave: s.rec.Name, Incarnation: s.rec.Incarnation}
+	c.propose(fsm.AssignTask{Attempt: at}, func(_ fsm.Outcome, err error, now time.Time) {
+		c.unreserve(s, now)
+		c.confirm(s, at, now)
+		if err == nil {
+			return
+		}
+		if t, ok := c.view().Task(id); ok && t.Status == task.Pending && !c.stopped {
+			c.addPending(&t)
+		}
+	})
+}
+
+// confirm takes over an assignment that was committed, unless the state has
+// already moved on.
+func (c *core) confirm(s *slaveBook, at task.Attempt, now time.Time) {
+	t, ok := c.view().Task(at.ID)
+	if !ok {
+		return
+	}
+	if cur, running := t.Current(); running && cur == at && c.attempts[at.ID] == nil && s.rec.Incarnation == at.Incarnation {
+		c.addAttempt(s, &t, false, now)
+	}
+}

@@ -1,0 +1,135 @@
+package dispatch
+
+import (
+	"container/heap"
+	"time"
+
+	"muster/fsm"
+	"muster/task"
+)
+
+// dueHeap orders slaves by when liveness looks at them next.
+type dueHeap []*slaveBook
+
+func (h dueHeap) Len() int           { return len(h) }
+func (h dueHeap) Less(i, j int) bool { return h[i].due.Before(h[j].due) }
+func (h dueHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].dueIndex, h[j].dueIndex = i, j
+}
+
+// Push adds a slave; it is for package heap.
+func (h *dueHeap) Push(x any) {
+	s, _ := x.(*slaveBook)
+	s.dueIndex = len(*h)
+	*h = append(*h, s)
+}
+
+// Pop takes the last slave off; it is for package heap.
+func (h *dueHeap) Pop() any {
+	last := len(*h) - 1
+	s := (*h)[last]
+	(*h)[last] = nil
+	*h = (*h)[:last]
+	s.dueIndex = -1
+	return s
+}
+
+// schedule sets when liveness looks at a slave next.
+func (c *core) schedule(s *slaveBook, now time.Time) {
+	s.due = c.nextLook(s, now)
+	switch {
+	case s.due.IsZero() && s.dueIndex >= 0:
+		heap.Remove(&c.dues, s.dueIndex)
+	case s.due.IsZero():
+	case s.dueIndex >= 0:
+		heap.Fix(&c.dues, s.dueIndex)
+	default:
+		heap.Push(&c.dues, s)
+	}
+}
+
+// nextLook is the earliest time at which something about the slave changes by
+// itself; zero for never.
+func (c *core) nextLook(s *slaveBook, now time.Time) time.Time {
+	if s.rec.State != task.SlaveAlive && s.rec.State != task.SlaveDraining || s.losing {
+		return time.Time{}
+	}
+	next := c.nextProbe(s)
+	earlier := func(t time.Time) {
+		if t.After(now) && t.Before(next) {
+			next = t
+		}
+	}
+	if !s.silentSince.IsZero() {
+		earlier(s.silentSince.Add(c.cfg.SlaveTimeout))
+	}
+	if len(s.lane.queue) > 0 {
+		earlier(s.lane.retryAt)
+	}
+	earlier(s.pausedUntil)
+	if s.heard.Free <= 0 && !s.heardAt.IsZero() {
+		earlier(s.heardAt.Add(c.cfg.QuestionTTL))
+	}
+	return next
+}
+
+// nextProbe is when the slave is to be asked for a sign of life.
+func (c *core) nextProbe(s *slaveBook) time.Time {
+	next := s.seenAt.Add(c.cfg.ProbeIdle)
+	switch {
+	case !s.silentSince.IsZero():
+		next = s.failedAt.Add(c.cfg.ProbeBusy)
+	case len(s.held) > 0:
+		next = s.seenAt.Add(c.cfg.ProbeBusy)
+	}
+	if again := s.probedAt.Add(c.cfg.SendTimeout); again.After(next) {
+		return again // one is wanted already, or under way
+	}
+	return next
+}
+
+// lookAtDue handles all slaves whose time has come.
+func (c *core) lookAtDue(now time.Time) {
+	for len(c.dues) > 0 && !c.dues[0].due.After(now) {
+		s := c.dues[0]
+		heap.Pop(&c.dues)
+		c.look(s, now)
+	}
+}
+
+func (c *core) look(s *slaveBook, now time.Time) {
+	if !s.silentSince.IsZero() && now.Sub(s.silentSince) >= c.cfg.SlaveTimeout {
+		c.lose(s, "slave "+s.rec.Name+" was silent for "+c.cfg.SlaveTimeout.String(), now)
+		return
+	}
+	if !c.nextProbe(s).After(now) {
+		s.lane.probe = true
+		s.probedAt = now
+	}
+	c.touch(s)
+	c.refresh(s, now)
+}
+
+// lose proposes that a slave's incarnation is gone. Until that is settled,
+// nothing is sent to it.
+func (c *core) lose(s *slaveBook, reason string, now time.Time) {
+	if s.losing {
+		return
+	}
+	s.losing = true
+	c.refresh(s, now)
+	place := fsm.Place{Slave: s.rec.Name, Incarnation: s.rec.Incarnation}
+	c.cfg.Logger.Info("losing a slave", "slave", place.Slave, "reason", reason, "attempts", len(s.held))
+	c.propose(fsm.LoseSlave{Place: place, Reason: reason, Begun: s.begun()}, func(_ fsm.Outcome, err error, now time.Time) {
+		if s.rec.Incarnation != place.Incarnation {
+			return
+		}
+		s.losing = false
+		if err != nil {
+			c.cfg.Logger.Warn("could not record the loss of a slave", "slave", place.Slave, "error", err)
+			s.failedAt = now
+		}
+		c.refresh(s, now)
+	})
+}

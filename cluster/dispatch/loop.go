@@ -1,0 +1,207 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"muster/fsm"
+	"muster/task"
+)
+
+// Dispatcher leads for one term. Make it with New, run it with Run, and call its
+// methods from any goroutine; after Run has returned they refuse with not_leader.
+type Dispatcher struct {
+	cfg    Config
+	log    Log
+	source Source
+	sender Sender
+
+	inbox    chan func(c *core, now time.Time)
+	done     chan struct{} // closed when the loop takes nothing any more
+	sequence atomic.Uint64
+	seen     sync.Map // slave name → time.Time of its last sign of life
+	workers  sync.WaitGroup
+}
+
+// New returns a dispatcher for cfg.Term.
+func New(cfg Config, log Log, source Source, sender Sender) *Dispatcher {
+	return &Dispatcher{
+		cfg: cfg.defaulted(), log: log, source: source, sender: sender,
+		inbox: make(chan func(*core, time.Time), 1024),
+		done:  make(chan struct{}),
+	}
+}
+
+// Run dispatches until ctx ends, which is no error, or until it can't go on.
+// It returns when all that it started has ended.
+func (d *Dispatcher) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	view, sub := d.source.Subscribe()
+	defer sub.Close()
+	c := newCore(d.cfg, d.source.View, d.stamp, &d.seen)
+	c.rebuild(view, time.Now())
+
+	err := d.loop(ctx, c, sub)
+	cancel()
+	d.wind(c)
+	return err
+}
+
+// loop feeds the core with inputs and carries out what it decides.
+func (d *Dispatcher) loop(ctx context.Context, c *core, sub Subscription) error {
+	wake := time.NewTimer(0)
+	defer wake.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case input := <-d.inbox:
+			if err := d.takeEvents(c, sub); err != nil {
+				return err
+			}
+			d.takeInputs(c, input)
+		case <-sub.Ready():
+		case <-wake.C:
+		}
+		if err := d.takeEvents(c, sub); err != nil {
+			return err
+		}
+		now := time.Now()
+		d.carryOut(ctx, c.plan(now))
+		if c.broken != nil {
+			return c.broken
+		}
+		if next := c.nextWake(); !next.IsZero() {
+			wake.Reset(max(0, next.Sub(now)))
+		}
+	}
+}
+
+// takeEvents feeds the state's changes to the core. They go before the outcomes
+// of the proposals that caused them.
+func (d *Dispatcher) takeEvents(c *core, sub Subscription) error {
+	events, overflowed := sub.Take()
+	if overflowed {
+		return errors.New("the dispatcher fell too far behind the log and has to start again")
+	}
+	now := time.Now()
+	for _, e := range events {
+		c.event(e, now)
+	}
+	return nil
+}
+
+// takeInputs feeds what is in the inbox to the core, within reason: what arrives
+// together is planned together.
+func (d *Dispatcher) takeInputs(c *core, first func(*core, time.Time)) {
+	now := time.Now()
+	first(c, now)
+	for range cap(d.inbox) {
+		select {
+		case input := <-d.inbox:
+			input(c, now)
+		default:
+			return
+		}
+	}
+}
+
+// wind stops the core and takes in what is still under way, so that every submit
+// learns its fate.
+func (d *Dispatcher) wind(c *core) {
+	c.stop()
+	ended := make(chan struct{})
+	go func() {
+		d.workers.Wait()
+		close(ended)
+	}()
+	for running := true; running; {
+		select {
+		case input := <-d.inbox:
+			input(c, time.Now())
+		case <-ended:
+			running = false
+		}
+	}
+	d.drain(c) // answers to all that was under way, before done is closed
+	close(d.done)
+	d.drain(c)
+}
+
+func (d *Dispatcher) drain(c *core) {
+	for {
+		select {
+		case input := <-d.inbox:
+			input(c, time.Now())
+		default:
+			return
+		}
+	}
+}
+
+// carryOut starts the actions. Each reports back through the inbox.
+func (d *Dispatcher) carryOut(ctx context.Context, a actions) {
+	if len(a.proposals) > 0 {
+		d.workers.Go(func() { d.commit(ctx, a.proposals) })
+	}
+	for _, r := range a.requests {
+		d.workers.Go(func() {
+			resp := d.call(ctx, r)
+			d.inbox <- func(c *core, now time.Time) { c.answered(r, resp, now) }
+		})
+	}
+}
+
+func (d *Dispatcher) commit(ctx context.Context, ps []proposal) {
+	batch := make([]fsm.Proposal, len(ps))
+	for i, p := range ps {
+		batch[i] = p.Proposal
+	}
+	outcomes, err := d.log.Propose(ctx, batch...)
+	d.inbox <- func(c *core, now time.Time) { c.proposed(ps, outcomes, err, now) }
+}
+
+func (d *Dispatcher) call(ctx context.Context, r request) (resp response) {
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
+	defer cancel()
+	switch r.kind {
+	case requestAvailable:
+		resp.availability, resp.err = d.sender.Available(ctx, r.url, r.stamp)
+	case requestSend:
+		resp.receipts, resp.availability, resp.err = d.sender.Send(ctx, r.url, r.stamp, r.incarnation, r.orders)
+		if resp.err == nil && len(resp.receipts) != len(r.orders) {
+			resp.err = errors.New("the slave's receipts don't match the orders")
+		}
+	case requestHeld:
+		resp.held, resp.availability, resp.err = d.sender.Held(ctx, r.url, r.stamp)
+	case requestCancel:
+		resp.availability, resp.err = d.sender.Cancel(ctx, r.url, r.stamp, r.incarnation, r.cancel.ID, r.cancel.Attempt)
+	}
+	return resp
+}
+
+// stamp numbers a request to a slave.
+func (d *Dispatcher) stamp() task.Stamp {
+	return task.Stamp{Term: d.cfg.Term, Sequence: d.sequence.Add(1)}
+}
+
+// input hands an input to the loop.
+func (d *Dispatcher) input(ctx context.Context, f func(c *core, now time.Time)) error {
+	select {
+	case <-d.done:
+		return notLeader()
+	default:
+	}
+	select {
+	case d.inbox <- f:
+		return nil
+	case <-d.done:
+		return notLeader()
+	case <-ctx.Done():
+		return task.Refuse(task.CodeOverloaded, "the leader has too much to do; try again in a moment")
+	}
+}

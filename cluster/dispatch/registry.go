@@ -1,0 +1,113 @@
+package dispatch
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"muster/fsm"
+	"muster/task"
+)
+
+// putSlave takes in a registry entry from the state.
+func (c *core) putSlave(rec task.Slave, now time.Time) {
+	s := c.slaves[rec.Name]
+	if s == nil {
+		s = &slaveBook{held: map[task.ID]*attempt{}, dueIndex: -1, seenAt: now}
+		c.slaves[rec.Name] = s
+	}
+	if s.rec.Incarnation != rec.Incarnation || rec.State != task.SlaveAlive {
+		c.forget(s, now)
+	}
+	if !slices.Equal(s.rec.Kinds, rec.Kinds) {
+		c.setKinds(s, rec.Kinds)
+	}
+	s.rec = rec
+	c.unpark(s)
+	c.refresh(s, now)
+	c.touch(s)
+}
+
+// forget drops what was known of an incarnation that is gone. Its attempts were
+// ended by the events before. The lane stays busy until its request is back.
+func (c *core) forget(s *slaveBook, now time.Time) {
+	c.release(s, nil)
+	s.heard, s.heardAt, s.credit = task.Availability{}, time.Time{}, 0
+	s.seenAt, s.silentSince, s.failedAt, s.pausedUntil = now, time.Time{}, time.Time{}, time.Time{}
+	s.losing = false
+	s.lane.queue, s.lane.cancels, s.lane.probe = nil, nil, false
+	s.lane.retryAt, s.lane.backoff = time.Time{}, 0
+}
+
+// register records a slave that was dialled back and answered with the
+// availability. An unchanged registration writes nothing.
+func (c *core) register(r task.Registration, a task.Availability, now time.Time, reply func(task.Slave, error)) {
+	s := c.slaves[r.Name]
+	if s != nil && s.rec.State == task.SlaveAlive && sameRegistration(s.rec, r) {
+		c.hear(s, a, now)
+		reply(s.rec, nil)
+		return
+	}
+	cmd := fsm.RegisterSlave{Registration: r}
+	if s != nil && s.rec.Incarnation != r.Incarnation {
+		if !s.losing {
+			s.losing = true
+			c.refresh(s, now)
+		}
+		cmd.Begun = s.begun()
+	}
+	c.propose(cmd, func(_ fsm.Outcome, err error, now time.Time) {
+		if s != nil && s.rec.Incarnation != r.Incarnation {
+			s.losing = false
+			c.refresh(s, now)
+		}
+		rec, ok := c.view().Slave(r.Name)
+		if err == nil && !ok {
+			err = errors.New("the slave is not in the registry")
+		}
+		if err != nil {
+			reply(task.Slave{}, err)
+			return
+		}
+		if s := c.slaves[r.Name]; s != nil {
+			c.hear(s, a, now)
+		}
+		reply(rec, nil)
+	})
+}
+
+func sameRegistration(rec task.Slave, r task.Registration) bool {
+	return rec.Incarnation == r.Incarnation && rec.URL == r.URL && rec.Slots == r.Slots && slices.Equal(rec.Kinds, r.Kinds)
+}
+
+// leave records that a slave has said goodbye.
+func (c *core) leave(name, incarnation string, now time.Time, reply func(task.Slave, error)) {
+	s := c.slaves[name]
+	switch {
+	case s == nil:
+		reply(task.Slave{}, task.Refuse(task.CodeSlaveNotFound, fmt.Sprintf("no slave is named %q", name)))
+		return
+	case s.rec.Incarnation != incarnation:
+		reply(task.Slave{}, task.Refuse(task.CodeWrongIncarnation, fmt.Sprintf("slave %q has another incarnation by now", name)))
+		return
+	case s.rec.State == task.SlaveLeft:
+		reply(s.rec, nil)
+		return
+	}
+	s.losing = true
+	c.refresh(s, now)
+	place := fsm.Place{Slave: name, Incarnation: incarnation}
+	c.propose(fsm.LeaveSlave{Place: place, Begun: s.begun()}, func(_ fsm.Outcome, err error, now time.Time) {
+		if s.rec.Incarnation == incarnation {
+			s.losing = false
+			c.refresh(s, now)
+		}
+		if err != nil {
+			reply(task.Slave{}, err)
+			return
+		}
+		rec, _ := c.view().Slave(name)
+		reply(rec, nil)
+	})
+}

@@ -1,0 +1,246 @@
+package dispatch
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"muster/fsm"
+	"muster/task"
+)
+
+// Request is a task to be submitted.
+type Request struct {
+	Spec    task.Spec // Idempotent is filled in from what the slaves declare
+	Key     string    // Idempotency-Key; empty for none
+	Explain bool      // tell who was asked
+}
+
+// Answer is what came of a Request that was not refused.
+type Answer struct {
+	Task     task.Task
+	Existing bool    // the key was known: an earlier task, as it is now
+	Asked    []Asked // with Explain
+}
+
+// submit is a Request on its way.
+type submit struct {
+	Request
+	seeker  seeker
+	arrival uint64
+	replans int
+	inLine  bool
+	twins   []*submit // later ones with the same key, that get the same answer
+	reply   func(Answer, error)
+}
+
+// submit takes in a request: the key first, then the line. reply is called once.
+func (c *core) submit(req Request, reply func(Answer, error)) *submit {
+	s := &submit{Request: req, reply: reply}
+	switch known, err := c.byKey(s); {
+	case err != nil:
+		reply(Answer{}, err)
+	case known:
+	case c.stopped:
+		reply(Answer{}, notLeader())
+	case c.waiting >= c.cfg.MaxWaiting:
+		reply(Answer{}, task.Refuse(task.CodeOverloaded, fmt.Sprintf("%d tasks already wait for a slave's answer; try again in a moment", c.waiting)))
+	default:
+		if err := c.admit(s); err != nil {
+			reply(Answer{}, err)
+			return s
+		}
+		if s.Key != "" {
+			c.keys[s.Key] = s
+		}
+		c.arrivals++
+		s.arrival = c.arrivals
+		c.enterLine(s)
+	}
+	return s
+}
+
+// byKey answers a submit whose key is known, and has one whose key is under way
+// wait for that one.
+func (c *core) byKey(s *submit) (known bool, err error) {
+	if s.Key == "" {
+		return false, nil
+	}
+	if t, ok := c.view().TaskByKey(s.Key); ok {
+		if !sameRequest(t.Spec, s.Spec) {
+			return false, keyReused(s.Key, t.ID)
+		}
+		s.reply(Answer{Task: t, Existing: true}, nil)
+		return true, nil
+	}
+	first := c.keys[s.Key]
+	if first == nil {
+		return false, nil
+	}
+	if !sameRequest(first.Spec, s.Spec) {
+		return false, keyReused(s.Key, 0)
+	}
+	first.twins = append(first.twins, s)
+	return true, nil
+}
+
+// sameRequest compares what the client asked for, without what was filled in.
+func sameRequest(a, b task.Spec) bool {
+	return a.Kind == b.Kind && a.Expression == b.Expression && slices.Equal(a.Parameters, b.Parameters) &&
+		a.MaxTries == b.MaxTries && a.TimeoutMS == b.TimeoutMS && a.RetryOf == b.RetryOf
+}
+
+func keyReused(key string, id task.ID) error {
+	by := "another task that is being submitted"
+	if id != 0 {
+		by = "task " + id.String()
+	}
+	err := task.Refuse(task.CodeKeyReused, fmt.Sprintf("the Idempotency-Key %q belongs to %s, which asks for something else; use a new key for a new task", key, by))
+	err.Task = id
+	return err
+}
+
+// admit checks what only the leader can, and fills in what slaves declare.
+func (c *core) admit(s *submit) error {
+	kb := c.kinds[s.Spec.Kind]
+	if (kb == nil || kb.alive.Len() == 0) && s.Spec.Kind != task.KindExpression {
+		return task.Refuse(task.CodeNoSlaveForKind, fmt.Sprintf("no slave that is alive runs tasks of kind %q", s.Spec.Kind))
+	}
+	kb = c.kind(s.Spec.Kind)
+	s.Spec.Idempotent = kb.idempotent || s.Spec.Kind == task.KindExpression
+	s.seeker.kind = kb
+	if s.Spec.RetryOf == 0 {
+		return nil
+	}
+	switch t, ok := c.view().Task(s.Spec.RetryOf); {
+	case !ok:
+		return task.Refuse(task.CodeTaskNotFound, "retry_of names task "+s.Spec.RetryOf.String()+", which does not exist")
+	case t.Status != task.Done:
+		return task.Refuse(task.CodeNotDone, "retry_of names task "+s.Spec.RetryOf.String()+", which is not done yet")
+	}
+	return nil
+}
+
+// enterLine puts a submit into its line, by arrival.
+func (c *core) enterLine(s *submit) {
+	s.seeker = seeker{kind: s.seeker.kind}
+	if s.Explain {
+		s.seeker.tell = &dialogue{}
+	}
+	l := &s.seeker.kind.line
+	at, _ := slices.BinarySearchFunc(l.submits, s, byArrival)
+	l.submits = slices.Insert(l.submits, at, s)
+	s.inLine = true
+	c.waiting++
+}
+
+func byArrival(a, b *submit) int { return cmp.Compare(a.arrival, b.arrival) }
+
+// leaveLine takes a submit out of its line.
+func (c *core) leaveLine(s *submit) {
+	l := &s.seeker.kind.line
+	if at, ok := slices.BinarySearchFunc(l.submits, s, byArrival); ok {
+		if at == 0 {
+			l.submits[0] = nil
+			l.submits = l.submits[1:]
+		} else {
+			l.submits = slices.Delete(l.submits, at, at+1)
+		}
+	}
+	if s.seeker.at != nil {
+		c.release(s.seeker.at, &s.seeker)
+	}
+	s.inLine = false
+	c.waiting--
+}
+
+// withdraw ends a submit whose client waits no longer, if nothing was proposed
+// for it yet.
+func (c *core) withdraw(s *submit, err error) {
+	switch {
+	case s.inLine && len(s.twins) == 0:
+		c.finish(s, Answer{}, err)
+	case s.inLine:
+		s.reply(Answer{}, err)
+		s.reply = func(Answer, error) {} // goes on for its twins
+	default:
+		if first := c.keys[s.Key]; first != nil && first != s {
+			if at := slices.Index(first.twins, s); at >= 0 {
+				first.twins = slices.Delete(first.twins, at, at+1)
+				s.reply(Answer{}, err)
+			}
+		}
+	}
+}
+
+// record proposes the task together with its assignment.
+func (c *core) record(s *submit, on *slaveBook, now time.Time) {
+	place := fsm.Place{Slave: on.rec.Name, Incarnation: on.rec.Incarnation}
+	asked := s.seeker.tell.tell(s.seeker.kind, on)
+	c.propose(fsm.SubmitTask{Spec: s.Spec, Key: s.Key, Assign: &place}, func(o fsm.Outcome, err error, now time.Time) {
+		c.unreserve(on, now)
+		if err != nil {
+			c.unrecorded(s, err)
+			return
+		}
+		v, _ := o.Value.(fsm.Submitted)
+		c.finish(s, Answer{Task: v.Task, Existing: v.Existing, Asked: asked}, nil)
+		if at, ok := v.Task.Current(); ok && !v.Existing {
+			c.confirm(on, at, now)
+		}
+	})
+}
+
+// unrecorded ends a submit whose proposal was refused, or plans it anew when
+// only its slot was gone.
+func (c *core) unrecorded(s *submit, err error) {
+	var refusal *task.Error
+	if !errors.As(err, &refusal) {
+		refusal = task.Refuse(task.CodeOutcomeUnknown, "the task may or may not have been recorded ("+err.Error()+"); repeat it with the same Idempotency-Key to find out")
+	}
+	switch refusal.Code {
+	case task.CodeSlaveFull, task.CodeSlaveNotAlive, task.CodeSlaveNotFound, task.CodeWrongIncarnation:
+		if s.replans++; s.replans < maxReplans && !c.stopped {
+			c.enterLine(s)
+			return
+		}
+		refusal = c.fullCapacity(s)
+	case task.CodeStaleTerm:
+		refusal = notLeader()
+	}
+	c.finish(s, Answer{}, refusal)
+}
+
+// finish answers a submit, and those that repeat it.
+func (c *core) finish(s *submit, a Answer, err error) {
+	if s.inLine {
+		c.leaveLine(s)
+	}
+	if s.Key != "" && c.keys[s.Key] == s {
+		delete(c.keys, s.Key)
+	}
+	s.reply(a, err)
+	a.Existing = true
+	for _, twin := range s.twins {
+		twin.reply(a, err)
+	}
+	s.twins = nil
+}
+
+// fullCapacity says honestly that no slave has a free slot.
+func (c *core) fullCapacity(s *submit) *task.Error {
+	capacity := s.seeker.kind.capacity()
+	message := fmt.Sprintf("full capacity: no slave has a free slot (%d of %d busy); try again in a moment", capacity.Busy, capacity.Slots)
+	if capacity.Slaves == 0 {
+		message = "full capacity: no slave is registered and alive; start one, then try again"
+	}
+	err := task.Refuse(task.CodeFullCapacity, message)
+	err.Capacity = capacity
+	return err
+}
+
+func notLeader() *task.Error {
+	return task.Refuse(task.CodeNotLeader, "this master does not lead any more; repeat the call at the leader")
+}

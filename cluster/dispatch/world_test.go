@@ -1,0 +1,433 @@
+package dispatch_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"muster/cluster/dispatch"
+	"muster/fsm"
+	"muster/slave/worker"
+	"muster/task"
+)
+
+// world is a dispatcher on the real state machine and real workers, in fake
+// time. Only the log (committed at once) and the wire (a method call) are fakes.
+type world struct {
+	t       *testing.T
+	log     *instantLog
+	wire    *wire
+	d       *dispatch.Dispatcher
+	term    uint64
+	ttl     time.Duration
+	stop    context.CancelFunc
+	stopped chan error
+}
+
+// inWorld runs a test in a bubble of fake time.
+func inWorld(t *testing.T, ttl time.Duration, test func(w *world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{t: t, ttl: ttl, log: &instantLog{state: fsm.New()}, wire: &wire{slaves: map[string]*slave{}}}
+		w.log.wire = w.wire
+		w.lead()
+		test(w)
+		w.depose()
+		for _, s := range w.wire.slaves {
+			s.kill()
+		}
+	})
+}
+
+// lead starts a dispatcher for the next term.
+func (w *world) lead() {
+	w.term++
+	w.log.setTerm(w.term)
+	w.d = dispatch.New(dispatch.Config{Term: w.term, QuestionTTL: w.ttl}, w.log, w.log, w.wire)
+	ctx, cancel := context.WithCancel(context.Background())
+	w.stop, w.stopped = cancel, make(chan error, 1)
+	go func() { w.stopped <- w.d.Run(ctx) }()
+	synctest.Wait()
+}
+
+// depose ends the dispatcher's term and waits for it.
+func (w *world) depose() {
+	if w.stop == nil {
+		return
+	}
+	w.stop()
+	if err := <-w.stopped; err != nil {
+		w.t.Errorf("the dispatcher ended with: %v", err)
+	}
+	w.stop = nil
+}
+
+// slave starts a slave and registers it.
+func (w *world) slave(name string, slots int) *slave {
+	w.t.Helper()
+	s := w.wire.start(w, name, slots)
+	if err := w.register(s); err != nil {
+		w.t.Fatalf("register %s: %v", name, err)
+	}
+	return s
+}
+
+func (w *world) register(s *slave) error {
+	_, err := w.d.Register(w.t.Context(), s.registration())
+	return err
+}
+
+// submit submits an expression; "7s" runs for seven seconds.
+func (w *world) submit(expression string, more ...func(*dispatch.Request)) (dispatch.Answer, error) {
+	r := dispatch.Request{Spec: task.Spec{Kind: task.KindExpression, Expression: expression, MaxTries: 3, TimeoutMS: 60_000}}
+	for _, f := range more {
+		f(&r)
+	}
+	return w.d.Submit(w.t.Context(), r)
+}
+
+func (w *world) mustSubmit(expression string, more ...func(*dispatch.Request)) task.Task {
+	w.t.Helper()
+	a, err := w.submit(expression, more...)
+	if err != nil {
+		w.t.Fatalf("submit %s: %v", expression, err)
+	}
+	return a.Task
+}
+
+func withKey(key string) func(*dispatch.Request) { return func(r *dispatch.Request) { r.Key = key } }
+func explained(r *dispatch.Request)              { r.Explain = true }
+
+// task returns a task as the state has it.
+func (w *world) task(id task.ID) task.Task {
+	w.t.Helper()
+	t, ok := w.log.View().Task(id)
+	if !ok {
+		w.t.Fatalf("task %d is not in the state", id)
+	}
+	return t
+}
+
+func (w *world) wantDone(id task.ID, outcome task.Outcome, slave string) {
+	w.t.Helper()
+	if t := w.task(id); t.Status != task.Done || t.Outcome != outcome || t.Slave != slave {
+		w.t.Errorf("task %d is %v %v on %q (%s), want done %v on %q", id, t.Status, t.Outcome, t.Slave, t.Error, outcome, slave)
+	}
+}
+
+func codeOf(err error) task.Code {
+	var refusal *task.Error
+	if errors.As(err, &refusal) {
+		return refusal.Code
+	}
+	return ""
+}
+
+// instantLog commits at once, on the real state machine.
+type instantLog struct {
+	wire *wire
+
+	mu     sync.Mutex
+	state  *fsm.State
+	index  uint64
+	term   uint64
+	entry  int
+	subs   map[*subscription]bool
+	refuse error         // of every proposal, if set
+	hold   chan struct{} // if set, proposals wait for it to be closed
+}
+
+func (l *instantLog) setTerm(term uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.term = term
+}
+
+func (l *instantLog) set(f func(l *instantLog)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f(l)
+}
+
+func (l *instantLog) Propose(_ context.Context, proposals ...fsm.Proposal) ([]fsm.Outcome, error) {
+	l.mu.Lock()
+	hold := l.hold
+	l.mu.Unlock()
+	if hold != nil {
+		<-hold
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.refuse != nil {
+		return nil, l.refuse
+	}
+	entry, err := fsm.Encode(fsm.Envelope{Term: l.term, Stamp: task.Millis(time.Now().UnixMilli()), Proposals: proposals})
+	if err != nil {
+		return nil, fmt.Errorf("encode: %w", err)
+	}
+	envelope, err := fsm.Decode(entry)
+	if err != nil {
+		return nil, fmt.Errorf("decode: %w", err)
+	}
+	l.index++
+	outcomes := l.state.Apply(l.index, l.term, envelope)
+	for _, o := range outcomes {
+		for s := range l.subs {
+			s.add(o.Events)
+		}
+	}
+	return outcomes, nil
+}
+
+func (l *instantLog) View() *fsm.View { return l.state.View() }
+
+func (l *instantLog) Subscribe() (*fsm.View, dispatch.Subscription) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := &subscription{log: l, ready: make(chan struct{}, 1)}
+	if l.subs == nil {
+		l.subs = map[*subscription]bool{}
+	}
+	l.subs[s] = true
+	return l.state.View(), s
+}
+
+type subscription struct {
+	log    *instantLog
+	ready  chan struct{}
+	mu     sync.Mutex
+	events []fsm.Event
+}
+
+func (s *subscription) add(events []fsm.Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.events = append(s.events, events...)
+	select {
+	case s.ready <- struct{}{}:
+	default:
+	}
+}
+
+func (s *subscription) Ready() <-chan struct{} { return s.ready }
+
+func (s *subscription) Take() ([]fsm.Event, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	events := s.events
+	s.events = nil
+	return events, false
+}
+
+func (s *subscription) Close() { s.log.set(func(l *instantLog) { delete(l.subs, s) }) }
+
+// wire carries requests to slaves, and breaks when told to.
+type wire struct {
+	mu     sync.Mutex
+	slaves map[string]*slave // by URL
+	calls  []string
+}
+
+// slave is a real worker with a scripted connection.
+type slave struct {
+	w           *world
+	name, url   string
+	slots       int
+	incarnation string
+	worker      *worker.Worker
+
+	mu        sync.Mutex
+	silent    bool // requests arrive and are not answered
+	refused   bool // connections are refused
+	loseReply bool // the next send arrives, its answer does not
+	mute      bool // its reports do not arrive
+	ran       map[task.ID]int
+	running   int
+	most      int
+}
+
+func (x *wire) start(w *world, name string, slots int) *slave {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	s := &slave{w: w, name: name, url: "http://" + name, slots: slots, ran: map[task.ID]int{}}
+	s.boot(fmt.Sprintf("%s-%d", name, len(x.calls)))
+	x.slaves[s.url] = s
+	return s
+}
+
+func (s *slave) boot(incarnation string) {
+	s.incarnation = incarnation
+	wk, err := worker.New(worker.Config{
+		Name: s.name, Incarnation: incarnation, Slots: s.slots, Reporter: s,
+		Handlers: map[string]worker.Handler{task.KindExpression: s.run, "once": s.run},
+	})
+	if err == nil {
+		err = wk.Start()
+	}
+	if err != nil {
+		s.w.t.Fatalf("start slave %s: %v", s.name, err)
+	}
+	s.worker = wk
+}
+
+// restart kills the process and starts a new one under the same name and URL.
+func (s *slave) restart() {
+	s.kill()
+	s.boot(s.incarnation + "'")
+}
+
+func (s *slave) kill() {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = s.worker.Stop(ctx) // at once: its tasks die with it
+	synctest.Wait()
+}
+
+func (s *slave) run(ctx context.Context, o task.Order) (task.Value, error) {
+	s.mu.Lock()
+	s.ran[o.ID]++
+	s.running++
+	s.most = max(s.most, s.running)
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.running--
+	}()
+	d, err := time.ParseDuration(o.Expression)
+	if err != nil {
+		return task.Value{}, err
+	}
+	select {
+	case <-time.After(d):
+		return task.Value{Type: task.String, Text: o.Expression}, nil
+	case <-ctx.Done():
+		return task.Value{}, context.Cause(ctx)
+	}
+}
+
+func (s *slave) set(f func(s *slave)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f(s)
+}
+
+func (s *slave) registration() task.Registration {
+	return task.Registration{
+		Name: s.name, URL: s.url, Slots: s.slots, Incarnation: s.incarnation,
+		Kinds: []task.Kind{{Name: task.KindExpression, Idempotent: true}, {Name: "once"}},
+	}
+}
+
+// Report carries results to whoever leads.
+func (s *slave) Report(_ context.Context, r task.Report) ([]task.Verdict, error) {
+	s.mu.Lock()
+	mute := s.mute
+	s.mu.Unlock()
+	if mute {
+		return nil, errors.New("no master answers")
+	}
+	return s.w.results(r)
+}
+
+// results is what the application does with a report.
+func (w *world) results(r task.Report) ([]task.Verdict, error) {
+	if err := w.d.Heard(context.Background(), r.Slave, r.Availability); err != nil {
+		return nil, err
+	}
+	var proposals []fsm.Proposal
+	for _, x := range r.Results {
+		proposals = append(proposals, fsm.Proposal{Command: fsm.CompleteTask{
+			Attempt: task.Attempt{ID: x.ID, Attempt: x.Attempt, Slave: r.Slave, Incarnation: r.Availability.Incarnation},
+			Result:  x,
+		}})
+	}
+	outcomes, err := w.log.Propose(context.Background(), proposals...)
+	if err != nil {
+		return nil, err
+	}
+	var verdicts []task.Verdict
+	for i, x := range r.Results {
+		verdicts = append(verdicts, task.Verdict{ID: x.ID, Attempt: x.Attempt, Err: outcomes[i].Err})
+	}
+	return verdicts, nil
+}
+
+// reach finds the slave of a URL, or waits in vain.
+func (x *wire) reach(ctx context.Context, what, url string) (*slave, error) {
+	x.mu.Lock()
+	s := x.slaves[url]
+	x.calls = append(x.calls, what+" "+url)
+	x.mu.Unlock()
+	if s == nil {
+		return nil, task.ErrUnreached
+	}
+	s.mu.Lock()
+	silent, refused := s.silent, s.refused
+	s.mu.Unlock()
+	switch {
+	case refused:
+		return nil, task.ErrUnreached
+	case silent:
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return s, nil
+}
+
+func (x *wire) Available(ctx context.Context, url string, stamp task.Stamp) (task.Availability, error) {
+	s, err := x.reach(ctx, "available", url)
+	if err != nil {
+		return task.Availability{}, err
+	}
+	return s.worker.Available(stamp)
+}
+
+func (x *wire) Send(ctx context.Context, url string, stamp task.Stamp, incarnation string, orders []task.Order) ([]task.Receipt, task.Availability, error) {
+	s, err := x.reach(ctx, "send", url)
+	if err != nil {
+		return nil, task.Availability{}, err
+	}
+	receipts, a, err := s.worker.Accept(stamp, incarnation, orders)
+	s.mu.Lock()
+	lost := s.loseReply
+	s.loseReply = false
+	s.mu.Unlock()
+	if lost {
+		return nil, task.Availability{}, errors.New("connection reset")
+	}
+	return receipts, a, err
+}
+
+func (x *wire) Held(ctx context.Context, url string, stamp task.Stamp) ([]task.Held, task.Availability, error) {
+	s, err := x.reach(ctx, "held", url)
+	if err != nil {
+		return nil, task.Availability{}, err
+	}
+	return s.worker.Held(stamp)
+}
+
+func (x *wire) Cancel(ctx context.Context, url string, stamp task.Stamp, incarnation string, id task.ID, attempt uint32) (task.Availability, error) {
+	s, err := x.reach(ctx, "cancel", url)
+	if err != nil {
+		return task.Availability{}, err
+	}
+	return s.worker.Cancel(stamp, incarnation, id, attempt)
+}
+
+// questions counts the wire's "are you available?".
+func (x *wire) count(call string) int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	n := 0
+	for _, c := range x.calls {
+		if c == call {
+			n++
+		}
+	}
+	return n
+}
