@@ -15,7 +15,7 @@ import (
 
 // bothWays runs a test with shared answers and with the original's literal
 // question for every task.
-func bothWays(t *testing.T, test func(w *world)) {
+func bothWays(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Helper()
 	for name, ttl := range map[string]time.Duration{"literal": 0, "with ttl": time.Second} {
 		t.Run(name, func(t *testing.T) { inWorld(t, ttl, test) })
@@ -25,7 +25,7 @@ func bothWays(t *testing.T, test func(w *world)) {
 // TestTheOriginalsTimeLine is the story of the original system: two slaves of
 // one slot; the fourth task goes to the first slave once it has finished.
 func TestTheOriginalsTimeLine(t *testing.T) {
-	bothWays(t, func(w *world) {
+	bothWays(t, func(t *testing.T, w *world) {
 		w.slave("A", 1)
 		w.slave("B", 1)
 		one := w.mustSubmit("7s")
@@ -65,7 +65,7 @@ func answers(asked []dispatch.Asked) []string {
 }
 
 func TestLiteralAsksOverTheWireForEveryTask(t *testing.T) {
-	inWorld(t, 0, func(w *world) {
+	inWorld(t, 0, func(t *testing.T, w *world) {
 		w.slave("A", 1)
 		w.slave("B", 1)
 		before := w.wire.count("available http://A")
@@ -82,7 +82,7 @@ func TestLiteralAsksOverTheWireForEveryTask(t *testing.T) {
 }
 
 func TestFreshAnswersSpareQuestions(t *testing.T) {
-	inWorld(t, time.Second, func(w *world) {
+	inWorld(t, time.Second, func(t *testing.T, w *world) {
 		s := w.slave("A", 64)
 		before := w.wire.count("available http://A")
 		for range 60 {
@@ -92,8 +92,8 @@ func TestFreshAnswersSpareQuestions(t *testing.T) {
 			t.Errorf("A was asked %d times for 60 tasks in one ttl", asked)
 		}
 		time.Sleep(time.Second)
-		if s.most > 64 {
-			t.Errorf("%d tasks at once on 64 slots", s.most)
+		if s.mostAtOnce() > 64 {
+			t.Errorf("%d tasks at once on 64 slots", s.mostAtOnce())
 		}
 	})
 }
@@ -101,7 +101,7 @@ func TestFreshAnswersSpareQuestions(t *testing.T) {
 // TestManyAtOnceFillAllSlotsExactly submits more tasks than slots at the same
 // moment: exactly as many as there are slots are taken, in registration order.
 func TestManyAtOnceFillAllSlotsExactly(t *testing.T) {
-	bothWays(t, func(w *world) {
+	bothWays(t, func(t *testing.T, w *world) {
 		slaves := []*slave{w.slave("A", 3), w.slave("B", 1), w.slave("C", 4)}
 		time.Sleep(2 * time.Second) // their first words are old by now
 		var mu sync.Mutex
@@ -128,8 +128,8 @@ func TestManyAtOnceFillAllSlotsExactly(t *testing.T) {
 		}
 		time.Sleep(6 * time.Second)
 		for _, s := range slaves {
-			if s.most != s.slots {
-				t.Errorf("%s ran %d at once, has %d slots", s.name, s.most, s.slots)
+			if s.mostAtOnce() != s.slots {
+				t.Errorf("%s ran %d at once, has %d slots", s.name, s.mostAtOnce(), s.slots)
 			}
 		}
 		if c := w.log.View().Counts(); c.Done != 8 {
@@ -139,7 +139,7 @@ func TestManyAtOnceFillAllSlotsExactly(t *testing.T) {
 }
 
 func TestASilentSlaveIsPassedOver(t *testing.T) {
-	bothWays(t, func(w *world) {
+	bothWays(t, func(t *testing.T, w *world) {
 		a := w.slave("A", 1)
 		w.slave("B", 1)
 		time.Sleep(2 * time.Second)
@@ -170,7 +170,7 @@ func TestASilentSlaveIsPassedOver(t *testing.T) {
 }
 
 func TestALostSlavesTasksRunElsewhere(t *testing.T) {
-	bothWays(t, func(w *world) {
+	bothWays(t, func(t *testing.T, w *world) {
 		a := w.slave("A", 2)
 		first := w.mustSubmit("9s")
 		once := w.mustSubmit("9s", func(r *dispatch.Request) { r.Spec.Kind = "once" })
@@ -189,8 +189,8 @@ func TestALostSlavesTasksRunElsewhere(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		w.wantDone(first.ID, task.Succeeded, "B")
 		w.wantDone(once.ID, task.Lost, "A")
-		if b.ran[first.ID] != 1 || b.ran[once.ID] != 0 {
-			t.Errorf("B ran %v", b.ran)
+		if b.runs()[first.ID] != 1 || b.runs()[once.ID] != 0 {
+			t.Errorf("B ran %v", b.runs())
 		}
 	})
 }
@@ -198,7 +198,7 @@ func TestALostSlavesTasksRunElsewhere(t *testing.T) {
 // TestAnUnreachedSendCostsNoTry gives a task to a slave that dies before the
 // send: nothing began, so no try is counted and nothing is lost.
 func TestAnUnreachedSendCostsNoTry(t *testing.T) {
-	bothWays(t, func(w *world) {
+	bothWays(t, func(t *testing.T, w *world) {
 		a := w.slave("A", 1)
 		w.slave("B", 1)
 		hold := make(chan struct{})
@@ -223,14 +223,14 @@ func TestAnUnreachedSendCostsNoTry(t *testing.T) {
 // TestALostAnswerIsAskedFor loses the answer to a send that arrived: the same
 // attempt is sent again and runs once.
 func TestALostAnswerIsAskedFor(t *testing.T) {
-	bothWays(t, func(w *world) {
+	bothWays(t, func(t *testing.T, w *world) {
 		a := w.slave("A", 1)
 		a.set(func(s *slave) { s.loseReply = true })
 		id := w.mustSubmit("2s", func(r *dispatch.Request) { r.Spec.Kind = "once" }).ID
 		time.Sleep(4 * time.Second)
 		w.wantDone(id, task.Succeeded, "A")
-		if a.ran[id] != 1 {
-			t.Errorf("task ran %d times", a.ran[id])
+		if a.runs()[id] != 1 {
+			t.Errorf("task ran %d times", a.runs()[id])
 		}
 		if sends := w.wire.count("send http://A"); sends != 2 {
 			t.Errorf("%d sends, want 2", sends)
@@ -240,7 +240,7 @@ func TestALostAnswerIsAskedFor(t *testing.T) {
 
 // TestARestartEndsTheOldIncarnationsTasks restarts a slave under its name.
 func TestARestartEndsTheOldIncarnationsTasks(t *testing.T) {
-	bothWays(t, func(w *world) {
+	bothWays(t, func(t *testing.T, w *world) {
 		a := w.slave("A", 2)
 		id := w.mustSubmit("9s").ID
 		once := w.mustSubmit("9s", func(r *dispatch.Request) { r.Spec.Kind = "once" }).ID
@@ -267,25 +267,31 @@ func TestARestartEndsTheOldIncarnationsTasks(t *testing.T) {
 // TestANewTermReattaches replaces the dispatcher while tasks run, one has
 // finished unheard, and one was never sent.
 func TestANewTermReattaches(t *testing.T) {
-	bothWays(t, func(w *world) {
+	bothWays(t, func(t *testing.T, w *world) {
 		a := w.slave("A", 3)
 		running := w.mustSubmit("4s").ID
 		finished := w.mustSubmit("100ms", func(r *dispatch.Request) { r.Spec.Kind = "once" }).ID
 		time.Sleep(50 * time.Millisecond)
 		a.set(func(s *slave) { s.mute = true })
 		time.Sleep(time.Second)
+		hold := make(chan struct{})
+		w.log.set(func(l *instantLog) { l.hold = hold })
+		go func() { _, _ = w.submit("100ms", func(r *dispatch.Request) { r.Spec.Kind = "once" }) }()
+		synctest.Wait() // chosen and on its way into the log, which commits it at the very end
 		a.set(func(s *slave) { s.silent = true })
-		unsent := w.mustSubmit("100ms", func(r *dispatch.Request) { r.Spec.Kind = "once" }).ID
+		w.log.set(func(l *instantLog) { l.hold = nil })
+		close(hold)
 		w.depose()
+		unsent := task.ID(3)
 		a.set(func(s *slave) { s.silent = false })
 		w.lead()
 		time.Sleep(300 * time.Millisecond)
 		w.wantDone(finished, task.Succeeded, "A")
-		w.wantDone(unsent, task.Succeeded, "A")
 		a.set(func(s *slave) { s.mute = false })
 		time.Sleep(6 * time.Second)
+		w.wantDone(unsent, task.Succeeded, "A")
 		w.wantDone(running, task.Succeeded, "A")
-		for id, n := range a.ran {
+		for id, n := range a.runs() {
 			if n != 1 {
 				t.Errorf("task %d ran %d times", id, n)
 			}
@@ -294,7 +300,7 @@ func TestANewTermReattaches(t *testing.T) {
 }
 
 func TestADeposedDispatcherRefuses(t *testing.T) {
-	bothWays(t, func(w *world) {
+	bothWays(t, func(t *testing.T, w *world) {
 		w.slave("A", 2)
 		// The log has moved on to a later term: what this one decides is refused.
 		w.log.setTerm(w.term + 1)
@@ -313,7 +319,7 @@ func TestADeposedDispatcherRefuses(t *testing.T) {
 }
 
 func TestKeys(t *testing.T) {
-	bothWays(t, func(w *world) {
+	bothWays(t, func(t *testing.T, w *world) {
 		w.slave("A", 1)
 		hold := make(chan struct{})
 		w.log.set(func(l *instantLog) { l.hold = hold })
@@ -363,7 +369,7 @@ func TestKeys(t *testing.T) {
 
 // TestALiarIsNotTakenAtItsWord has a slave that offers slots which it refuses.
 func TestALiarIsNotTakenAtItsWord(t *testing.T) {
-	bothWays(t, func(w *world) {
+	bothWays(t, func(t *testing.T, w *world) {
 		liar := w.wire.start(w, "A", 1)
 		r := liar.registration()
 		r.Slots = 8 // says eight, has one
@@ -383,14 +389,14 @@ func TestALiarIsNotTakenAtItsWord(t *testing.T) {
 				t.Errorf("task %d: %v after %d tries", id, got.Outcome, got.Tries)
 			}
 		}
-		if liar.most != 1 {
-			t.Errorf("the liar ran %d at once", liar.most)
+		if liar.mostAtOnce() != 1 {
+			t.Errorf("the liar ran %d at once", liar.mostAtOnce())
 		}
 	})
 }
 
 func TestOverloadedLogLosesNothing(t *testing.T) {
-	bothWays(t, func(w *world) {
+	bothWays(t, func(t *testing.T, w *world) {
 		w.slave("A", 2)
 		w.log.set(func(l *instantLog) { l.refuse = task.Refuse(task.CodeOverloaded, "too much") })
 		if _, err := w.submit("1s"); codeOf(err) != task.CodeOverloaded {
@@ -404,7 +410,7 @@ func TestOverloadedLogLosesNothing(t *testing.T) {
 }
 
 func TestAnUnknownFateIsSaidAndEndsTheDispatcher(t *testing.T) {
-	bothWays(t, func(w *world) {
+	bothWays(t, func(t *testing.T, w *world) {
 		w.slave("A", 2)
 		w.log.set(func(l *instantLog) { l.refuse = errors.New("leadership lost") })
 		if _, err := w.submit("1s"); codeOf(err) != task.CodeOutcomeUnknown {
@@ -418,7 +424,7 @@ func TestAnUnknownFateIsSaidAndEndsTheDispatcher(t *testing.T) {
 }
 
 func TestLeavingKeepsThePlace(t *testing.T) {
-	bothWays(t, func(w *world) {
+	bothWays(t, func(t *testing.T, w *world) {
 		a := w.slave("A", 1)
 		w.slave("B", 1)
 		if _, err := w.d.Leave(t.Context(), "A", a.incarnation); err != nil {
@@ -441,7 +447,7 @@ func TestLeavingKeepsThePlace(t *testing.T) {
 }
 
 func TestANameThatIsTaken(t *testing.T) {
-	bothWays(t, func(w *world) {
+	bothWays(t, func(t *testing.T, w *world) {
 		a := w.slave("A", 1)
 		thief := w.wire.start(w, "elsewhere", 1)
 		r := thief.registration()
@@ -457,7 +463,7 @@ func TestANameThatIsTaken(t *testing.T) {
 }
 
 func TestAnUnreachableRegistrationIsRefused(t *testing.T) {
-	inWorld(t, time.Second, func(w *world) {
+	inWorld(t, time.Second, func(t *testing.T, w *world) {
 		s := w.wire.start(w, "A", 1)
 		s.set(func(s *slave) { s.refused = true })
 		if err := w.register(s); codeOf(err) != task.CodeSlaveUnreachable {
@@ -470,7 +476,7 @@ func TestAnUnreachableRegistrationIsRefused(t *testing.T) {
 }
 
 func TestAnUnchangedRegistrationWritesNothing(t *testing.T) {
-	inWorld(t, time.Second, func(w *world) {
+	inWorld(t, time.Second, func(t *testing.T, w *world) {
 		s := w.slave("A", 1)
 		before := w.log.View().Index()
 		if err := w.register(s); err != nil {
@@ -483,7 +489,7 @@ func TestAnUnchangedRegistrationWritesNothing(t *testing.T) {
 }
 
 func TestNoSlaveForAKind(t *testing.T) {
-	inWorld(t, time.Second, func(w *world) {
+	inWorld(t, time.Second, func(t *testing.T, w *world) {
 		w.slave("A", 1)
 		if _, err := w.submit("1s", func(r *dispatch.Request) { r.Spec.Kind = "film" }); codeOf(err) != task.CodeNoSlaveForKind {
 			t.Errorf("submit: %v, want no_slave_for_kind", err)
@@ -494,7 +500,7 @@ func TestNoSlaveForAKind(t *testing.T) {
 // TestWaitingTasksGoFirst frees one slot while an older task is pending and new
 // ones come in: the older task gets it.
 func TestWaitingTasksGoFirst(t *testing.T) {
-	bothWays(t, func(w *world) {
+	bothWays(t, func(t *testing.T, w *world) {
 		a := w.slave("A", 1)
 		w.slave("B", 1)
 		old := w.mustSubmit("30s").ID
@@ -526,7 +532,7 @@ func (w *world) mustFail(expression string, code task.Code) {
 // TestManyTasksAllEnd is a long mixed run: slaves restart, fall silent and lose
 // answers while tasks come in; in the end every task is done, once.
 func TestManyTasksAllEnd(t *testing.T) {
-	bothWays(t, func(w *world) {
+	bothWays(t, func(t *testing.T, w *world) {
 		var slaves []*slave
 		for i := range 5 {
 			slaves = append(slaves, w.slave(fmt.Sprintf("s%d", i), 1+i))
@@ -575,8 +581,8 @@ func TestManyTasksAllEnd(t *testing.T) {
 			}
 		}
 		for _, s := range slaves {
-			if s.most > s.slots {
-				t.Errorf("%s ran %d at once on %d slots", s.name, s.most, s.slots)
+			if s.mostAtOnce() > s.slots {
+				t.Errorf("%s ran %d at once on %d slots", s.name, s.mostAtOnce(), s.slots)
 			}
 		}
 	})

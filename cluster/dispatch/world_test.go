@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -29,17 +30,19 @@ type world struct {
 }
 
 // inWorld runs a test in a bubble of fake time.
-func inWorld(t *testing.T, ttl time.Duration, test func(w *world)) {
+func inWorld(t *testing.T, ttl time.Duration, test func(t *testing.T, w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, ttl: ttl, log: &instantLog{state: fsm.New()}, wire: &wire{slaves: map[string]*slave{}}}
 		w.log.wire = w.wire
 		w.lead()
-		test(w)
-		w.depose()
-		for _, s := range w.wire.slaves {
-			s.kill()
-		}
+		defer func() { // also after a t.Fatal
+			w.depose()
+			for _, s := range w.wire.slaves {
+				s.kill()
+			}
+		}()
+		test(t, w)
 	})
 }
 
@@ -314,6 +317,19 @@ func (s *slave) set(f func(s *slave)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f(s)
+}
+
+// runs tells how often each task's execution began.
+func (s *slave) runs() map[task.ID]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.ran)
+}
+
+func (s *slave) mostAtOnce() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.most
 }
 
 func (s *slave) registration() task.Registration {
