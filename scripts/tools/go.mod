@@ -11,6 +11,9 @@ tool (
 	mvdan.cc/gofumpt
 )
 
+// What protogen compiles .proto files with, so that nobody has to install protoc.
+require github.com/bufbuild/protocompile v0.14.1
+
 require (
 	4d63.com/gocheckcompilerdirectives v1.4.0 // indirect
 	4d63.com/gochecknoglobals v0.2.2 // indirect
