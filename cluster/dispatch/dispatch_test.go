@@ -299,6 +299,30 @@ func TestANewTermReattaches(t *testing.T) {
 	})
 }
 
+// TestANewTermTakesNothingForUnbegun loses the slave before the new leader could
+// ask it: what an earlier leader may have sent may have begun.
+func TestANewTermTakesNothingForUnbegun(t *testing.T) {
+	bothWays(t, func(t *testing.T, w *world) {
+		a := w.slave("A", 2)
+		w.slave("B", 2)
+		once := w.mustSubmit("9s", func(r *dispatch.Request) { r.Spec.Kind = "once" }).ID
+		again := w.mustSubmit("9s").ID
+		time.Sleep(time.Second)
+		w.depose()
+		a.set(func(s *slave) { s.refused, s.mute = true, true })
+		w.lead()
+		time.Sleep(3 * time.Second)
+		if got := w.task(once); got.Status != task.InProgress || got.Attempt != 1 {
+			t.Errorf("after 3 s: %+v, want it still on A: a full fresh time-out for every slave", got)
+		}
+		time.Sleep(5 * time.Second)
+		w.wantDone(once, task.Lost, "A")
+		if got := w.task(again); got.Slave != "B" || got.Tries != 1 {
+			t.Errorf("idempotent task: %+v, want it on B after one try", got)
+		}
+	})
+}
+
 func TestADeposedDispatcherRefuses(t *testing.T) {
 	bothWays(t, func(t *testing.T, w *world) {
 		w.slave("A", 2)
@@ -388,6 +412,9 @@ func TestALiarIsNotTakenAtItsWord(t *testing.T) {
 			if got := w.task(id); got.Outcome != task.Succeeded || got.Tries != 1 {
 				t.Errorf("task %d: %v after %d tries", id, got.Outcome, got.Tries)
 			}
+		}
+		if sends := w.wire.count("send http://A"); sends > 50 {
+			t.Errorf("%d sends to a slave that refuses", sends)
 		}
 		if liar.mostAtOnce() != 1 {
 			t.Errorf("the liar ran %d at once", liar.mostAtOnce())
