@@ -8,12 +8,13 @@ type Code string
 
 // The codes.
 const (
-	CodeInvalidRequest    Code = "invalid_request"
-	CodeInvalidExpression Code = "invalid_expression"
-	CodeBodyTooLarge      Code = "body_too_large"
-	CodeNotFound          Code = "not_found"
-	CodeMethodNotAllowed  Code = "method_not_allowed"
-	CodeInternal          Code = "internal"
+	CodeInvalidRequest       Code = "invalid_request"
+	CodeInvalidExpression    Code = "invalid_expression"
+	CodeBodyTooLarge         Code = "body_too_large"
+	CodeUnsupportedMediaType Code = "unsupported_media_type"
+	CodeNotFound             Code = "not_found"
+	CodeMethodNotAllowed     Code = "method_not_allowed"
+	CodeInternal             Code = "internal"
 
 	CodeFullCapacity   Code = "full_capacity"
 	CodeNoSlaveForKind Code = "no_slave_for_kind"

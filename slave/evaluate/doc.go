@@ -1,0 +1,17 @@
+// Package evaluate computes expressions. It is the only importer of govaluate,
+// which is archived and trusts its input; so three things stand between it and
+// what a client wrote:
+//
+//   - task.LexExpression splits the expression within limits, and the library is
+//     handed a new one made from those tokens (compile.go). It never sees a string
+//     literal (it would take some for dates, in the local time zone), an accessor
+//     (it would call Go methods) or a regular expression (compiling one can take
+//     seconds).
+//   - The functions are a fixed set, each with bounds (functions.go).
+//   - Evaluation happens in a child process with a memory limit, that is killed
+//     when it does not answer in time (pool.go, child.go, serve.go). What else it
+//     computed at that moment is computed again in another one.
+//
+// Evaluator computes in this process, for tests in fake time and for the child;
+// Pool computes in children. The language is described in docs/expressions.md.
+package evaluate

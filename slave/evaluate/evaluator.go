@@ -1,0 +1,117 @@
+package evaluate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"muster/task"
+)
+
+// Evaluator computes expressions in this process. It is safe for concurrent use.
+type Evaluator struct {
+	sleep func(ctx context.Context, d time.Duration) error
+	cache cache
+}
+
+// New returns an Evaluator whose function sleep is the given one; nil: real time.
+func New(sleep func(ctx context.Context, d time.Duration) error) *Evaluator {
+	if sleep == nil {
+		sleep = pause
+	}
+	return &Evaluator{sleep: sleep}
+}
+
+// pause waits for d or until ctx ends.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// call is one evaluation, as the functions see it.
+type call struct {
+	ctx   context.Context //nolint:containedctx // the library has no other way to hand it to a function
+	sleep func(ctx context.Context, d time.Duration) error
+}
+
+// Evaluate computes the expression of an order. Any error is the expression's
+// own, or ctx's.
+func (e *Evaluator) Evaluate(ctx context.Context, o task.Order) (v task.Value, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			v, err = task.Value{}, fmt.Errorf("the expression can't be computed: %v", p)
+		}
+	}()
+	if refusal := task.CheckExpression(o.Expression, o.Parameters); refusal != nil {
+		return task.Value{}, errors.New(refusal.Message)
+	}
+	c, err := e.cache.get(o.Expression)
+	if err != nil {
+		return task.Value{}, err
+	}
+	given, err := values(o.Parameters)
+	if err != nil {
+		return task.Value{}, err
+	}
+	result, err := c.parsed.Eval(parameters{literals: c.literals, given: given, call: &call{ctx, e.sleep}})
+	if err != nil {
+		return task.Value{}, err
+	}
+	return format(result)
+}
+
+func values(params []task.Parameter) (map[string]any, error) {
+	given := make(map[string]any, len(params))
+	for _, p := range params {
+		switch p.Value.Type {
+		case task.Number:
+			f, err := strconv.ParseFloat(p.Value.Text, 64)
+			if err != nil {
+				return nil, fmt.Errorf("parameter %s: %w", p.Name, err)
+			}
+			given[p.Name] = f
+		case task.Boolean:
+			given[p.Name] = p.Value.Text == "true"
+		case task.String, task.NoValue:
+			given[p.Name] = p.Value.Text
+		}
+	}
+	return given, nil
+}
+
+// format writes a result as text: the shortest number that reads back as the same
+// 64-bit float, without an exponent below 1e21.
+func format(result any) (task.Value, error) {
+	switch v := result.(type) {
+	case float64:
+		return task.Value{Type: task.Number, Text: formatNumber(v)}, nil
+	case bool:
+		return task.Value{Type: task.Boolean, Text: strconv.FormatBool(v)}, nil
+	case string:
+		if len(v) > task.MaxResultBytes {
+			return task.Value{}, fmt.Errorf("the result has %d bytes; at most %d are possible", len(v), task.MaxResultBytes)
+		}
+		return task.Value{Type: task.String, Text: v}, nil
+	case nil:
+		return task.Value{}, errors.New("the expression has no value")
+	case []any:
+		return task.Value{}, errors.New("the result is a list; only a number, a string or a boolean can be one")
+	default:
+		return task.Value{}, errors.New("the result is not a number, a string or a boolean")
+	}
+}
+
+func formatNumber(f float64) string {
+	if f > -1e21 && f < 1e21 && (f > 1e-7 || f < -1e-7 || f == 0) {
+		return strconv.FormatFloat(f, 'f', -1, 64)
+	}
+	return strconv.FormatFloat(f, 'g', -1, 64)
+}

@@ -1,0 +1,99 @@
+package task
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// Limits of an expression. They are checked on the master, before a task is
+// recorded, and again in the slave. The evaluator below them (see slave/evaluate)
+// recurses and copies without limits of its own.
+const (
+	MaxExpressionBytes  = 4 << 10
+	MaxExpressionTokens = 512
+	MaxExpressionDepth  = 64 // parentheses within each other
+	MaxParameters       = 64
+	MaxParameterBytes   = 4 << 10 // of one parameter's text
+	MaxParameterName    = 64      // bytes
+)
+
+// CheckExpression refuses what must not reach the evaluator: an expression that
+// is too large, too deep or not made of known tokens, and parameters that are not
+// plain values. It does not parse: a task with a wrong expression that passes
+// here ends as failed. The code is invalid_expression.
+func CheckExpression(expression string, params []Parameter) *Error {
+	if _, err := LexExpression(expression); err != nil {
+		return err
+	}
+	if len(params) > MaxParameters {
+		return badExpression("there are %d parameters; at most %d are possible", len(params), MaxParameters)
+	}
+	seen := make(map[string]bool, len(params))
+	for _, p := range params {
+		if err := checkParameter(p); err != nil {
+			return err
+		}
+		if seen[p.Name] {
+			return badExpression("parameter %q is there twice", p.Name)
+		}
+		seen[p.Name] = true
+	}
+	return nil
+}
+
+func checkParameter(p Parameter) *Error {
+	if err := checkName(p.Name); err != nil {
+		return err
+	}
+	if len(p.Value.Text) > MaxParameterBytes {
+		return badExpression("parameter %s has %d bytes; at most %d are possible", p.Name, len(p.Value.Text), MaxParameterBytes)
+	}
+	switch p.Value.Type {
+	case Number:
+		if f, err := strconv.ParseFloat(p.Value.Text, 64); err != nil || math.IsInf(f, 0) || math.IsNaN(f) {
+			return badExpression("parameter %s is %q, which is not a number that fits into 64 bits", p.Name, clip(p.Value.Text))
+		}
+	case Boolean:
+		if p.Value.Text != "true" && p.Value.Text != "false" {
+			return badExpression("parameter %s is %q, which is neither true nor false", p.Name, clip(p.Value.Text))
+		}
+	case String:
+		if !utf8.ValidString(p.Value.Text) {
+			return badExpression("parameter %s is not valid UTF-8", p.Name)
+		}
+	default:
+		return badExpression("parameter %s is not a number, a string or a boolean", p.Name)
+	}
+	return nil
+}
+
+// reserved can't be the name of a parameter: the language uses them.
+func reserved(name string) bool { return name == "true" || name == "false" || name == "in" }
+
+func checkName(name string) *Error {
+	switch {
+	case len(name) > MaxParameterName:
+		return badExpression("a parameter's name has %d bytes; at most %d are possible", len(name), MaxParameterName)
+	case reserved(name):
+		return badExpression("%q can't be the name of a parameter", name)
+	case name == "" || !isLetter(name[0]) || strings.TrimLeftFunc(name, func(r rune) bool { return r < utf8.RuneSelf && isNameByte(byte(r)) }) != "":
+		return badExpression("%q can't be the name of a parameter: it takes letters, digits and _, and begins with a letter", clip(name))
+	}
+	return nil
+}
+
+func badExpression(format string, args ...any) *Error {
+	return Refuse(CodeInvalidExpression, fmt.Sprintf(format, args...))
+}
+
+// clip shortens a text for an error.
+func clip(s string) string {
+	const most = 40
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}

@@ -1,0 +1,29 @@
+package task
+
+import "testing"
+
+func TestStampsAreOrderedByTermThenSequence(t *testing.T) {
+	order := []Stamp{{}, {0, 1}, {1, 0}, {1, 1}, {1, 9}, {2, 0}, {2, 5}}
+	for i, a := range order {
+		for j, b := range order {
+			if got := a.Above(b); got != (i > j) {
+				t.Errorf("%+v above %+v: %v", a, b, got)
+			}
+		}
+	}
+}
+
+func TestAnswerIsTheOriginalsSentence(t *testing.T) {
+	for free, want := range map[int]string{0: "I am not available.", 1: "I am available.", 3: "I am available."} {
+		if got := (Availability{Free: free, Slots: 3}).Answer(); got != want {
+			t.Errorf("with %d free slots: %q", free, got)
+		}
+	}
+}
+
+func TestSlaveRunsItsKinds(t *testing.T) {
+	s := Slave{Kinds: []Kind{{Name: "expression"}, {Name: "resize"}}}
+	if !s.Runs("resize") || s.Runs("res") || s.Runs("") {
+		t.Error("a slave runs the kinds that it declared, and no others")
+	}
+}
