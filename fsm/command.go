@@ -71,7 +71,8 @@ type Submitted struct {
 
 // AssignTask starts the next attempt of a pending task. Refusals: not_pending,
 // stale_attempt, slave_not_found, slave_not_alive, wrong_incarnation,
-// slave_full, task_not_found. Value: nil.
+// slave_full, no_slave_for_kind (this slave does not run the task's kind),
+// task_not_found. Value: nil.
 type AssignTask struct {
 	Attempt task.Attempt
 }
@@ -97,7 +98,10 @@ type GiveUpAttempt struct {
 // names those whose execution may have begun; an attempt that it does not name
 // never began (the leader sends nothing before its assignment is applied, so it
 // knows all that may have begun, and one assigned while this command was on its
-// way never did). An unchanged registration of an alive slave changes nothing.
+// way never did). An unchanged registration of an alive slave changes nothing; the
+// same incarnation with another URL, other slots or kinds, or back from lost or
+// left, keeps its attempts. If it has fewer slots than attempts, it gets no more
+// until it has room.
 // Value: nil.
 type RegisterSlave struct {
 	Registration task.Registration

@@ -1,1 +1,39 @@
+// Package fsm is the replicated state of muster as a pure value: the tasks, the
+// slave registry and the masters, computed from the log and from nothing else.
+//
+// A log entry is an Envelope of commands (Encode, Decode). State.Apply applies
+// one and returns an Outcome for each command: a value or a refusal, and the
+// Events that say what changed. The state machine itself does nothing else: who
+// wants to log, count, wake or send reacts to the events. It reads no clock and
+// throws no dice: the leader decides, and names in the command what it decided;
+// every replica checks it by the same rules and comes to the same end.
+//
+// State.View returns an immutable picture, published once per Apply. Any number
+// of goroutines may read views, list tasks or save a snapshot of one while Apply
+// goes on; nobody waits for anybody. Views share what did not change between
+// them (copy-on-write B-trees).
+//
+// Where things are:
+//
+//	command.go, outcome.go   what goes in and what comes out
+//	state.go                 State: Apply, and one file apply_*.go per subject
+//	tables.go                the data behind State and View, and its invariants
+//	done.go, pack.go         done tasks, packed to a fraction of their size
+//	keys.go                  the index of idempotency keys
+//	view.go, list.go, walk.go  reading
+//	codec*.go, convert.go    between commands and their shape in the log (logpb)
+//	snapshot.go, load.go     View.Save and State.Load
+//	fingerprint.go           one hash over everything, to compare replicas
+//
+// # Trade-offs
+//
+// A done task costs a reader a few hundred nanoseconds more, as it has to be
+// unpacked, and takes a fraction of the memory. Filters on the outcome, or on
+// the slave of a done task, examine records one by one, at most
+// task.MaxExamined for a page: an index would cost every task memory for the
+// sake of a rare question.
+//
+// To add a command, give it the next Number, a message in logpb/log.proto, a case
+// in codec_commands.go, in State.apply, and in the tests' list of commands.
+// Nothing that was ever written to a log may change its meaning.
 package fsm

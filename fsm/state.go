@@ -1,48 +1,104 @@
 package fsm
 
 import (
-	"io"
+	"fmt"
+	"sync/atomic"
 
 	"muster/task"
 )
 
-// State is the replicated state. Apply, Load and View belong to one goroutine;
-// what View returns may be used by any.
-type State struct{}
+// State is the replicated state. Apply and Load belong to one goroutine. View,
+// and what it returns, may be used by any.
+type State struct {
+	tables // the goroutine's of Apply
+
+	// doneIn counts the done tasks of each block that is not sealed yet. It is
+	// the goroutine's of Apply and can be computed from the tables.
+	doneIn map[block]int
+
+	view atomic.Pointer[View]
+}
 
 // New returns the empty state.
-func New() *State { return &State{} }
+func New() *State {
+	s := &State{tables: newTables(), doneIn: make(map[block]int)}
+	s.publish()
+	return s
+}
 
-// Encode returns the log entry for an envelope.
-func Encode(e Envelope) ([]byte, error) { panic("not written yet") }
+// View returns the state as of the last Apply or Load.
+func (s *State) View() *View { return s.view.Load() }
 
-// Decode is the inverse of Encode. An unknown version, command number or field
-// is an error: the node must stop.
-func Decode(entry []byte) (Envelope, error) { panic("not written yet") }
+// publish makes the current tables what View returns.
+func (s *State) publish() { s.view.Store(&View{tables: s.share()}) }
 
-// Apply applies one entry.
-func (s *State) Apply(index, term uint64, e Envelope) []Outcome { panic("not written yet") }
+// Apply applies the entry at an index, which must be above that of the last one,
+// and of the given term. The outcomes are in the order of the proposals; a
+// refused command changes nothing and the next one is still applied.
+//
+// It panics when it is handed an entry twice or a command of an unknown type, as
+// it can't be known then what the other replicas made of it. Neither happens to
+// entries of Raft that went through Decode.
+func (s *State) Apply(index, term uint64, e Envelope) []Outcome {
+	if index <= s.index {
+		panic(fmt.Sprintf("fsm: entry %d applied after entry %d", index, s.index))
+	}
+	s.index = index
+	outcomes := make([]Outcome, len(e.Proposals))
+	for i, p := range e.Proposals {
+		outcomes[i] = s.propose(term, p, &change{index: index, at: e.Stamp})
+	}
+	s.publish()
+	return outcomes
+}
 
-// View returns the state as of the last Apply.
-func (s *State) View() *View { panic("not written yet") }
+// change is what one command does, while it does it.
+type change struct {
+	index  uint64      // of the entry
+	at     task.Millis // the entry's stamp; stored, never compared
+	events []Event
+}
 
-// Load replaces everything by what Save wrote.
-func (s *State) Load(r io.Reader) error { panic("not written yet") }
+func (c *change) tell(kind EventKind, t task.Task, a task.Attempt) {
+	c.events = append(c.events, Event{Kind: kind, Task: &t, Attempt: a})
+}
 
-// View is an immutable picture of the state.
-type View struct{}
+func (s *State) propose(term uint64, p Proposal, c *change) Outcome {
+	if p.Term != 0 && p.Term != term {
+		return Outcome{Err: task.Refuse(task.CodeStaleTerm,
+			fmt.Sprintf("the command was decided in term %d, and its entry is of term %d", p.Term, term))}
+	}
+	value, refusal := s.apply(p.Command, c)
+	if refusal != nil {
+		return Outcome{Err: refusal}
+	}
+	return Outcome{Value: value, Events: c.events}
+}
 
-func (v *View) Index() uint64                                 { panic("not written yet") }
-func (v *View) Task(id task.ID) (task.Task, bool)             { panic("not written yet") }
-func (v *View) TaskByKey(key string) (task.Task, bool)        { panic("not written yet") }
-func (v *View) List(q task.Query) task.Page                   { panic("not written yet") }
-func (v *View) Counts() task.Counts                           { panic("not written yet") }
-func (v *View) Capacity() task.Capacity                       { panic("not written yet") }
-func (v *View) Slaves() []task.Slave                          { panic("not written yet") }
-func (v *View) Slave(name string) (task.Slave, bool)          { panic("not written yet") }
-func (v *View) Masters() []task.Master                        { panic("not written yet") }
-func (v *View) Pending(yield func(task.Task) bool)            { panic("not written yet") }
-func (v *View) InProgress(yield func(task.Task) bool)         { panic("not written yet") }
-func (v *View) Held(slave string, yield func(task.Task) bool) { panic("not written yet") }
-func (v *View) Fingerprint() string                           { panic("not written yet") }
-func (v *View) Save(w io.Writer) error                        { panic("not written yet") }
+// apply carries out one command. A command that it refuses has changed nothing.
+func (s *State) apply(command Command, c *change) (any, *task.Error) {
+	switch x := command.(type) {
+	case SubmitTask:
+		return s.submitTask(x, c)
+	case AssignTask:
+		return nil, s.assignTask(x, c)
+	case CompleteTask:
+		return nil, s.completeTask(x, c)
+	case GiveUpAttempt:
+		return nil, s.giveUpAttempt(x, c)
+	case RegisterSlave:
+		s.registerSlave(x, c)
+		return nil, nil
+	case LoseSlave:
+		return nil, s.loseSlave(x, c)
+	case LeaveSlave:
+		return nil, s.leaveSlave(x, c)
+	case PutMaster:
+		s.putMaster(x, c)
+		return nil, nil
+	case RemoveMaster:
+		return nil, s.removeMaster(x, c)
+	default:
+		panic(fmt.Sprintf("fsm: command of the unknown type %T", command))
+	}
+}

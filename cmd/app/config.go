@@ -30,6 +30,7 @@ type MasterConfig struct {
 
 	Version string
 	Logger  *slog.Logger // default: discard
+	Network Network      // default: the real one
 }
 
 // Peer is one founding master.
@@ -51,5 +52,6 @@ type SlaveConfig struct {
 	EvaluateCommand []string
 	DrainTimeout    time.Duration // after SIGTERM; default 30 s
 
-	Logger *slog.Logger // default: discard
+	Logger  *slog.Logger // default: discard
+	Network Network      // default: the real one
 }

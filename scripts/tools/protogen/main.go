@@ -50,7 +50,7 @@ func generate(ctx context.Context, root string, files []string) error {
 	}
 	answer, err := plugin(ctx, &pluginpb.CodeGeneratorRequest{
 		FileToGenerate: files,
-		Parameter:      proto.String("paths=source_relative"),
+		Parameter:      new("paths=source_relative"),
 		ProtoFile:      descriptors(compiled),
 	})
 	if err != nil {

@@ -1,0 +1,235 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"muster/api"
+	"muster/cluster"
+	"muster/cluster/dispatch"
+	"muster/fsm"
+	"muster/task"
+)
+
+// backend joins a Raft node and the dispatcher of its current term, if it leads,
+// to what the API needs.
+type backend struct {
+	node    *cluster.Node
+	version string
+	// current is the dispatcher of the term in which this master leads; nil on a
+	// follower and while leadership is being taken over.
+	current atomic.Pointer[dispatch.Dispatcher]
+}
+
+var _ api.Backend = (*backend)(nil)
+
+// Leader returns the leader's API URL and whether it is this master.
+func (b *backend) Leader() (string, bool) {
+	_, url := b.node.Leader()
+	return url, b.node.IsLeader()
+}
+
+// Read returns a picture of the state, as consistent as opts ask.
+func (b *backend) Read(ctx context.Context, opts api.ReadOptions) (api.View, error) {
+	if opts.Linearizable {
+		if err := b.node.Barrier(ctx); err != nil {
+			return nil, b.refusal(err)
+		}
+	}
+	if opts.MinIndex > 0 {
+		if err := b.node.WaitIndex(ctx, opts.MinIndex); err != nil {
+			return nil, task.Refuse(task.CodeIndexNotReached, fmt.Sprintf("this master has applied index %d, not yet %d; ask another master or try again", b.node.View().Index(), opts.MinIndex))
+		}
+	}
+	v := b.node.View()
+	if d := b.current.Load(); d != nil {
+		return leaderView{v, d}, nil
+	}
+	return v, nil
+}
+
+// leaderView adds what only the leader knows: when a slave was last heard of.
+type leaderView struct {
+	*fsm.View
+	d *dispatch.Dispatcher
+}
+
+// Slaves returns the registry in registration order.
+func (v leaderView) Slaves() []task.Slave {
+	slaves := v.View.Slaves()
+	for i := range slaves {
+		v.see(&slaves[i])
+	}
+	return slaves
+}
+
+// Slave returns one entry of the registry.
+func (v leaderView) Slave(name string) (task.Slave, bool) {
+	s, ok := v.View.Slave(name)
+	v.see(&s)
+	return s, ok
+}
+
+func (v leaderView) see(s *task.Slave) {
+	if at, ok := v.d.LastSeen(s.Name); ok {
+		s.LastSeenAt = task.Millis(at.UnixMilli())
+	}
+}
+
+// AwaitTask returns when the task is done.
+func (b *backend) AwaitTask(ctx context.Context, id task.ID) error {
+	return b.node.AwaitDone(ctx, id)
+}
+
+// Submit finds a slave and records the task.
+func (b *backend) Submit(ctx context.Context, s api.Submission) (api.Submitted, error) {
+	d, err := b.dispatcher()
+	if err != nil {
+		return api.Submitted{}, err
+	}
+	a, err := d.Submit(ctx, dispatch.Request{Spec: s.Spec, Key: s.Key, Explain: s.Explain})
+	if err != nil {
+		return api.Submitted{}, b.refusal(err)
+	}
+	out := api.Submitted{Task: a.Task, Existing: a.Existing}
+	for _, line := range a.Asked {
+		out.Asked = append(out.Asked, api.Asked(line))
+	}
+	return out, nil
+}
+
+// Results records a slave's results.
+func (b *backend) Results(ctx context.Context, r task.Report) ([]task.Verdict, error) {
+	d, err := b.dispatcher()
+	if err != nil {
+		return nil, err
+	}
+	if r.Availability.Slots > 0 {
+		if err := d.Heard(ctx, r.Slave, r.Availability); err != nil {
+			return nil, b.refusal(err)
+		}
+	}
+	proposals := make([]fsm.Proposal, len(r.Results))
+	for i, x := range r.Results {
+		at := task.Attempt{ID: x.ID, Attempt: x.Attempt, Slave: r.Slave, Incarnation: r.Availability.Incarnation}
+		proposals[i] = fsm.Proposal{Command: fsm.CompleteTask{Attempt: at, Result: x}}
+	}
+	if len(proposals) == 0 {
+		return nil, nil
+	}
+	outcomes, err := b.node.Propose(ctx, proposals...)
+	if err != nil {
+		return nil, b.refusal(err)
+	}
+	verdicts := make([]task.Verdict, len(r.Results))
+	for i, x := range r.Results {
+		verdicts[i] = task.Verdict{ID: x.ID, Attempt: x.Attempt, Err: outcomes[i].Err}
+	}
+	return verdicts, nil
+}
+
+// RegisterSlave dials a slave back and puts it into the registry.
+func (b *backend) RegisterSlave(ctx context.Context, r task.Registration) (task.Slave, error) {
+	d, err := b.dispatcher()
+	if err != nil {
+		return task.Slave{}, err
+	}
+	s, err := d.Register(ctx, r)
+	return s, b.refusal(err)
+}
+
+// LeaveSlave records a slave's goodbye.
+func (b *backend) LeaveSlave(ctx context.Context, name, incarnation string) (task.Slave, error) {
+	d, err := b.dispatcher()
+	if err != nil {
+		return task.Slave{}, err
+	}
+	s, err := d.Leave(ctx, name, incarnation)
+	return s, b.refusal(err)
+}
+
+// Masters lists the masters.
+func (b *backend) Masters() []task.Master { return b.node.Masters() }
+
+// Join takes a master in.
+func (b *backend) Join(ctx context.Context, r task.JoinRequest) (api.Joined, error) {
+	if err := b.node.Join(ctx, r); err != nil {
+		return api.Joined{}, b.refusal(err)
+	}
+	return api.Joined{ClusterID: b.node.Hello().ClusterID, Masters: b.node.Masters()}, nil
+}
+
+// RemoveMaster takes a master out.
+func (b *backend) RemoveMaster(ctx context.Context, id string) error {
+	return b.refusal(b.node.RemoveMaster(ctx, id))
+}
+
+// TransferLeadership hands leadership to another master.
+func (b *backend) TransferLeadership(ctx context.Context, id string) error {
+	return b.refusal(b.node.TransferLeadership(ctx, id))
+}
+
+// Ready tells what is missing until this master can serve.
+func (b *backend) Ready() error { return b.node.Ready() }
+
+// Status describes this master.
+func (b *backend) Status(fingerprint bool) api.Status {
+	hello := b.node.Hello()
+	view := b.node.View()
+	leaderID, leaderURL := b.node.Leader()
+	s := api.Status{
+		ID: hello.ID, ClusterID: hello.ClusterID, DiskID: hello.DiskID, Founders: hello.Founders,
+		Version: b.version, Role: task.Joining, Term: b.node.Term(),
+		LeaderID: leaderID, LeaderURL: leaderURL,
+		AppliedIndex: view.Index(), LeaderContactMS: b.node.LastContact().Milliseconds(),
+		Counts: view.Counts(), Capacity: view.Capacity(), Ready: true,
+	}
+	for _, m := range b.node.Masters() {
+		if m.ID == s.ID {
+			s.Role, s.Voter = m.Role, m.Voter
+		}
+	}
+	if b.node.LastContact() < 0 {
+		s.LeaderContactMS = -1
+	}
+	if fingerprint {
+		s.Fingerprint = view.Fingerprint()
+	}
+	if err := b.node.Ready(); err != nil {
+		s.Ready, s.NotReady = false, err.Error()
+	}
+	return s
+}
+
+// dispatcher returns the one that leads, or says where to go instead.
+func (b *backend) dispatcher() (*dispatch.Dispatcher, error) {
+	if d := b.current.Load(); d != nil {
+		return d, nil
+	}
+	return nil, b.elsewhere()
+}
+
+// elsewhere is the refusal of a master that can't write now.
+func (b *backend) elsewhere() *task.Error {
+	id, url := b.node.Leader()
+	switch {
+	case b.node.IsLeader():
+		return task.Refuse(task.CodeNoLeader, "this master was just elected and is taking over; try again in a moment")
+	case url == "":
+		return task.Refuse(task.CodeNoLeader, "no leader is known, an election may be under way; try again in a moment")
+	}
+	err := task.Refuse(task.CodeNotLeader, fmt.Sprintf("this master follows; the leader is %s at %s", id, url))
+	err.Leader = url
+	return err
+}
+
+// refusal fills in where the leader is, when that is what the caller needs.
+func (b *backend) refusal(err error) error {
+	var refusal *task.Error
+	if errors.As(err, &refusal) && refusal.Code == task.CodeNotLeader && refusal.Leader == "" {
+		return b.elsewhere()
+	}
+	return err
+}

@@ -1,0 +1,131 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"muster/api"
+	"muster/cluster"
+	"muster/cluster/dispatch"
+	"muster/fsm"
+	"muster/slave/link"
+)
+
+// shutdownTimeout bounds how long open requests may take when a process ends.
+const shutdownTimeout = 5 * time.Second
+
+// RunMaster runs a master until ctx ends or it fails. On ctx's end a leader
+// hands leadership away first. ready, if not nil, is called once the API
+// listens, with its base URL.
+//
+//	clients, slaves ──HTTP──▶ api ──▶ backend ──▶ dispatch (the leader's, one per term)
+//	                                     │            │  ▲ Log, Source
+//	other masters ◀──Raft──▶ cluster ◀───┘            ▼  │
+//	                                            slave/link.Sender ──HTTP──▶ slaves
+func RunMaster(ctx context.Context, cfg MasterConfig, ready func(apiURL string)) error {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return err
+	}
+	apiListener, err := cfg.Network.listen(ctx, cfg.APIListen)
+	if err != nil {
+		return fmt.Errorf("listen for the API on %s (--api-listen): %w", cfg.APIListen, err)
+	}
+	defer apiListener.Close() //nolint:errcheck // closed by the server, too
+	m, err := newMaster(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	return m.run(ctx, apiListener, ready)
+}
+
+// master is one wired master.
+type master struct {
+	cfg     MasterConfig
+	node    *cluster.Node
+	backend *backend
+	sender  *link.Sender
+	server  *http.Server
+}
+
+func newMaster(ctx context.Context, cfg MasterConfig) (*master, error) {
+	transport, err := cfg.transport(ctx)
+	if err != nil {
+		return nil, err
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	httpClient := cfg.Network.client()
+
+	m := &master{cfg: cfg, backend: &backend{version: cfg.Version}, sender: link.NewSender(link.SenderConfig{Dial: cfg.Network.dial()})}
+	m.node, err = cluster.Open(cluster.Config{
+		ID: cfg.ID, DataDir: cfg.DataDir, RaftAdvertise: cfg.RaftAdvertise, APIURL: cfg.APIAdvertise,
+		Transport: transport, Dial: cfg.Network.dial(), Peers: peers{httpClient},
+		Bootstrap: cfg.Bootstrap, Join: cfg.Join, Founders: cfg.founders(),
+		Timings: cfg.timings(), SnapshotThreshold: cfg.SnapshotThreshold, MinFreeDisk: cfg.MinFreeDisk,
+		Lead: m.lead, Logger: cfg.Logger, Metrics: registry,
+	})
+	if err != nil {
+		return nil, err
+	}
+	m.backend.node = m.node
+	m.server = api.NewServer(api.New(api.Config{
+		Backend: m.backend, Logger: cfg.Logger, ForwardFollowers: cfg.ForwardFromFollowers,
+		SelfURL: cfg.APIAdvertise, Registry: registry, Transport: httpClient.Transport,
+	}))
+	m.server.ErrorLog = slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug)
+	return m, nil
+}
+
+// run serves the API around the node's life, so that clients are redirected
+// while leadership is handed away.
+func (m *master) run(ctx context.Context, apiListener net.Listener, ready func(string)) error {
+	served := make(chan error, 1)
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	go func() {
+		err := m.server.Serve(apiListener)
+		if !errors.Is(err, http.ErrServerClosed) {
+			fail(fmt.Errorf("serve the API on %s: %w", m.cfg.APIListen, err))
+		}
+		served <- err
+	}()
+	if ready != nil {
+		ready(m.cfg.APIAdvertise)
+	}
+	err := m.node.Run(ctx)
+	if cause := context.Cause(ctx); err == nil && cause != nil && !errors.Is(cause, context.Canceled) {
+		err = cause
+	}
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	if m.server.Shutdown(stop) != nil {
+		m.server.Close() //nolint:errcheck // nothing is left to do about it
+	}
+	<-served
+	return err
+}
+
+// lead dispatches for one term.
+func (m *master) lead(ctx context.Context, term uint64) error {
+	d := dispatch.New(dispatch.Config{
+		Term: term, QuestionTTL: m.cfg.QuestionTTL, SlaveTimeout: m.cfg.SlaveTimeout, Logger: m.cfg.Logger,
+	}, m.node, source{m.node}, m.sender)
+	m.backend.current.Store(d)
+	defer m.backend.current.Store(nil)
+	return d.Run(ctx)
+}
+
+// source shows the node's state to a dispatcher.
+type source struct{ *cluster.Node }
+
+// Subscribe returns the state and what changes after it.
+func (s source) Subscribe() (*fsm.View, dispatch.Subscription) { return s.Node.Subscribe() }

@@ -1,0 +1,50 @@
+package app
+
+import (
+	"context"
+	"net/http"
+
+	"muster/api/client"
+	"muster/cluster"
+	"muster/task"
+)
+
+// peers is a master's way to the APIs of other masters.
+type peers struct{ http *http.Client }
+
+var _ cluster.Peers = peers{}
+
+// Hello asks a master who it is.
+func (p peers) Hello(ctx context.Context, apiURL string) (cluster.Hello, error) {
+	c, err := p.client(apiURL)
+	if err != nil {
+		return cluster.Hello{}, err
+	}
+	s, err := c.Status(ctx, apiURL, false)
+	if err != nil {
+		return cluster.Hello{}, err
+	}
+	return cluster.Hello{
+		ID: s.ID, DiskID: s.DiskID, ClusterID: s.ClusterID, Founders: s.Founders,
+		AppliedIndex: s.AppliedIndex, Term: s.Term, LeaderID: s.LeaderID,
+	}, nil
+}
+
+// Join asks the cluster of a master to take another in.
+func (p peers) Join(ctx context.Context, apiURL string, req task.JoinRequest) (string, error) {
+	c, err := p.client(apiURL)
+	if err != nil {
+		return "", err
+	}
+	joined, err := c.Join(ctx, client.JoinRequest{
+		ID: req.ID, RaftAddress: req.RaftAddress, APIURL: req.APIURL, Commands: req.Commands, Replace: req.Replace,
+	})
+	if err != nil {
+		return "", err
+	}
+	return joined.ClusterID, nil
+}
+
+func (p peers) client(apiURL string) (*client.Client, error) {
+	return client.New(client.Config{Addresses: []string{apiURL}, HTTPClient: p.http})
+}

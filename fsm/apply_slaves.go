@@ -1,0 +1,105 @@
+package fsm
+
+import (
+	"slices"
+	"strconv"
+
+	"muster/task"
+)
+
+func (s *State) registerSlave(x RegisterSlave, c *change) {
+	r := x.Registration
+	old, known := s.slaves.Get(r.Name)
+	slave := old
+	switch {
+	case !known:
+		s.lastSlave++
+		slave = task.Slave{Order: s.lastSlave, RegisteredAt: c.at}
+		s.order.Set(slave.Order, r.Name)
+	case old.Incarnation != r.Incarnation:
+		s.giveUpAll(old, x.Begun, "slave "+strconv.Quote(r.Name)+" started anew", c)
+		old, _ = s.slaves.Get(r.Name) // its slots are free now
+		slave = old
+		slave.RegisteredAt = c.at
+	case old.State == task.SlaveAlive && old.URL == r.URL && old.Slots == r.Slots && slices.Equal(old.Kinds, r.Kinds):
+		return
+	}
+	slave.Name, slave.URL, slave.Slots = r.Name, r.URL, r.Slots
+	slave.Incarnation, slave.Kinds = r.Incarnation, r.Kinds
+	slave.State = task.SlaveAlive
+	slave.Index = c.index
+	s.putSlave(old, slave)
+	c.events = append(c.events, Event{Kind: SlaveRegistered, Slave: &slave})
+}
+
+func (s *State) loseSlave(x LoseSlave, c *change) *task.Error {
+	slave, err := s.incarnation(x.Place)
+	if err != nil {
+		return err
+	}
+	if slave.State == task.SlaveLost || slave.State == task.SlaveLeft {
+		return nil // it has nothing that could be given up
+	}
+	s.sendOff(slave, task.SlaveLost, x.Begun, x.Reason, c)
+	return nil
+}
+
+func (s *State) leaveSlave(x LeaveSlave, c *change) *task.Error {
+	slave, err := s.incarnation(x.Place)
+	if err != nil {
+		return err
+	}
+	if slave.State == task.SlaveLeft {
+		return nil
+	}
+	s.sendOff(slave, task.SlaveLeft, x.Begun, "slave "+strconv.Quote(slave.Name)+" left", c)
+	return nil
+}
+
+// sendOff gives up all that a slave has and marks it lost or left.
+func (s *State) sendOff(slave task.Slave, state task.SlaveState, begun []task.Attempt, reason string, c *change) {
+	s.giveUpAll(slave, begun, reason, c)
+	old, _ := s.slaves.Get(slave.Name) // its slots are free now
+	gone := old
+	gone.State = state
+	gone.Index = c.index
+	s.putSlave(old, gone)
+	c.events = append(c.events, Event{Kind: SlaveGone, Slave: &gone})
+}
+
+// giveUpAll gives up all attempts of a slave's current incarnation, in the order
+// of their ids. Those that begun does not name never began.
+func (s *State) giveUpAll(slave task.Slave, begun []task.Attempt, reason string, c *change) {
+	began := make(map[task.Attempt]bool, len(begun))
+	for _, a := range begun {
+		began[a] = true
+	}
+	var ids []task.ID
+	s.heldBy(slave.Order, func(id task.ID) bool {
+		ids = append(ids, id)
+		return true
+	})
+	for _, id := range ids {
+		old, _ := s.inProgress.Get(id)
+		a, _ := old.Current()
+		t, err := old.GiveUp(a, began[a], reason, c.at)
+		if err != nil {
+			panic("fsm: an attempt that a slave holds is not current: " + err.Error())
+		}
+		s.end(old, t, a, c)
+	}
+}
+
+// incarnation returns the entry of a slave if the place names its current
+// incarnation. With wrong_incarnation it returns the entry too.
+func (s *State) incarnation(p Place) (task.Slave, *task.Error) {
+	slave, ok := s.slaves.Get(p.Slave)
+	if !ok {
+		return task.Slave{}, task.Refuse(task.CodeSlaveNotFound, "there is no slave "+strconv.Quote(p.Slave))
+	}
+	if slave.Incarnation != p.Incarnation {
+		return slave, task.Refuse(task.CodeWrongIncarnation, "slave "+strconv.Quote(p.Slave)+" runs as incarnation "+
+			strconv.Quote(slave.Incarnation)+", not as "+strconv.Quote(p.Incarnation))
+	}
+	return slave, nil
+}

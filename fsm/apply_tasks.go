@@ -1,0 +1,154 @@
+package fsm
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"muster/task"
+)
+
+func (s *State) submitTask(x SubmitTask, c *change) (any, *task.Error) {
+	if x.Key != "" {
+		if t, ok := s.findKey(x.Key); ok {
+			return again(t, x.Spec)
+		}
+	}
+	if x.Assign != nil {
+		if err := s.room(*x.Assign, x.Spec.Kind); err != nil {
+			return nil, err
+		}
+	}
+	s.counts.Submitted++
+	t := task.Task{
+		ID:          task.ID(s.counts.Submitted),
+		Spec:        x.Spec,
+		Key:         x.Key,
+		Status:      task.Pending,
+		SubmittedAt: c.at,
+		Index:       c.index,
+	}
+	if x.Key != "" {
+		s.keys.add(x.Key, t.ID)
+	}
+	c.tell(TaskSubmitted, t, task.Attempt{})
+	if x.Assign != nil {
+		a := task.Attempt{ID: t.ID, Attempt: 1, Slave: x.Assign.Slave, Incarnation: x.Assign.Incarnation}
+		var err *task.Error
+		if t, err = t.Assign(a, c.at); err != nil {
+			panic("fsm: a new task can't be assigned: " + err.Error())
+		}
+		c.tell(TaskAssigned, t, a)
+	}
+	s.enter(t)
+	return Submitted{Task: t}, nil
+}
+
+// again answers a submit whose key is known.
+func again(t task.Task, spec task.Spec) (any, *task.Error) {
+	if !equalSpecs(t.Spec, spec) {
+		err := task.Refuse(task.CodeKeyReused,
+			"the idempotency key was used for task "+t.ID.String()+", which is another one; use a new key for a new task")
+		err.Task = t.ID
+		return nil, err
+	}
+	return Submitted{Task: t, Existing: true}, nil
+}
+
+func equalSpecs(a, b task.Spec) bool {
+	return a.Kind == b.Kind && a.Expression == b.Expression && slices.Equal(a.Parameters, b.Parameters) &&
+		a.Idempotent == b.Idempotent && a.MaxTries == b.MaxTries && a.TimeoutMS == b.TimeoutMS && a.RetryOf == b.RetryOf
+}
+
+func (s *State) assignTask(x AssignTask, c *change) *task.Error {
+	old, err := s.known(x.Attempt.ID)
+	if err != nil {
+		return err
+	}
+	t, err := old.Assign(x.Attempt, c.at)
+	if err != nil {
+		return err
+	}
+	if err = s.room(Place{Slave: x.Attempt.Slave, Incarnation: x.Attempt.Incarnation}, t.Spec.Kind); err != nil {
+		return err
+	}
+	s.move(old, t, TaskAssigned, x.Attempt, c)
+	return nil
+}
+
+func (s *State) completeTask(x CompleteTask, c *change) *task.Error {
+	old, err := s.known(x.Attempt.ID)
+	if err != nil {
+		return err
+	}
+	if old.Repeats(x.Attempt, x.Result) {
+		return nil
+	}
+	t, err := old.Complete(x.Attempt, x.Result, c.at)
+	if err != nil {
+		return err
+	}
+	s.end(old, t, x.Attempt, c)
+	return nil
+}
+
+func (s *State) giveUpAttempt(x GiveUpAttempt, c *change) *task.Error {
+	old, err := s.known(x.Attempt.ID)
+	if err != nil {
+		return err
+	}
+	t, err := old.GiveUp(x.Attempt, x.Began, x.Reason, c.at)
+	if err != nil {
+		return err
+	}
+	s.end(old, t, x.Attempt, c)
+	return nil
+}
+
+// end files what an attempt's end made of its task: done, or pending again.
+func (s *State) end(old, t task.Task, a task.Attempt, c *change) {
+	kind := TaskGivenUp
+	if t.Status == task.Done {
+		kind = TaskDone
+	}
+	s.move(old, t, kind, a, c)
+}
+
+// move replaces a task by what a move of package task made of it.
+func (s *State) move(old, t task.Task, kind EventKind, a task.Attempt, c *change) {
+	t.Index = c.index
+	s.exit(old)
+	s.enter(t)
+	c.tell(kind, t, a)
+}
+
+func (s *State) known(id task.ID) (task.Task, *task.Error) {
+	t, ok := s.find(id)
+	if !ok {
+		return task.Task{}, task.Refuse(task.CodeTaskNotFound, "there is no task "+id.String())
+	}
+	return t, nil
+}
+
+// room checks that an incarnation of a slave can take one more task of a kind.
+func (s *State) room(p Place, kind string) *task.Error {
+	slave, err := s.incarnation(p)
+	if err != nil && err.Code == task.CodeSlaveNotFound {
+		return err
+	}
+	name := strconv.Quote(p.Slave)
+	if slave.State != task.SlaveAlive {
+		return task.Refuse(task.CodeSlaveNotAlive, "slave "+name+" is "+slave.State.String()+" and takes no tasks")
+	}
+	if err != nil {
+		return err
+	}
+	if !slave.Runs(kind) {
+		return task.Refuse(task.CodeNoSlaveForKind, "slave "+name+" does not run tasks of kind "+strconv.Quote(kind))
+	}
+	if slave.Busy >= slave.Slots {
+		return task.Refuse(task.CodeSlaveFull,
+			fmt.Sprintf("slave %s is full: %d of %d slots are taken", name, slave.Busy, slave.Slots))
+	}
+	return nil
+}

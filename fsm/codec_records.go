@@ -1,0 +1,100 @@
+package fsm
+
+import (
+	"muster/fsm/logpb"
+	"muster/task"
+)
+
+// This file converts what snapshots hold. Fields of task.Slave and task.Master
+// that are known to one node alone (LastSeenAt; Role, Voter) are not part of
+// the replicated state.
+
+func (c *converter) taskIn(t *logpb.Task) task.Task {
+	return task.Task{
+		ID:          task.ID(t.GetId()),
+		Spec:        c.specIn(t.GetSpec()),
+		Key:         t.GetKey(),
+		Status:      c.statusIn(t.GetStatus()),
+		Outcome:     c.outcomeIn(t.GetOutcome()),
+		Result:      c.valueIn(t.GetResult()),
+		Error:       t.GetError(),
+		Slave:       t.GetSlave(),
+		Incarnation: t.GetIncarnation(),
+		Attempt:     t.GetAttempt(),
+		Tries:       t.GetTries(),
+		SubmittedAt: task.Millis(t.GetSubmittedAt()),
+		StartedAt:   task.Millis(t.GetStartedAt()),
+		FinishedAt:  task.Millis(t.GetFinishedAt()),
+		Index:       t.GetIndex(),
+	}
+}
+
+func (c *converter) taskOut(t *task.Task) *logpb.Task {
+	return &logpb.Task{
+		Id:          uint64(t.ID),
+		Spec:        c.specOut(t.Spec),
+		Key:         t.Key,
+		Status:      c.statusOut(t.Status),
+		Outcome:     c.outcomeOut(t.Outcome),
+		Result:      c.valueOut(t.Result),
+		Error:       t.Error,
+		Slave:       t.Slave,
+		Incarnation: t.Incarnation,
+		Attempt:     t.Attempt,
+		Tries:       t.Tries,
+		SubmittedAt: int64(t.SubmittedAt),
+		StartedAt:   int64(t.StartedAt),
+		FinishedAt:  int64(t.FinishedAt),
+		Index:       t.Index,
+	}
+}
+
+func (c *converter) slaveIn(s *logpb.Slave) task.Slave {
+	return task.Slave{
+		Name:         s.GetName(),
+		URL:          s.GetUrl(),
+		Slots:        c.countIn("number of slots", s.GetSlots()),
+		Busy:         c.countIn("number of busy slots", s.GetBusy()),
+		State:        c.stateIn(s.GetState()),
+		Incarnation:  s.GetIncarnation(),
+		Kinds:        kindsIn(s.GetKinds()),
+		Order:        s.GetOrder(),
+		RegisteredAt: task.Millis(s.GetRegisteredAt()),
+		Index:        s.GetIndex(),
+	}
+}
+
+func (c *converter) slaveOut(s *task.Slave) *logpb.Slave {
+	return &logpb.Slave{
+		Name:         s.Name,
+		Url:          s.URL,
+		Slots:        c.count("number of slots", s.Slots),
+		Busy:         c.count("number of busy slots", s.Busy),
+		State:        c.stateOut(s.State),
+		Incarnation:  s.Incarnation,
+		Kinds:        kindsOut(s.Kinds),
+		Order:        s.Order,
+		RegisteredAt: int64(s.RegisteredAt),
+		Index:        s.Index,
+	}
+}
+
+func masterIn(m *logpb.Master) task.Master {
+	return task.Master{
+		ID:          m.GetId(),
+		RaftAddress: m.GetRaftAddress(),
+		APIURL:      m.GetApiUrl(),
+		Commands:    m.GetCommands(),
+		Index:       m.GetIndex(),
+	}
+}
+
+func masterOut(m *task.Master) *logpb.Master {
+	return &logpb.Master{
+		Id:          m.ID,
+		RaftAddress: m.RaftAddress,
+		ApiUrl:      m.APIURL,
+		Commands:    m.Commands,
+		Index:       m.Index,
+	}
+}

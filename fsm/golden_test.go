@@ -1,0 +1,227 @@
+package fsm
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"muster/task"
+)
+
+// goldenOut makes TestWriteGolden write the files of a new version of the log
+// format. Files that are there already are never written again:
+//
+//	go test ./fsm -run WriteGolden -golden-out testdata/v2
+var goldenOut = flag.String("golden-out", "", "write golden files into this directory, which must not exist")
+
+// golden pins the files of testdata. They stand for the logs and snapshots on
+// the disks of people's masters: every later build must understand them, and
+// come to the same state. If a test of this file fails, what changed is the code
+// that broke that promise (a message of package task that a done task keeps is
+// part of it); never the file.
+var golden = map[string]string{
+	"v1/commands.log":         "16af441a61e6c9c2fc26eabcb03f00157cd0d640f58d976615ea8e99390da922",
+	"v1/commands.fingerprint": "54fb76277fb284c455e220593313a40443da36995273e3ab60b0837fd4cc7638",
+	"v1/commands.snapshot":    "1bbc30737c24715b630f4457067d3bd0cb9cab5952defc1a64a503c101d41374",
+}
+
+func TestGoldenFilesAreNeverChanged(t *testing.T) {
+	found := 0
+	err := filepath.WalkDir("testdata", func(path string, d os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, _ := filepath.Rel("testdata", path)
+		name = filepath.ToSlash(name)
+		if d.IsDir() {
+			if name == "fuzz" {
+				return filepath.SkipDir // what fuzzing found
+			}
+			return nil
+		}
+		found++
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if sum := sha256.Sum256(b); hex.EncodeToString(sum[:]) != golden[name] {
+			t.Errorf("%s has the sum %x; pinned is %q", name, sum, golden[name])
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found != len(golden) {
+		t.Errorf("testdata has %d files and %d are pinned", found, len(golden))
+	}
+}
+
+func TestOldLogsComeToTheSameState(t *testing.T) {
+	s := New()
+	for _, e := range readLog(t, "testdata/v1/commands.log") {
+		e.applyTo(t, s)
+	}
+	want := readFile(t, "testdata/v1/commands.fingerprint")
+	if got := s.View().Fingerprint() + "\n"; got != string(want) {
+		t.Errorf("the fingerprint is %s and was %s", got, want)
+	}
+}
+
+func TestOldSnapshotsComeToTheSameState(t *testing.T) {
+	s := New()
+	if err := s.Load(bytes.NewReader(readFile(t, "testdata/v1/commands.snapshot"))); err != nil {
+		t.Fatal(err)
+	}
+	want := readFile(t, "testdata/v1/commands.fingerprint")
+	if got := s.View().Fingerprint() + "\n"; got != string(want) {
+		t.Errorf("the fingerprint is %s and was %s", got, want)
+	}
+}
+
+func TestGoldenLogHasEveryCommand(t *testing.T) {
+	seen := make(map[Number]bool)
+	for _, e := range readLog(t, "testdata/v1/commands.log") {
+		envelope, err := Decode(e.data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range envelope.Proposals {
+			seen[p.Command.Number()] = true
+		}
+	}
+	for n := Number(1); n <= NumberRemoveMaster; n++ { // what v1 knew
+		if !seen[n] {
+			t.Errorf("command %d is not in the log", n)
+		}
+	}
+}
+
+func TestWriteGolden(t *testing.T) {
+	if *goldenOut == "" {
+		t.Skip("-golden-out is not given")
+	}
+	if err := os.Mkdir(*goldenOut, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	l := goldenLab(t)
+	var log strings.Builder
+	for _, e := range l.log {
+		fmt.Fprintf(&log, "%d %d %x\n", e.index, e.term, e.data)
+	}
+	for name, content := range map[string]string{
+		"commands.log":         log.String(),
+		"commands.fingerprint": l.state.View().Fingerprint() + "\n",
+		"commands.snapshot":    string(saved(t, l.state.View())),
+	} {
+		if err := os.WriteFile(filepath.Join(*goldenOut, name), []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%q: \"%x\",", name, sha256.Sum256([]byte(content)))
+	}
+}
+
+// goldenLab applies every command, with and without effect.
+func goldenLab(t *testing.T) *lab {
+	t.Helper()
+	l := newLab(t)
+	l.do(
+		PutMaster{ID: "m1", RaftAddress: "10.0.0.1:7000", APIURL: "http://10.0.0.1:7001", Commands: 9},
+		PutMaster{ID: "m2", RaftAddress: "10.0.0.2:7000", APIURL: "http://10.0.0.2:7001", Commands: 9},
+		PutMaster{ID: "m3", RaftAddress: "10.0.0.3:7000", APIURL: "http://10.0.0.3:7001", Commands: 8},
+		RemoveMaster{ID: "m2"},
+		RemoveMaster{ID: "m4"},
+	)
+	a, b, c := l.register("slave-1", "a1", 2), l.register("slave-2", "b1", 3), l.register("slave-3", "c1", 1)
+
+	// More than one block of done tasks, with results of each type and in words
+	// that are not UTF-8.
+	for i, value := range []task.Value{
+		{Type: task.Number, Text: "9007199254740993"},
+		{Type: task.Number, Text: "+Inf"},
+		{Type: task.String, Text: "caf\xe9"},
+		{Type: task.Boolean, Text: "true"},
+	} {
+		for j := range blockSize/4 + 1 {
+			spec := expression()
+			spec.Expression = fmt.Sprintf("x + %d", j)
+			spec.Parameters = []task.Parameter{{Name: "x", Value: value}}
+			l.do(SubmitTask{Spec: spec, Key: fmt.Sprintf("key-%d-%d", i, j), Assign: &a})
+			done := l.task(task.ID(l.state.View().Counts().Submitted))
+			l.do(CompleteTask{Attempt: attemptOf(done), Result: task.Result{
+				ID: done.ID, Attempt: done.Attempt, Outcome: task.Succeeded, Value: value,
+			}})
+		}
+	}
+	l.term++
+	l.do(
+		SubmitTask{Spec: expression(), Key: "key-0-0", Assign: &a}, // another spec: refused
+		SubmitTask{Spec: once(), Key: "waits"},
+		SubmitTask{Spec: once(), Key: "waits"},
+		SubmitTask{Spec: expression(), Assign: &Place{Slave: "slave-9", Incarnation: "x"}},
+	)
+	failed := l.submit(expression(), &b)
+	l.do(CompleteTask{Attempt: attemptOf(failed), Result: task.Result{
+		ID: failed.ID, Attempt: 1, Outcome: task.Failed, Error: "division by zero",
+	}})
+	retried := l.submit(expression(), &b)
+	l.do(CompleteTask{Attempt: attemptOf(retried), Result: task.Result{
+		ID: retried.ID, Attempt: 1, Outcome: task.Failed, Error: "the executor died", Retryable: true,
+	}})
+	l.do(AssignTask{Attempt: task.Attempt{ID: retried.ID, Attempt: 2, Slave: "slave-2", Incarnation: "b1"}})
+	l.do(GiveUpAttempt{Attempt: attemptOf(l.task(retried.ID)), Reason: "refused: no_slot"})
+	l.do(AssignTask{Attempt: task.Attempt{ID: retried.ID, Attempt: 3, Slave: "slave-2", Incarnation: "b1"}})
+	l.do(GiveUpAttempt{Attempt: attemptOf(l.task(retried.ID)), Began: true, Reason: "gone"})
+
+	twoOn := func(p Place) []task.Attempt {
+		return []task.Attempt{attemptOf(l.submit(expression(), &p)), attemptOf(l.submit(once(), &p))}
+	}
+	begun := twoOn(b)
+	l.submit(once(), &b)
+	l.do(RegisterSlave{Registration: registration("slave-2", "b2", 4), Begun: begun})
+	l.do(RegisterSlave{Registration: registration("slave-2", "b2", 4)})
+	l.do(LoseSlave{Place: a, Reason: "slave slave-1 was silent for 5s", Begun: twoOn(a)})
+	last := retryOf(failed.ID)
+	last.MaxTries = 1
+	l.do(LeaveSlave{Place: c, Begun: []task.Attempt{attemptOf(l.submit(last, &c))}})
+	l.do(LoseSlave{Place: Place{Slave: "slave-2", Incarnation: "b1"}, Reason: "late"})
+	l.propose(Proposal{Term: l.term - 1, Command: SubmitTask{Spec: once()}}, Proposal{Term: l.term, Command: SubmitTask{Spec: once()}})
+	l.submit(expression(), &Place{Slave: "slave-2", Incarnation: "b2"})
+	l.do()
+	return l
+}
+
+func retryOf(id task.ID) task.Spec {
+	s := expression()
+	s.RetryOf = id
+	return s
+}
+
+func readFile(t testing.TB, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// readLog reads lines of index, term and the entry in hexadecimal.
+func readLog(t testing.TB, path string) []entry {
+	t.Helper()
+	var log []entry
+	for line := range strings.Lines(string(readFile(t, path))) {
+		var e entry
+		if _, err := fmt.Sscanf(line, "%d %d %x", &e.index, &e.term, &e.data); err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		log = append(log, e)
+	}
+	return log
+}

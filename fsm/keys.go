@@ -1,0 +1,50 @@
+package fsm
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+
+	"github.com/tidwall/btree"
+
+	"muster/task"
+)
+
+// keyIndex finds the task of an idempotency key. It holds a hash of the key and
+// the id, 16 bytes, and not the key, which the task has: who looks up compares.
+type keyIndex struct {
+	entries *btree.BTreeG[keyEntry]
+}
+
+type keyEntry struct {
+	hash uint64
+	id   task.ID
+}
+
+func (e keyEntry) less(o keyEntry) bool {
+	return e.hash < o.hash || e.hash == o.hash && e.id < o.id
+}
+
+func newKeyIndex() keyIndex {
+	return keyIndex{entries: btree.NewBTreeGOptions(keyEntry.less, btree.Options{NoLocks: true})}
+}
+
+func (x keyIndex) share() keyIndex { return keyIndex{entries: x.entries.Copy()} }
+
+func (x keyIndex) add(key string, id task.ID) {
+	x.entries.Set(keyEntry{hash: hashKey(key), id: id})
+}
+
+// candidates yields the tasks that may have the key.
+func (x keyIndex) candidates(key string, yield func(task.ID) bool) {
+	hash := hashKey(key)
+	x.entries.Ascend(keyEntry{hash: hash}, func(e keyEntry) bool {
+		return e.hash == hash && yield(e.id)
+	})
+}
+
+// hashKey is a cryptographic hash, cut short: clients choose the keys, and keys
+// that collide on purpose would make every submit of theirs slower.
+func hashKey(key string) uint64 {
+	sum := sha256.Sum256([]byte(key))
+	return binary.BigEndian.Uint64(sum[:])
+}

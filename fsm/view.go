@@ -1,0 +1,64 @@
+package fsm
+
+import "muster/task"
+
+// View is an immutable picture of the state. Any number of goroutines may use
+// it, for as long as they like. The slices inside of what it returns belong to
+// the state: they must not be written to.
+type View struct {
+	tables // never written to again
+}
+
+// Index returns the log index of the last command entry in the picture.
+func (v *View) Index() uint64 { return v.index }
+
+// Task returns a task.
+func (v *View) Task(id task.ID) (task.Task, bool) { return v.find(id) }
+
+// TaskByKey returns the task that was submitted with an idempotency key.
+func (v *View) TaskByKey(key string) (task.Task, bool) { return v.findKey(key) }
+
+// Counts returns the numbers of tasks.
+func (v *View) Counts() task.Counts { return v.counts }
+
+// Capacity sums up the slaves that are alive.
+func (v *View) Capacity() task.Capacity { return v.capacity }
+
+// Slaves lists all slaves in registration order.
+func (v *View) Slaves() []task.Slave {
+	slaves := make([]task.Slave, 0, v.order.Len())
+	v.order.Scan(func(_ uint64, name string) bool {
+		slave, _ := v.slaves.Get(name)
+		slaves = append(slaves, slave)
+		return true
+	})
+	return slaves
+}
+
+// Slave returns a slave.
+func (v *View) Slave(name string) (task.Slave, bool) { return v.slaves.Get(name) }
+
+// Masters lists the masters by id. Their Role and Voter are not known here.
+func (v *View) Masters() []task.Master { return v.masters.Values() }
+
+// Pending yields the tasks that wait, in order of their ids.
+func (v *View) Pending(yield func(task.Task) bool) {
+	v.pending.Scan(func(_ task.ID, t task.Task) bool { return yield(t) })
+}
+
+// InProgress yields the tasks in progress, in order of their ids.
+func (v *View) InProgress(yield func(task.Task) bool) {
+	v.inProgress.Scan(func(_ task.ID, t task.Task) bool { return yield(t) })
+}
+
+// Held yields the tasks that are in progress on a slave, in order of their ids.
+func (v *View) Held(slave string, yield func(task.Task) bool) {
+	s, ok := v.slaves.Get(slave)
+	if !ok {
+		return
+	}
+	v.heldBy(s.Order, func(id task.ID) bool {
+		t, _ := v.inProgress.Get(id)
+		return yield(t)
+	})
+}

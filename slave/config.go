@@ -1,0 +1,127 @@
+package slave
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"muster/slave/worker"
+	"muster/task"
+)
+
+// Handler executes one attempt of a task; see worker.Handler.
+type Handler = worker.Handler
+
+// Kind is a kind of task that the slave runs.
+type Kind struct {
+	Name string
+	// Idempotent says that running a task of this kind twice does no harm.
+	Idempotent bool
+	Handle     Handler
+}
+
+// Config describes a slave. Name, Masters, at least one Kind, and Listen or
+// Listener are required.
+type Config struct {
+	Name   string
+	Listen string // host:port
+	// Listener is used in the place of Listen; Run closes it.
+	Listener net.Listener
+	// Advertise is the base URL that masters call; default: http:// and the
+	// address that the slave listens on.
+	Advertise string
+	Slots     int // tasks at once; default 1
+	Kinds     []Kind
+	Masters   Masters
+
+	// DrainTimeout bounds the time to finish and report after ctx's end;
+	// default 30 s.
+	DrainTimeout time.Duration
+	// SilenceTimeout is the time without a question of a master after which the
+	// slave registers again; default 45 s. A leader asks idle slaves every 30 s.
+	SilenceTimeout time.Duration
+
+	// Listening, if not nil, is called once the slave listens, with its URL.
+	Listening func(url string)
+	Logger    *slog.Logger // default: discard
+}
+
+// Slave is one slave. Make it with New.
+type Slave struct {
+	cfg Config
+	log *slog.Logger
+}
+
+// New checks a configuration.
+func New(cfg Config) (*Slave, error) {
+	if cfg.Slots == 0 {
+		cfg.Slots = 1
+	}
+	if cfg.DrainTimeout == 0 {
+		cfg.DrainTimeout = 30 * time.Second
+	}
+	if cfg.SilenceTimeout == 0 {
+		cfg.SilenceTimeout = 45 * time.Second
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if err := cfg.check(); err != nil {
+		return nil, fmt.Errorf("slave %q: %w", cfg.Name, err)
+	}
+	cfg.Kinds = slices.Clone(cfg.Kinds)
+	slices.SortFunc(cfg.Kinds, func(a, b Kind) int { return strings.Compare(a.Name, b.Name) })
+	return &Slave{cfg: cfg, log: cfg.Logger.With("slave", cfg.Name)}, nil
+}
+
+func (c *Config) check() error {
+	switch {
+	case c.Name == "":
+		return errors.New("it needs a name")
+	case len(c.Name) > task.MaxNameBytes:
+		return fmt.Errorf("its name has %d bytes; at most %d are possible", len(c.Name), task.MaxNameBytes)
+	case c.Listen == "" && c.Listener == nil:
+		return errors.New("it needs an address to listen on")
+	case c.Slots < 1 || c.Slots > task.MaxSlots:
+		return fmt.Errorf("%d slots; 1 to %d are possible", c.Slots, task.MaxSlots)
+	case c.Masters == nil:
+		return errors.New("it needs masters")
+	case len(c.Kinds) == 0 || len(c.Kinds) > task.MaxKinds:
+		return fmt.Errorf("%d kinds; 1 to %d are possible", len(c.Kinds), task.MaxKinds)
+	case c.DrainTimeout < 0 || c.SilenceTimeout < 0:
+		return errors.New("a time-out is negative")
+	}
+	seen := make(map[string]bool, len(c.Kinds))
+	for _, k := range c.Kinds {
+		if k.Name == "" || k.Handle == nil || seen[k.Name] {
+			return fmt.Errorf("kind %q needs a name of its own and a handler", k.Name)
+		}
+		seen[k.Name] = true
+	}
+	if c.Advertise != "" {
+		return checkAdvertised(c.Advertise)
+	}
+	return nil
+}
+
+// handlers are the kinds in the worker's terms.
+func (c *Config) handlers() map[string]Handler {
+	hs := make(map[string]Handler, len(c.Kinds))
+	for _, k := range c.Kinds {
+		hs[k.Name] = k.Handle
+	}
+	return hs
+}
+
+// registration is what the slave says of itself.
+func (c *Config) registration(url, incarnation string) task.Registration {
+	kinds := make([]task.Kind, len(c.Kinds))
+	for i, k := range c.Kinds {
+		kinds[i] = task.Kind{Name: k.Name, Idempotent: k.Idempotent}
+	}
+	return task.Registration{Name: c.Name, URL: url, Slots: c.Slots, Incarnation: incarnation, Kinds: kinds}
+}

@@ -1,0 +1,122 @@
+package link
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"strconv"
+	"strings"
+	"sync/atomic"
+
+	"muster/task"
+)
+
+// request is one request of a leader to a slave.
+type request struct {
+	method string
+	url    string // of the slave
+	path   string
+	stamp  task.Stamp
+	body   []byte // nil for none
+}
+
+// exchange sends a request and reads the answer into a value. The error says
+// what is certain:
+//
+//   - task.ErrUnreached: there never was a connection to write the request to.
+//   - task.ErrStaleStamp, task.ErrWrongIncarnation: the slave refused.
+//   - any other: unclear.
+func (s *Sender) exchange(ctx context.Context, r request, limit int64, into any) error {
+	// net/http repeats a GET by itself when a connection that it had kept
+	// breaks; each time it has a connection, GotConn is called, before anything
+	// is written, on this goroutine's behalf.
+	var connections atomic.Int32
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { connections.Add(1) },
+	})
+	req, err := r.http(ctx)
+	if err != nil {
+		return fmt.Errorf("%w: %w", task.ErrUnreached, err)
+	}
+	resp, err := s.client.Do(req)
+	if err != nil {
+		if connections.Load() == 0 {
+			return fmt.Errorf("%w: %w", task.ErrUnreached, err)
+		}
+		return err // it names method, URL and cause
+	}
+	defer resp.Body.Close() //nolint:errcheck // only read from
+
+	err = readAnswer(resp, limit, into)
+	if errors.Is(err, task.ErrStaleStamp) && connections.Load() > 1 {
+		// The stamp that is stale may be this request's own, from the first of
+		// its connections.
+		err = errors.New("the request was repeated on a second connection, and refused there; the first may have arrived")
+	}
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", r.method, req.URL, err)
+	}
+	return nil
+}
+
+func (r request) http(ctx context.Context) (*http.Request, error) {
+	var body io.Reader
+	if r.body != nil {
+		body = bytes.NewReader(r.body)
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, strings.TrimRight(r.url, "/")+r.path, body)
+	if err != nil {
+		return nil, err
+	}
+	if r.body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	req.Header.Set(headerTerm, strconv.FormatUint(r.stamp.Term, 10))
+	req.Header.Set(headerSequence, strconv.FormatUint(r.stamp.Sequence, 10))
+	return req, nil
+}
+
+// readAnswer reads an answer to its end, or gives up on it: then the connection
+// is not used again.
+func readAnswer(resp *http.Response, limit int64, into any) error {
+	if resp.StatusCode != http.StatusOK {
+		return readRefusal(resp)
+	}
+	body := &io.LimitedReader{R: resp.Body, N: limit + 1}
+	dec := json.NewDecoder(body)
+	err := dec.Decode(into)
+	if err == nil {
+		if _, after := dec.Token(); !errors.Is(after, io.EOF) {
+			err = errors.New("there is more after the JSON object")
+		}
+	}
+	switch {
+	case err == nil:
+		return nil
+	case body.N <= 0:
+		return fmt.Errorf("the answer is longer than %d bytes", limit)
+	default:
+		return fmt.Errorf("the answer is not one of a slave: %w", err)
+	}
+}
+
+// readRefusal makes an error of an answer that is not 200.
+func readRefusal(resp *http.Response) error {
+	var answer errorAnswer
+	err := json.NewDecoder(io.LimitReader(resp.Body, maxShortAnswer)).Decode(&answer)
+	switch {
+	case err != nil:
+		return fmt.Errorf("the answer is %s, and not one of a slave", resp.Status)
+	case resp.StatusCode == http.StatusConflict && answer.Code == task.CodeStaleTerm:
+		return task.ErrStaleStamp
+	case resp.StatusCode == http.StatusConflict && answer.Code == task.CodeWrongIncarnation:
+		return fmt.Errorf("%w (%q)", task.ErrWrongIncarnation, answer.Incarnation)
+	default:
+		return fmt.Errorf("the answer is %s: %s (%s)", resp.Status, answer.Error, answer.Code)
+	}
+}

@@ -1,0 +1,275 @@
+package link
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+
+	"muster/slave/worker"
+	"muster/task"
+)
+
+// Bounds of what a slave reads and answers.
+const (
+	maxOrdersBytes = 16 << 20 // the body of POST /tasks
+	maxCancelBytes = 4 << 10  // the body of POST /tasks/{id}/cancel
+	// maxResultsBytes bounds the texts of the results in one answer to
+	// POST /tasks. Escaped, they stay below what a Sender reads.
+	maxResultsBytes = 8 << 20
+)
+
+// Handler returns the slave's endpoints in front of a worker.
+func Handler(w *worker.Worker) http.Handler {
+	e := endpoints{worker: w}
+	mux := http.NewServeMux()
+	for _, route := range []struct {
+		method, path string
+		serve        http.HandlerFunc
+	}{
+		{http.MethodGet, "/available", e.available},
+		{http.MethodPost, "/tasks", e.accept},
+		{http.MethodGet, "/tasks", e.held},
+		{http.MethodPost, "/tasks/{id}/cancel", e.cancel},
+		{http.MethodGet, "/healthz", healthy},
+	} {
+		mux.Handle(route.method+" "+route.path, route.serve)
+	}
+	return jsonErrors(mux)
+}
+
+// jsonErrors answers what the mux does not know in the shape of all errors.
+func jsonErrors(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		refusal, pattern := mux.Handler(r)
+		if pattern != "" {
+			mux.ServeHTTP(rw, r)
+			return
+		}
+		probe := recorder{header: http.Header{}}
+		refusal.ServeHTTP(&probe, r) // to learn which of the two it is
+		if probe.status == http.StatusMethodNotAllowed {
+			rw.Header().Set("Allow", probe.header.Get("Allow"))
+			writeError(rw, probe.status, task.CodeMethodNotAllowed, r.Method+" is not possible on "+r.URL.Path)
+			return
+		}
+		writeError(rw, http.StatusNotFound, task.CodeNotFound, "a slave has nothing at "+r.URL.Path)
+	})
+}
+
+// recorder keeps the status and the header of an answer and nothing else.
+type recorder struct {
+	header http.Header
+	status int
+}
+
+func (r *recorder) Header() http.Header         { return r.header }
+func (r *recorder) WriteHeader(status int)      { r.status = status }
+func (r *recorder) Write(b []byte) (int, error) { return len(b), nil }
+
+type endpoints struct{ worker *worker.Worker }
+
+func (e endpoints) available(rw http.ResponseWriter, r *http.Request) {
+	stamp, err := readStamp(r)
+	if err != nil {
+		badRequest(rw, err)
+		return
+	}
+	a, err := e.worker.Available(stamp)
+	if err != nil {
+		e.refuse(rw, err)
+		return
+	}
+	writeJSON(rw, http.StatusOK, fromAvailability(a))
+}
+
+func (e endpoints) accept(rw http.ResponseWriter, r *http.Request) {
+	stamp, err := requireStamp(r)
+	if err != nil {
+		badRequest(rw, err)
+		return
+	}
+	var body ordersRequest
+	if err := readBody(rw, r, maxOrdersBytes, &body); err != nil {
+		badRequest(rw, err)
+		return
+	}
+	orders, err := body.orders()
+	if err != nil {
+		badRequest(rw, err)
+		return
+	}
+	receipts, a, err := e.worker.Accept(stamp, body.Incarnation, orders)
+	if err != nil {
+		e.refuse(rw, err)
+		return
+	}
+	writeJSON(rw, http.StatusOK, ordersAnswer{fromAvailability(a), fromReceipts(receipts)})
+}
+
+func (e endpoints) held(rw http.ResponseWriter, r *http.Request) {
+	stamp, err := readStamp(r)
+	if err != nil {
+		badRequest(rw, err)
+		return
+	}
+	held, a, err := e.worker.Held(stamp)
+	if err != nil {
+		e.refuse(rw, err)
+		return
+	}
+	tasks := make([]receipt, len(held))
+	for i := range held {
+		tasks[i] = fromHeld(held[i])
+	}
+	writeJSON(rw, http.StatusOK, heldAnswer{fromAvailability(a), tasks})
+}
+
+func (e endpoints) cancel(rw http.ResponseWriter, r *http.Request) {
+	stamp, err := requireStamp(r)
+	if err != nil {
+		badRequest(rw, err)
+		return
+	}
+	id, err := strconv.ParseUint(r.PathValue("id"), 10, 64)
+	if err != nil || id == 0 {
+		badRequest(rw, fmt.Errorf("%q is not the id of a task", r.PathValue("id")))
+		return
+	}
+	var body cancelRequest
+	if err := readBody(rw, r, maxCancelBytes, &body); err != nil {
+		badRequest(rw, err)
+		return
+	}
+	if body.Incarnation == "" || body.Attempt == 0 {
+		badRequest(rw, errors.New("incarnation and attempt are required"))
+		return
+	}
+	a, err := e.worker.Cancel(stamp, body.Incarnation, task.ID(id), body.Attempt)
+	if err != nil {
+		e.refuse(rw, err)
+		return
+	}
+	writeJSON(rw, http.StatusOK, fromAvailability(a))
+}
+
+func healthy(rw http.ResponseWriter, _ *http.Request) {
+	writeJSON(rw, http.StatusOK, map[string]string{"status": "ok"})
+}
+
+func (b ordersRequest) orders() ([]task.Order, error) {
+	switch {
+	case b.Incarnation == "" || b.Tasks == nil:
+		return nil, errors.New("incarnation and tasks are required")
+	case len(b.Tasks) > task.MaxSlots:
+		return nil, fmt.Errorf("%d tasks at once; no slave has more than %d slots", len(b.Tasks), task.MaxSlots)
+	}
+	orders := make([]task.Order, len(b.Tasks))
+	for i := range b.Tasks {
+		var err error
+		if orders[i], err = b.Tasks[i].toTask(); err != nil {
+			return nil, err
+		}
+	}
+	return orders, nil
+}
+
+// fromReceipts bounds the answer: of results beyond the bound it says that the
+// attempt is running. The leader then learns them from the slave's reports,
+// which are bounded one by one.
+func fromReceipts(receipts []task.Receipt) []receipt {
+	tasks := make([]receipt, len(receipts))
+	room := maxResultsBytes
+	for i, r := range receipts {
+		if r.Status == task.Finished {
+			room -= len(r.Result.Value.Text) + len(r.Result.Error)
+			if room < 0 {
+				r = task.Receipt{ID: r.ID, Attempt: r.Attempt, Status: task.Running}
+			}
+		}
+		tasks[i] = fromReceipt(r)
+	}
+	return tasks
+}
+
+// readStamp reads the stamp of a request; a request without one has the zero
+// stamp.
+func readStamp(r *http.Request) (task.Stamp, error) {
+	term, sequence := r.Header.Get(headerTerm), r.Header.Get(headerSequence)
+	if term == "" && sequence == "" {
+		return task.Stamp{}, nil
+	}
+	var s task.Stamp
+	var err error
+	if s.Term, err = strconv.ParseUint(term, 10, 64); err != nil {
+		return s, fmt.Errorf("header %s is %q, not a number", headerTerm, term)
+	}
+	if s.Sequence, err = strconv.ParseUint(sequence, 10, 64); err != nil {
+		return s, fmt.Errorf("header %s is %q, not a number", headerSequence, sequence)
+	}
+	return s, nil
+}
+
+// requireStamp reads the stamp of a request that only a leader sends.
+func requireStamp(r *http.Request) (task.Stamp, error) {
+	s, err := readStamp(r)
+	if err == nil && s == (task.Stamp{}) {
+		err = fmt.Errorf("the headers %s and %s are required", headerTerm, headerSequence)
+	}
+	return s, err
+}
+
+// readBody reads one JSON value and nothing after it. Unknown fields are let
+// pass: a leader of a newer version may send some.
+func readBody(rw http.ResponseWriter, r *http.Request, limit int64, into any) error {
+	dec := json.NewDecoder(http.MaxBytesReader(rw, r.Body, limit))
+	if err := dec.Decode(into); err != nil {
+		return fmt.Errorf("read the body: %w", err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("read the body: there is more after the JSON object")
+	}
+	return nil
+}
+
+// refuse answers what the worker refused.
+func (e endpoints) refuse(rw http.ResponseWriter, err error) {
+	answer := errorAnswer{Error: err.Error(), Code: task.CodeInternal}
+	status := http.StatusInternalServerError
+	switch {
+	case errors.Is(err, task.ErrStaleStamp):
+		status, answer.Code = http.StatusConflict, task.CodeStaleTerm
+	case errors.Is(err, task.ErrWrongIncarnation):
+		status, answer.Code = http.StatusConflict, task.CodeWrongIncarnation
+		answer.Incarnation = e.worker.Incarnation()
+		answer.Error = "the request is for another incarnation; this one is " + answer.Incarnation
+	}
+	writeJSON(rw, status, answer)
+}
+
+func badRequest(rw http.ResponseWriter, err error) {
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		writeError(rw, http.StatusRequestEntityTooLarge, task.CodeBodyTooLarge, err.Error())
+		return
+	}
+	writeError(rw, http.StatusBadRequest, task.CodeInvalidRequest, err.Error())
+}
+
+func writeError(rw http.ResponseWriter, status int, code task.Code, message string) {
+	writeJSON(rw, status, errorAnswer{Error: message, Code: code})
+}
+
+func writeJSON(rw http.ResponseWriter, status int, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		// The shapes of this package always have a JSON form.
+		http.Error(rw, `{"error":"`+http.StatusText(http.StatusInternalServerError)+`","code":"internal"}`, http.StatusInternalServerError)
+		return
+	}
+	rw.Header().Set("Content-Type", "application/json")
+	rw.Header().Set("Content-Length", strconv.Itoa(len(body)+1))
+	rw.WriteHeader(status)
+	_, _ = rw.Write(append(body, '\n')) // who hung up needs no answer
+}

@@ -1,0 +1,110 @@
+package link
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"muster/task"
+)
+
+// parameters travel as a JSON object of plain values, {"x":4,"name":"Ann",
+// "on":true}. A number keeps its digits: it is never a float here. A value that
+// JSON has no literal for (the number Inf) is {"type":"number","text":"Inf"}.
+type parameters []task.Parameter
+
+// taggedValue is the long form of a value.
+type taggedValue struct {
+	Type string `json:"type"`
+	Text string `json:"text"`
+}
+
+// MarshalJSON writes the object, in order.
+func (ps parameters) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for i, p := range ps {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		name, err := json.Marshal(p.Name)
+		if err != nil {
+			return nil, fmt.Errorf("name of parameter %q: %w", p.Name, err)
+		}
+		value, err := marshalValue(p.Value)
+		if err != nil {
+			return nil, fmt.Errorf("parameter %q: %w", p.Name, err)
+		}
+		b.Write(name)
+		b.WriteByte(':')
+		b.Write(value)
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
+}
+
+func marshalValue(v task.Value) ([]byte, error) {
+	switch {
+	case v.Type == task.String:
+		return json.Marshal(v.Text)
+	case v.Type == task.Boolean && (v.Text == "true" || v.Text == "false"):
+		return []byte(v.Text), nil
+	case v.Type == task.Number && isNumber(v.Text):
+		return []byte(v.Text), nil
+	default:
+		return json.Marshal(taggedValue{Type: v.Type.String(), Text: v.Text})
+	}
+}
+
+// isNumber reports whether the text is a JSON number and nothing more.
+func isNumber(s string) bool {
+	return s != "" && (s[0] == '-' || s[0] >= '0' && s[0] <= '9') && s[len(s)-1] >= '0' && s[len(s)-1] <= '9' &&
+		json.Valid([]byte(s))
+}
+
+// UnmarshalJSON reads the object; the result is sorted by name.
+func (ps *parameters) UnmarshalJSON(data []byte) error {
+	var object map[string]json.RawMessage
+	if err := json.Unmarshal(data, &object); err != nil {
+		return err
+	}
+	*ps = make(parameters, 0, len(object))
+	for name, raw := range object {
+		v, err := unmarshalValue(raw)
+		if err != nil {
+			return fmt.Errorf("parameter %q: %w", name, err)
+		}
+		*ps = append(*ps, task.Parameter{Name: name, Value: v})
+	}
+	slices.SortFunc(*ps, task.CompareParameters)
+	return nil
+}
+
+func unmarshalValue(raw json.RawMessage) (task.Value, error) {
+	switch c := raw[0]; {
+	case c == '"':
+		var s string
+		err := json.Unmarshal(raw, &s)
+		return task.Value{Type: task.String, Text: s}, err
+	case c == 't' || c == 'f':
+		return task.Value{Type: task.Boolean, Text: string(raw)}, nil
+	case c == '-' || c >= '0' && c <= '9':
+		return task.Value{Type: task.Number, Text: string(raw)}, nil
+	case c == '{':
+		var t taggedValue
+		if err := json.Unmarshal(raw, &t); err != nil {
+			return task.Value{}, err
+		}
+		if t.Type == "" {
+			return task.Value{Text: t.Text}, nil
+		}
+		vt, ok := task.ParseValueType(t.Type)
+		if !ok {
+			return task.Value{}, fmt.Errorf("unknown type %q", t.Type)
+		}
+		return task.Value{Type: vt, Text: t.Text}, nil
+	default:
+		return task.Value{}, fmt.Errorf("%.20s is not a number, a string or a boolean", raw)
+	}
+}

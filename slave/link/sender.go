@@ -1,0 +1,194 @@
+package link
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"muster/task"
+)
+
+// Bounds of what a Sender sends and reads.
+const (
+	maxSendBytes   = maxOrdersBytes - 64<<10 // what fits into the body of POST /tasks, with room to spare
+	maxShortAnswer = 64 << 10                // to a question or a cancel
+	maxLongAnswer  = 64 << 20                // with receipts or held attempts
+
+	senderIdleTimeout = 75 * time.Second // longer than the pause between two probes of an idle slave
+)
+
+// ReasonNotSent is the reason of a receipt that a Sender gives in the slave's
+// place: the order did not fit into the request with the others.
+const ReasonNotSent = "not_sent"
+
+// Sender is a leader's way to the slaves. It keeps connections between calls;
+// its methods are safe for concurrent use.
+type Sender struct {
+	client *http.Client
+}
+
+// SenderConfig configures a Sender.
+type SenderConfig struct {
+	// Dial opens a connection to a slave; default: net.Dialer.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// NewSender returns a Sender. Close lets its idle connections go.
+func NewSender(cfg SenderConfig) *Sender {
+	if cfg.Dial == nil {
+		cfg.Dial = (&net.Dialer{KeepAlive: 15 * time.Second}).DialContext
+	}
+	return &Sender{client: &http.Client{
+		Transport: &http.Transport{
+			DialContext:            cfg.Dial,
+			MaxIdleConnsPerHost:    2, // a leader has one request to a slave in flight; a cancel may overtake
+			IdleConnTimeout:        senderIdleTimeout,
+			TLSHandshakeTimeout:    5 * time.Second,
+			MaxResponseHeaderBytes: 64 << 10,
+			DisableCompression:     true,
+		},
+		// A slave that sends the leader elsewhere is no slave.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+// Close closes the connections that are idle.
+func (s *Sender) Close() { s.client.CloseIdleConnections() }
+
+// Available asks "are you available?".
+func (s *Sender) Available(ctx context.Context, url string, stamp task.Stamp) (task.Availability, error) {
+	var answer availability
+	err := s.exchange(ctx, request{http.MethodGet, url, "/available", stamp, nil}, maxShortAnswer, &answer)
+	if err != nil {
+		return task.Availability{}, err
+	}
+	a, err := answer.toTask()
+	if err != nil {
+		return task.Availability{}, fmt.Errorf("ask slave at %s: %w", url, err)
+	}
+	return a, nil
+}
+
+// Send hands attempts to an incarnation; the receipts are in order. Orders that
+// don't fit into one request are not sent, and refused with ReasonNotSent.
+func (s *Sender) Send(ctx context.Context, url string, stamp task.Stamp, incarnation string, orders []task.Order) ([]task.Receipt, task.Availability, error) {
+	body, sent, err := encodeOrders(incarnation, orders)
+	if err != nil {
+		return nil, task.Availability{}, fmt.Errorf("send to slave at %s: %w: %w", url, task.ErrUnreached, err)
+	}
+	var answer ordersAnswer
+	if err := s.exchange(ctx, request{http.MethodPost, url, "/tasks", stamp, body}, maxLongAnswer, &answer); err != nil {
+		return nil, task.Availability{}, err
+	}
+	a, err := answer.from(incarnation)
+	if err != nil {
+		return nil, task.Availability{}, fmt.Errorf("send to slave at %s: %w", url, err)
+	}
+	receipts, err := answer.receipts(orders, sent)
+	if err != nil {
+		return nil, task.Availability{}, fmt.Errorf("send to slave at %s: %w", url, err)
+	}
+	return receipts, a, nil
+}
+
+// Held lists the attempts that the slave has.
+func (s *Sender) Held(ctx context.Context, url string, stamp task.Stamp) ([]task.Held, task.Availability, error) {
+	var answer heldAnswer
+	if err := s.exchange(ctx, request{http.MethodGet, url, "/tasks", stamp, nil}, maxLongAnswer, &answer); err != nil {
+		return nil, task.Availability{}, err
+	}
+	a, err := answer.toTask()
+	if err != nil {
+		return nil, task.Availability{}, fmt.Errorf("ask slave at %s what it holds: %w", url, err)
+	}
+	held := make([]task.Held, len(answer.Tasks))
+	for i, m := range answer.Tasks {
+		if held[i], err = m.toHeld(); err != nil {
+			return nil, task.Availability{}, fmt.Errorf("ask slave at %s what it holds: %w", url, err)
+		}
+	}
+	return held, a, nil
+}
+
+// Cancel stops one attempt; a slave that does not have it says so with nil.
+func (s *Sender) Cancel(ctx context.Context, url string, stamp task.Stamp, incarnation string, id task.ID, attempt uint32) (task.Availability, error) {
+	body, err := json.Marshal(cancelRequest{Incarnation: incarnation, Attempt: attempt})
+	if err != nil {
+		return task.Availability{}, fmt.Errorf("cancel at slave at %s: %w: %w", url, task.ErrUnreached, err)
+	}
+	var answer availability
+	path := "/tasks/" + id.String() + "/cancel"
+	if err := s.exchange(ctx, request{http.MethodPost, url, path, stamp, body}, maxShortAnswer, &answer); err != nil {
+		return task.Availability{}, err
+	}
+	a, err := answer.from(incarnation)
+	if err != nil {
+		return task.Availability{}, fmt.Errorf("cancel at slave at %s: %w", url, err)
+	}
+	return a, nil
+}
+
+// encodeOrders writes the body of POST /tasks, with as many of the orders as
+// the slave takes at once. It returns how many these are.
+func encodeOrders(incarnation string, orders []task.Order) (body []byte, sent int, err error) {
+	name, err := json.Marshal(incarnation)
+	if err != nil {
+		return nil, 0, fmt.Errorf("encode incarnation %q: %w", incarnation, err)
+	}
+	var b bytes.Buffer
+	b.WriteString(`{"incarnation":`)
+	b.Write(name)
+	b.WriteString(`,"tasks":[`)
+	for _, o := range orders[:min(len(orders), task.MaxSlots)] {
+		one, err := json.Marshal(fromOrder(o))
+		if err != nil {
+			return nil, 0, fmt.Errorf("encode attempt %d of task %d: %w", o.Attempt, o.ID, err)
+		}
+		if b.Len()+len(one) > maxSendBytes {
+			break
+		}
+		if sent > 0 {
+			b.WriteByte(',')
+		}
+		b.Write(one)
+		sent++
+	}
+	b.WriteString(`]}`)
+	return b.Bytes(), sent, nil
+}
+
+// from is toTask for the answer to a request that named an incarnation.
+func (a availability) from(incarnation string) (task.Availability, error) {
+	if a.Incarnation != incarnation {
+		return task.Availability{}, fmt.Errorf("incarnation %q took a request that was meant for %q", a.Incarnation, incarnation)
+	}
+	return a.toTask()
+}
+
+// receipts checks that there is one receipt for each order that was sent.
+func (a ordersAnswer) receipts(orders []task.Order, sent int) ([]task.Receipt, error) {
+	if len(a.Tasks) != sent {
+		return nil, fmt.Errorf("the answer has %d receipts for %d tasks", len(a.Tasks), sent)
+	}
+	receipts := make([]task.Receipt, len(orders))
+	for i, o := range orders {
+		if i >= sent {
+			receipts[i] = task.Receipt{ID: o.ID, Attempt: o.Attempt, Status: task.Refused, Reason: ReasonNotSent}
+			continue
+		}
+		r, err := a.Tasks[i].toTask()
+		if err != nil {
+			return nil, err
+		}
+		if r.ID != o.ID || r.Attempt != o.Attempt {
+			return nil, errors.New("the receipts are not in the order of the tasks")
+		}
+		receipts[i] = r
+	}
+	return receipts, nil
+}

@@ -1,0 +1,146 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"muster/task"
+)
+
+// Bounds of one report. Encoded, it stays below the 1 MiB that a master takes,
+// even if every byte of text has to be escaped (six for one).
+const (
+	maxReportResults = 1000
+	maxReportBytes   = 128 << 10
+)
+
+// report is the reporter's goroutine. While one report is under way, what
+// finishes joins the next; nothing lingers.
+func (w *Worker) report() {
+	pause := Backoff{Min: 20 * time.Millisecond, Max: 2 * time.Second}
+	limit := maxReportResults
+	troubled := false
+	for {
+		batch, about := w.nextBatch(limit)
+		if len(batch) == 0 {
+			select {
+			case <-w.wake:
+				continue
+			case <-w.reporting.Done():
+				return
+			}
+		}
+		verdicts, err := w.send(batch, about)
+		settled, err := w.settle(batch, verdicts, err)
+		if settled > 0 {
+			limit = maxReportResults
+			pause.Reset()
+		}
+		if settled == len(batch) {
+			if troubled {
+				w.log.Info("results are acknowledged again")
+			}
+			troubled = false
+			continue
+		}
+		if w.reporting.Err() != nil {
+			return
+		}
+		// Should one result be what the masters choke on, smaller batches,
+		// of which it is in one only, let the others through.
+		limit = max(1, len(batch)/2)
+		level := slog.LevelDebug // an outage is worth one warning, not hundreds
+		if !troubled {
+			level = slog.LevelWarn
+		}
+		troubled = true
+		w.log.Log(w.reporting, level, "results not acknowledged, repeating until they are", "results", len(batch)-settled, "error", err)
+		if !Sleep(w.reporting, pause.Next()) {
+			return
+		}
+	}
+}
+
+// nextBatch takes the next results from the queue, and the slave's word on its
+// slots at the same moment.
+func (w *Worker) nextBatch(limit int) ([]*attempt, task.Availability) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n, bytes := 0, 0
+	for n < min(limit, len(w.queue)) {
+		bytes += size(w.queue[n].result)
+		if n > 0 && bytes > maxReportBytes {
+			break
+		}
+		n++
+	}
+	batch := make([]*attempt, n)
+	copy(batch, w.queue)
+	clear(w.queue[:n])
+	w.queue = w.queue[n:]
+	w.inFlight = n
+	return batch, w.availability()
+}
+
+// send makes one call of the Reporter. Finished attempts don't change, so their
+// results are read without the lock.
+func (w *Worker) send(batch []*attempt, about task.Availability) ([]task.Verdict, error) {
+	r := task.Report{Slave: w.cfg.Name, Availability: about, Results: make([]task.Result, len(batch))}
+	for i, a := range batch {
+		r.Results[i] = a.result
+	}
+	ctx, cancel := context.WithTimeout(w.reporting, w.cfg.ReportTimeout)
+	defer cancel()
+	return w.cfg.Reporter.Report(ctx, r)
+}
+
+// settle acknowledges the results whose verdict is final and puts the others at
+// the end of the queue. It returns how many are settled, and why the first of
+// the others is not: the error of the whole report, if there was one.
+func (w *Worker) settle(batch []*attempt, verdicts []task.Verdict, failed error) (settled int, why error) {
+	why = failed
+	said := make(map[key]*task.Error, len(verdicts))
+	for _, v := range verdicts {
+		said[key{v.ID, v.Attempt}] = v.Err
+	}
+	// Another incarnation of this name has taken over: nobody wants these.
+	replaced := errors.Is(failed, &task.Error{Code: task.CodeWrongIncarnation})
+
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, a := range batch {
+		verdict, ok := said[a.key]
+		switch {
+		case replaced || ok && final(verdict):
+			w.known.acknowledge(a)
+			settled++
+			if verdict != nil {
+				w.log.Info("a master does not want a result", "task", a.id, "attempt", a.number, "reason", verdict)
+			}
+			continue
+		case why == nil && ok:
+			why = verdict
+		case why == nil:
+			why = errors.New("the answer has no verdict on the result")
+		}
+		w.queue = append(w.queue, a)
+	}
+	w.inFlight = 0
+	w.refresh()
+	return settled, why
+}
+
+// final reports whether a verdict settles a result: accepted, or never wanted.
+func final(e *task.Error) bool {
+	if e == nil {
+		return true
+	}
+	switch e.Code {
+	case task.CodeTaskNotFound, task.CodeStaleAttempt, task.CodeWrongIncarnation, "task_forgotten":
+		return true
+	default:
+		return false
+	}
+}
