@@ -1,0 +1,121 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+
+	"github.com/gin-gonic/gin"
+
+	"muster/api/wire"
+	"muster/task"
+)
+
+// The headers of every answer.
+const (
+	headerIndex  = "Muster-Index"
+	headerLeader = "Muster-Leader"
+)
+
+// answer writes a JSON body. It is encoded first: a body that can't be becomes
+// an error and not an empty 200.
+func (s *server) answer(c *gin.Context, status int, body any) {
+	b, _ := s.buffers.Get().(*bytes.Buffer)
+	defer s.release(b)
+	enc := json.NewEncoder(b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(body); err != nil {
+		s.log.Error("can't encode an answer", "path", c.FullPath(), "error", err)
+		b.Reset()
+		status = http.StatusInternalServerError
+		b.WriteString(`{"error":"The answer could not be encoded.","code":"internal"}` + "\n")
+	}
+	s.write(c, status, "application/json", b.Bytes())
+}
+
+// release keeps a buffer for the next answer, unless it has grown large.
+func (s *server) release(b *bytes.Buffer) {
+	if b.Cap() > 1<<20 {
+		return
+	}
+	b.Reset()
+	s.buffers.Put(b)
+}
+
+func (s *server) write(c *gin.Context, status int, contentType string, body []byte) {
+	h := c.Writer.Header()
+	if h.Get(headerIndex) == "" {
+		s.stamp(c, s.index(c.Request.Context()))
+	}
+	h.Set("Content-Type", contentType)
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h.Set("X-Content-Type-Options", "nosniff")
+	c.Writer.WriteHeader(status)
+	c.Writer.WriteHeaderNow() // gin's own 404 and 405 pages write when nothing was written
+	if _, err := c.Writer.Write(body); err != nil {
+		s.log.Debug("the client did not take the answer", "path", c.FullPath(), "error", err)
+	}
+}
+
+// stamp says what the answer has seen. A read stamps the view that it read; any
+// other answer what this master has applied when it answers.
+func (s *server) stamp(c *gin.Context, index uint64) {
+	leader, _ := s.Backend.Leader()
+	h := c.Writer.Header()
+	h.Set(headerIndex, strconv.FormatUint(index, 10))
+	h.Set(headerLeader, leader)
+}
+
+// index is that of the last entry applied, or 0 if the backend won't say.
+func (s *server) index(ctx context.Context) uint64 {
+	view, err := s.Backend.Read(ctx, ReadOptions{})
+	if err != nil {
+		return 0
+	}
+	return view.Index()
+}
+
+// failCall answers a call that its handler did not.
+func (s *server) failCall(c *gin.Context, err error, r route, forward bool) {
+	refusal, ok := errors.AsType[*task.Error](err)
+	switch {
+	case ok && refusal.Code == task.CodeNotLeader:
+		// It led when the call began. Nothing was done.
+		s.toLeader(c, refusal.Leader, forward)
+		return
+	case ok:
+	case (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)) && r.method != http.MethodGet:
+		refusal = task.Refuse(task.CodeOutcomeUnknown, "The time for this call ended before its fate was known: it may have been done. "+
+			"Repeat it, a submit with the same Idempotency-Key, or look.")
+	case errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled):
+		refusal = task.Refuse(task.CodeIndexNotReached, "The time for this call ended before this master had seen enough. Try again, or ask another master.")
+	default:
+		s.log.Error("a call failed", "method", r.method, "path", r.path, "error", err)
+		refusal = task.Refuse(task.CodeInternal, "Something went wrong inside this master; its log says what.")
+	}
+	s.fail(c, refusal)
+}
+
+// fail answers with a refusal.
+func (s *server) fail(c *gin.Context, refusal *task.Error) {
+	status, ok := statuses[refusal.Code]
+	if !ok {
+		s.log.Error("a refusal has an unknown code", "code", refusal.Code, "message", refusal.Message)
+		refusal, status = task.Refuse(task.CodeInternal, refusal.Message), http.StatusInternalServerError
+	}
+	if retryable(refusal.Code) {
+		c.Header("Retry-After", "1")
+	}
+	s.answer(c, status, wire.FromError(refusal))
+}
+
+func (s *server) noRoute(c *gin.Context) {
+	s.fail(c, task.Refuse(task.CodeNotFound, "There is nothing at this path; /openapi.yaml describes what there is."))
+}
+
+func (s *server) noMethod(c *gin.Context) {
+	s.fail(c, task.Refuse(task.CodeMethodNotAllowed, "This path does not know "+c.Request.Method+"; it knows "+c.Writer.Header().Get("Allow")+"."))
+}

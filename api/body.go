@@ -1,0 +1,82 @@
+package api
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"muster/api/wire"
+	"muster/task"
+)
+
+// maxBody bounds the body of a request.
+const maxBody = 1 << 20
+
+// decoders read the bodies; they are prepared once.
+type decoders struct {
+	submission   wire.Decoder[wire.Submission]
+	report       wire.Decoder[wire.Report]
+	registration wire.Decoder[wire.Registration]
+	leave        wire.Decoder[wire.Leave]
+	join         wire.Decoder[wire.JoinRequest]
+}
+
+func newDecoders() decoders {
+	return decoders{
+		submission:   wire.NewDecoder[wire.Submission](),
+		report:       wire.NewDecoder[wire.Report](),
+		registration: wire.NewDecoder[wire.Registration](),
+		leave:        wire.NewDecoder[wire.Leave](),
+		join:         wire.NewDecoder[wire.JoinRequest](),
+	}
+}
+
+// readBody reads a request's body as one T.
+func readBody[T any](c *gin.Context, d wire.Decoder[T]) (T, error) {
+	var none T
+	if err := checkMediaType(c.Request.Header.Get("Content-Type")); err != nil {
+		return none, err
+	}
+	if c.Request.ContentLength > maxBody {
+		return none, tooLarge(maxBody)
+	}
+	// With room for the read that sees the end; what is promised is believed only so far.
+	buf := bytes.NewBuffer(make([]byte, 0, min(max(c.Request.ContentLength, 0), 64<<10)+bytes.MinRead))
+	if _, err := io.Copy(buf, http.MaxBytesReader(c.Writer, c.Request.Body, maxBody)); err != nil {
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			return none, tooLarge(maxBody)
+		}
+		return none, invalid("the body could not be read: %s", err)
+	}
+	// Should leadership turn out to be lost, the call is carried on with its body.
+	c.Request.Body = io.NopCloser(bytes.NewReader(buf.Bytes()))
+	v, refusal := d.Decode(buf.Bytes())
+	if refusal != nil {
+		return none, refusal
+	}
+	return v, nil
+}
+
+// checkMediaType accepts JSON, nothing said, and what curl -d says of a body
+// when it is told nothing.
+func checkMediaType(contentType string) error {
+	if contentType == "" {
+		return nil
+	}
+	mt, _, err := mime.ParseMediaType(contentType)
+	if err == nil && (mt == "application/json" || mt == "application/x-www-form-urlencoded" ||
+		strings.HasPrefix(mt, "application/") && strings.HasSuffix(mt, "+json")) {
+		return nil
+	}
+	return task.Refuse(task.CodeUnsupportedMediaType, fmt.Sprintf("The Content-Type must be application/json, not %.100q.", contentType))
+}
+
+func tooLarge(limit int64) *task.Error {
+	return task.Refuse(task.CodeBodyTooLarge, fmt.Sprintf("The body is larger than %d bytes.", limit))
+}

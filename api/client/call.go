@@ -1,0 +1,271 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"muster/api/wire"
+	"muster/task"
+)
+
+// maxHops bounds the redirects of one attempt. One is usual; more happen while
+// leadership moves.
+const maxHops = 4
+
+// maxAnswer bounds the body of an answer.
+const maxAnswer = 256 << 20
+
+// call is one thing to ask for.
+type call struct {
+	what  string // for errors: "submit a task"
+	build func(base string) (*http.Request, error)
+	// write: only the leader does it, so it is asked first.
+	write bool
+	// safe: may be repeated although it may have been done.
+	safe bool
+	// once: one round over the addresses, without a pause; the caller repeats.
+	once bool
+	// timeout of one request; 0: only the context's.
+	timeout time.Duration
+}
+
+// do asks until it is answered, ctx ends, or repeating is not safe. The answer's
+// body goes into out.
+func (c *Client) do(ctx context.Context, k call, out any) error {
+	pause := c.cfg.MinBackoff
+	var sum summary
+	for {
+		sum.noLeader = false
+		for _, target := range c.targets(k.write) {
+			if err := ctx.Err(); err != nil && sum.last == nil {
+				return fmt.Errorf("%s: %w", k.what, err)
+			}
+			err := c.follow(ctx, target, k, out)
+			if err == nil {
+				return nil
+			}
+			if sum.add(k, err) || ctx.Err() != nil {
+				return sum.failure(ctx, k)
+			}
+			c.log.Debug("will ask again", "call", k.what, "address", target, "error", err)
+			c.turnFrom(target, err)
+		}
+		if k.once || !sleep(ctx, max(sum.after, pause/2+rand.N(pause))) { //nolint:gosec // chance, not secrecy
+			return sum.failure(ctx, k)
+		}
+		pause = min(2*pause, c.cfg.MaxBackoff)
+	}
+}
+
+// summary is what is known of a call that has not been answered yet.
+type summary struct {
+	last     error
+	final    bool
+	noLeader bool          // a master of this round said so
+	maybe    bool          // an earlier attempt may have been done
+	after    time.Duration // pause that a master asked for
+}
+
+// add takes in a failed attempt and reports whether it is the last.
+func (s *summary) add(k call, err error) bool {
+	s.last, s.after = err, 0
+	if quiet, ok := errors.AsType[*silence](err); ok {
+		s.maybe = s.maybe || quiet.sent && k.write
+		s.final = quiet.sent && k.write && !k.safe
+		return s.final
+	}
+	refusal, ok := errors.AsType[*Error](err)
+	if !ok {
+		s.final = true
+		return true
+	}
+	switch refusal.Code {
+	case task.CodeNoLeader, task.CodeNotLeader:
+		s.noLeader = true
+	case task.CodeShuttingDown, task.CodeIndexNotReached:
+	case task.CodeOverloaded:
+		s.after = refusal.RetryAfter
+	case task.CodeOutcomeUnknown:
+		s.maybe = true
+		s.final = !k.safe
+	default:
+		s.final = true
+	}
+	return s.final
+}
+
+// failure is what a call that ends now ends with.
+func (s *summary) failure(ctx context.Context, k call) error {
+	quiet, isQuiet := errors.AsType[*silence](s.last)
+	var because error
+	switch {
+	case s.final && !isQuiet:
+		return fmt.Errorf("%s: %w", k.what, s.last)
+	case s.maybe:
+		address := ""
+		if isQuiet {
+			address = quiet.address
+		}
+		because = unknown(address, s.last)
+	case s.noLeader:
+		because = fmt.Errorf("%w: %w", ErrNoLeader, s.last)
+	case isQuiet:
+		because = fmt.Errorf("%w: %w", ErrUnreachable, s.last)
+	default:
+		because = s.last
+	}
+	if err := ctx.Err(); err != nil && !errors.Is(because, err) {
+		return fmt.Errorf("%s: %w; %w", k.what, because, err)
+	}
+	return fmt.Errorf("%s: %w", k.what, because)
+}
+
+// follow asks one master, and then whom it names as the leader.
+func (c *Client) follow(ctx context.Context, base string, k call, out any) error {
+	for range maxHops {
+		next, err := c.request(ctx, base, k, out)
+		if next == "" {
+			return err
+		}
+		base = next
+	}
+	return &Error{Code: task.CodeNoLeader, Address: base, Message: "the masters redirect in circles"}
+}
+
+// request makes one request. It returns where to ask instead, if told so.
+func (c *Client) request(ctx context.Context, base string, k call, out any) (next string, err error) {
+	req, err := k.build(base + "/")
+	if err != nil {
+		return "", fmt.Errorf("make the request: %w", err)
+	}
+	if k.timeout > 0 {
+		limited, cancel := context.WithTimeout(ctx, k.timeout)
+		defer cancel()
+		ctx = limited
+	}
+	var trace connTrace
+	resp, err := c.http.Do(req.WithContext(trace.in(ctx)))
+	if err != nil {
+		return "", &silence{address: base, cause: err, sent: trace.sent()}
+	}
+	defer func() { _ = resp.Body.Close() }() // it is read to its end
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return "", &silence{address: base, cause: fmt.Errorf("read the answer: %w", err), sent: true}
+	}
+	c.note(base, resp)
+	switch {
+	case resp.StatusCode == http.StatusTemporaryRedirect:
+		return leaderOf(base, resp)
+	case resp.StatusCode < 200 || resp.StatusCode > 299:
+		var w wire.Error
+		if json.Unmarshal(body, &w) != nil || w.Code == "" {
+			return "", &silence{address: base, cause: fmt.Errorf("what answered with HTTP status %d is not a master", resp.StatusCode), sent: true}
+		}
+		return "", refused(base, resp.StatusCode, resp.Header, w)
+	}
+	if err := json.Unmarshal(body, out); err != nil {
+		return "", &silence{address: base, cause: fmt.Errorf("understand the answer: %w", err), sent: true}
+	}
+	return "", nil
+}
+
+// connTrace tells whether a request can have left: it can't while it waited for a
+// connection. A transport that does not say so may have sent anything.
+type connTrace struct{ asked, got atomic.Bool }
+
+func (t *connTrace) in(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(string) { t.asked.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { t.got.Store(true) },
+	})
+}
+
+func (t *connTrace) sent() bool { return t.got.Load() || !t.asked.Load() }
+
+// leaderOf reads a redirect.
+func leaderOf(base string, resp *http.Response) (string, error) {
+	u, err := url.Parse(resp.Header.Get("Location"))
+	if err != nil || u.Host == "" {
+		return "", &Error{Status: resp.StatusCode, Code: task.CodeNoLeader, Address: base, Message: "a redirect does not say where to"}
+	}
+	// The path is the same under the leader's URL, which may have one itself.
+	u.RawQuery, u.Fragment = "", ""
+	prefix := resp.Header.Get("Muster-Leader")
+	if p, err := url.Parse(prefix); err == nil && p.Host == u.Host && p.Scheme == u.Scheme {
+		return prefix, nil
+	}
+	return u.Scheme + "://" + u.Host, nil
+}
+
+// note remembers what an answer tells by the way.
+func (c *Client) note(base string, resp *http.Response) {
+	if index, err := strconv.ParseUint(resp.Header.Get("Muster-Index"), 10, 64); err == nil {
+		for {
+			old := c.seen.Load()
+			if index <= old || c.seen.CompareAndSwap(old, index) {
+				break
+			}
+		}
+	}
+	if leader, err := baseURL(resp.Header.Get("Muster-Leader")); err == nil {
+		c.mu.Lock()
+		c.leader = leader
+		c.mu.Unlock()
+		if leader != base {
+			c.log.Debug("the leader is elsewhere", "asked", base, "leader", leader)
+		}
+	}
+}
+
+// targets are the masters to ask, in order.
+func (c *Client) targets(write bool) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	list := make([]string, 0, len(c.addresses)+1)
+	if write && c.leader != "" {
+		list = append(list, c.leader)
+	}
+	for i := range c.addresses {
+		if a := c.addresses[(c.first+i)%len(c.addresses)]; len(list) == 0 || a != list[0] {
+			list = append(list, a)
+		}
+	}
+	return list
+}
+
+// turnFrom lets the next call begin elsewhere than at a master that was of no
+// use, and forgets a leader that is silent.
+func (c *Client) turnFrom(target string, err error) {
+	quiet, _ := errors.AsType[*silence](err)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.leader == target || quiet != nil && c.leader == quiet.address {
+		c.leader = ""
+	}
+	if c.addresses[c.first] == target {
+		c.first = (c.first + 1) % len(c.addresses)
+	}
+}
+
+// sleep waits and reports whether ctx is still alive.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}

@@ -1,0 +1,116 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Config is what New needs. Only Addresses is required.
+type Config struct {
+	// Addresses are base URLs of masters, at best of all.
+	Addresses []string
+	// HTTPClient makes the requests; default: one of its own, with pooled
+	// connections. Redirects are followed by this package, not by it.
+	HTTPClient *http.Client
+	Logger     *slog.Logger // default: discard
+	// AttemptTimeout bounds one request of a call; default 5 s. A wait adds what
+	// it waits, and a join or a removal of a master has only its context's.
+	AttemptTimeout time.Duration
+	MinBackoff     time.Duration // first pause between rounds; default 50 ms
+	MaxBackoff     time.Duration // longest pause; default 1 s
+}
+
+// Client asks the masters of one cluster. It is safe for concurrent use.
+type Client struct {
+	cfg       Config
+	http      *http.Client
+	addresses []string
+	log       *slog.Logger
+
+	seen atomic.Uint64 // the highest index of an answer
+
+	mu     sync.Mutex
+	leader string // last known URL, "" for unknown; under mu
+	first  int    // of addresses, where a round begins; under mu
+}
+
+// New returns a client. It asks nobody yet.
+func New(cfg Config) (*Client, error) {
+	c := &Client{cfg: cfg, log: cfg.Logger}
+	for _, a := range cfg.Addresses {
+		base, err := baseURL(a)
+		if err != nil {
+			return nil, err
+		}
+		c.addresses = append(c.addresses, base)
+	}
+	if len(c.addresses) == 0 {
+		return nil, errors.New("a client needs the address of at least one master")
+	}
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
+	}
+	c.cfg.AttemptTimeout = orDefault(cfg.AttemptTimeout, 5*time.Second)
+	c.cfg.MinBackoff = orDefault(cfg.MinBackoff, 50*time.Millisecond)
+	c.cfg.MaxBackoff = max(orDefault(cfg.MaxBackoff, time.Second), c.cfg.MinBackoff)
+	c.http = &http.Client{Transport: newTransport()}
+	if cfg.HTTPClient != nil {
+		own := *cfg.HTTPClient // a copy: the caller's stays as it is
+		c.http = &own
+	}
+	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return c, nil
+}
+
+// Close drops connections that nobody uses. Without a HTTPClient of the caller's
+// it should be called.
+func (c *Client) Close() {
+	if c.cfg.HTTPClient == nil {
+		c.http.CloseIdleConnections()
+	}
+}
+
+// Index is the highest index that this client has seen in an answer.
+func (c *Client) Index() uint64 { return c.seen.Load() }
+
+// Leader is the last known URL of the leader, or "".
+func (c *Client) Leader() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.leader
+}
+
+// newTransport keeps enough connections for many calls at once to one master.
+func newTransport() *http.Transport {
+	dialer := net.Dialer{Timeout: 2 * time.Second, KeepAlive: 15 * time.Second}
+	return &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         dialer.DialContext,
+		TLSHandshakeTimeout: 5 * time.Second,
+		MaxIdleConnsPerHost: 512,
+		IdleConnTimeout:     time.Minute, // under the masters', so that it is us who closes
+	}
+}
+
+func baseURL(address string) (string, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" {
+		return "", fmt.Errorf("the address of a master must be a URL like http://10.0.0.1:8101, not %q", address)
+	}
+	return strings.TrimRight(address, "/"), nil
+}
+
+func orDefault(d, def time.Duration) time.Duration {
+	if d <= 0 {
+		return def
+	}
+	return d
+}

@@ -1,0 +1,108 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"muster/api/client/internal/raw"
+	"muster/api/wire"
+	"muster/task"
+)
+
+// This file is what slaves call. Each call is one round: every address at most
+// once, redirects followed, no pause. A slave has its own patience, and newer
+// words on its free slots by the time that it tries again. Each may be repeated
+// without harm.
+
+// RegisterSlave puts a slave into the registry. The leader calls it back before
+// it answers.
+func (c *Client) RegisterSlave(ctx context.Context, r task.Registration) error {
+	var out wire.SlaveAnswer
+	return c.do(ctx, call{
+		what: "register slave " + r.Name, write: true, safe: true, once: true, timeout: c.cfg.AttemptTimeout,
+		build: func(base string) (*http.Request, error) {
+			return raw.NewRegisterSlaveRequest(base, &wire.RegisterSlaveParams{}, wire.FromRegistration(r))
+		},
+	}, &out)
+}
+
+// LeaveSlave says goodbye for an incarnation of a slave.
+func (c *Client) LeaveSlave(ctx context.Context, name, incarnation string) error {
+	var out wire.SlaveAnswer
+	return c.do(ctx, call{
+		what: "say goodbye for slave " + name, write: true, safe: true, once: true, timeout: c.cfg.AttemptTimeout,
+		build: func(base string) (*http.Request, error) {
+			return raw.NewLeaveSlaveRequest(base, name, &wire.LeaveSlaveParams{}, wire.Leave{Incarnation: incarnation})
+		},
+	}, &out)
+}
+
+// maxReport keeps a report's body well under the masters' limit of 1 MiB.
+const maxReport = 768 << 10
+
+// Report tells results and returns the verdicts, in order. A report too large
+// for one request is told in several; if one fails, the verdicts of those before
+// come with the error.
+func (c *Client) Report(ctx context.Context, r task.Report) ([]task.Verdict, error) {
+	verdicts := make([]task.Verdict, 0, len(r.Results))
+	for first := true; first || len(r.Results) > 0; first = false {
+		part := r
+		n, err := fitting(r.Results)
+		if err != nil {
+			return verdicts, err
+		}
+		part.Results, r.Results = r.Results[:n], r.Results[n:]
+		told, err := c.report(ctx, part)
+		if err != nil {
+			return verdicts, err
+		}
+		verdicts = append(verdicts, told...)
+	}
+	return verdicts, nil
+}
+
+func (c *Client) report(ctx context.Context, r task.Report) ([]task.Verdict, error) {
+	var out wire.Verdicts
+	err := c.do(ctx, call{
+		what: "report results of slave " + r.Slave, write: true, safe: true, once: true, timeout: c.cfg.AttemptTimeout,
+		build: func(base string) (*http.Request, error) {
+			return raw.NewReportResultsRequest(base, &wire.ReportResultsParams{}, wire.FromReport(r))
+		},
+	}, &out)
+	if err != nil {
+		return nil, err
+	}
+	if len(out.Results) != len(r.Results) {
+		return nil, fmt.Errorf("report %d results of slave %s: the master answered for %d", len(r.Results), r.Slave, len(out.Results))
+	}
+	verdicts := make([]task.Verdict, len(out.Results))
+	for i := range out.Results {
+		verdicts[i] = wire.ToVerdict(out.Results[i])
+	}
+	return verdicts, nil
+}
+
+// fitting returns how many of the results fit into one request, at least one if
+// there is one.
+func fitting(results []task.Result) (int, error) {
+	size := 0
+	for i := range results {
+		// A byte becomes at most six in JSON; what is small even then need not
+		// be encoded to be measured.
+		if n := 256 + 6*(len(results[i].Value.Text)+len(results[i].Error)); n < 4<<10 {
+			size += n
+		} else {
+			encoded, err := json.Marshal(wire.FromResult(&results[i]))
+			if err != nil {
+				return 0, fmt.Errorf("encode the result of task %d: %w", results[i].ID, err)
+			}
+			size += len(encoded) + 1
+		}
+		if size > maxReport && i > 0 {
+			return i, nil
+		}
+	}
+	return len(results), nil
+}

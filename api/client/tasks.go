@@ -1,0 +1,178 @@
+package client
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"iter"
+	"net/http"
+	"time"
+
+	"muster/api/client/internal/raw"
+	"muster/api/wire"
+)
+
+// SubmitOptions say how to submit.
+type SubmitOptions struct {
+	// Key is the Idempotency-Key; default: a random one. With a key of its own a
+	// caller may repeat the call later, even from another process.
+	Key     string
+	Explain bool // report which slaves were asked
+}
+
+// ReadOptions say how consistent a read is. Without any, it sees at least what
+// this client has seen before.
+type ReadOptions struct {
+	MinIndex     uint64 // wait to have seen this index
+	Linearizable bool   // see everything acknowledged before the call
+}
+
+// Submit submits a task and returns it with the slave that has it. Repetitions
+// carry the same key, so there is one task.
+func (c *Client) Submit(ctx context.Context, s Submission, opts SubmitOptions) (Submitted, error) {
+	key := opts.Key
+	if key == "" {
+		key = rand.Text()
+	}
+	params := wire.SubmitTaskParams{IdempotencyKey: &key}
+	if opts.Explain {
+		params.Explain = &opts.Explain
+	}
+	var out Submitted
+	err := c.do(ctx, call{
+		what: "submit a task", write: true, safe: true, timeout: c.cfg.AttemptTimeout,
+		build: func(base string) (*http.Request, error) { return raw.NewSubmitTaskRequest(base, &params, s) },
+	}, &out)
+	return out, err
+}
+
+// Task returns one task.
+func (c *Client) Task(ctx context.Context, id uint64, opts ReadOptions) (Task, error) {
+	return c.task(ctx, id, opts, 0)
+}
+
+func (c *Client) task(ctx context.Context, id uint64, opts ReadOptions, wait time.Duration) (Task, error) {
+	var out wire.TaskAnswer
+	err := c.do(ctx, call{
+		what: fmt.Sprintf("read task %d", id), write: opts.Linearizable, safe: true, timeout: c.cfg.AttemptTimeout + wait,
+		build: func(base string) (*http.Request, error) {
+			params := wire.GetTaskParams{MinIndex: c.minIndex(opts), Consistency: consistency(opts)}
+			if wait > 0 {
+				w := wait.String()
+				params.Wait = &w
+			}
+			return raw.NewGetTaskRequest(base, id, &params)
+		},
+	}, &out)
+	return out.Task, err
+}
+
+// poll is how long one request of Wait waits: short enough to notice soon that
+// the master that was asked hears nothing any more.
+const poll = 10 * time.Second
+
+// Wait returns the task when it is done, or, when ctx ends first, as it was
+// last seen, with an error that is ctx's.
+func (c *Client) Wait(ctx context.Context, id uint64) (Task, error) {
+	var last Task
+	for {
+		wait := poll
+		if end, ok := ctx.Deadline(); ok {
+			wait = max(min(wait, time.Until(end)).Truncate(time.Millisecond), time.Millisecond)
+		}
+		t, err := c.task(ctx, id, ReadOptions{}, wait)
+		if err != nil {
+			if ended := ctx.Err(); ended != nil {
+				err = fmt.Errorf("wait for task %d: %w; %w", id, ended, err)
+			}
+			return last, err
+		}
+		if last = t; t.Status == TaskDone {
+			return t, nil
+		}
+		if err := ctx.Err(); err != nil {
+			return last, fmt.Errorf("wait for task %d, which is %s: %w", id, t.Status, err)
+		}
+		c.askElsewhere()
+	}
+}
+
+// ListOptions select tasks. The zero value selects all, oldest first.
+type ListOptions struct {
+	ReadOptions
+
+	Status     TaskStatus // "": any
+	Outcome    Outcome    // "": any
+	Slave      string     // "": any
+	Limit      int        // tasks of a page; 0: the master's choice
+	Descending bool       // newest first
+	Cursor     string     // Next of the page before
+}
+
+// Page returns one page of a list.
+func (c *Client) Page(ctx context.Context, opts ListOptions) (TaskPage, error) {
+	var out TaskPage
+	err := c.do(ctx, call{
+		what: "list tasks", write: opts.Linearizable, safe: true, timeout: c.cfg.AttemptTimeout,
+		build: func(base string) (*http.Request, error) {
+			params := wire.ListTasksParams{
+				Status: given(opts.Status), Outcome: given(opts.Outcome), Slave: given(opts.Slave), Limit: given(opts.Limit),
+				Cursor: given(opts.Cursor), MinIndex: c.minIndex(opts.ReadOptions), Consistency: consistency(opts.ReadOptions),
+			}
+			if opts.Descending {
+				params.Order = given("desc")
+			}
+			return raw.NewListTasksRequest(base, &params)
+		},
+	}, &out)
+	return out, err
+}
+
+// List goes through all pages. It stops after an error.
+func (c *Client) List(ctx context.Context, opts ListOptions) iter.Seq2[Task, error] {
+	return func(yield func(Task, error) bool) {
+		for {
+			page, err := c.Page(ctx, opts)
+			if err != nil {
+				yield(Task{}, err)
+				return
+			}
+			for _, t := range page.Tasks {
+				if !yield(t, nil) {
+					return
+				}
+			}
+			if page.Next == "" {
+				return
+			}
+			opts.Cursor = page.Next
+		}
+	}
+}
+
+// minIndex is what a read has to have seen: what is asked for, and at least
+// what this client has seen.
+func (c *Client) minIndex(opts ReadOptions) *uint64 { return given(max(opts.MinIndex, c.seen.Load())) }
+
+func consistency(opts ReadOptions) *string {
+	if opts.Linearizable {
+		return given("linearizable")
+	}
+	return nil
+}
+
+// given leaves out what is zero.
+func given[T comparable](v T) *T {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return &v
+}
+
+// askElsewhere lets the next read begin at another master.
+func (c *Client) askElsewhere() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.first = (c.first + 1) % len(c.addresses)
+}

@@ -1,0 +1,92 @@
+package api
+
+import (
+	"bytes"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Config is what New needs. Only Backend is required.
+type Config struct {
+	Backend Backend
+	Logger  *slog.Logger // default: discard
+	// ForwardFollowers makes a follower carry every call that needs the leader,
+	// as if it had ?forward=true.
+	ForwardFollowers bool
+	// SelfURL is this master's configured API URL. It is never redirected to.
+	SelfURL string
+	// Registry gets the API's metrics, and /metrics shows all that is in it;
+	// default: one of its own.
+	Registry *prometheus.Registry
+	// IndexWait bounds the wait for min_index; default 5 s.
+	IndexWait time.Duration
+	// CallTimeout bounds a write and a linearizable read; default 20 s.
+	CallTimeout time.Duration
+	// JoinTimeout bounds a join and a removal of a master; default 5 min.
+	JoinTimeout time.Duration
+	// Transport carries forwarded calls; default: one of its own.
+	Transport http.RoundTripper
+}
+
+// server is the handlers' common ground. It has no state of its own but pools.
+type server struct {
+	Config
+
+	log      *slog.Logger
+	metrics  *metrics
+	decoders decoders
+	buffers  sync.Pool // of *bytes.Buffer
+}
+
+// New returns the API's handler. NewServer makes a server of it.
+func New(cfg Config) http.Handler {
+	s := &server{Config: cfg, log: cfg.Logger, decoders: newDecoders()}
+	s.buffers.New = func() any { return new(bytes.Buffer) }
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.Registry == nil {
+		s.Registry = prometheus.NewRegistry()
+	}
+	if s.IndexWait <= 0 {
+		s.IndexWait = 5 * time.Second
+	}
+	if s.CallTimeout <= 0 {
+		s.CallTimeout = 20 * time.Second
+	}
+	if s.JoinTimeout <= 0 {
+		s.JoinTimeout = 5 * time.Minute
+	}
+	if s.Transport == nil {
+		s.Transport = newForwardTransport()
+	}
+	s.metrics = newMetrics(s.Registry)
+	return s.engine()
+}
+
+// engine is gin's part: it finds the handler of a path.
+func (s *server) engine() *gin.Engine {
+	// Gin has one mode for the whole process, and announces its routes on stdout
+	// in any other than this.
+	gin.SetMode(gin.ReleaseMode)
+	g := gin.New()
+	g.HandleMethodNotAllowed = true
+	g.RedirectTrailingSlash = false
+	g.ContextWithFallback = true
+	// Nobody is believed about who a client is.
+	if err := g.SetTrustedProxies(nil); err != nil {
+		panic("api: no trusted proxies were refused: " + err.Error()) // nil is always accepted
+	}
+	g.Use(s.observe, s.recoverPanic, s.refuseForeignPages)
+	g.NoRoute(s.noRoute)
+	g.NoMethod(s.noMethod)
+	for _, r := range s.routes() {
+		g.Handle(r.method, r.path, s.serve(r))
+	}
+	return g
+}

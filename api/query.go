@@ -1,0 +1,165 @@
+package api
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"muster/task"
+)
+
+// query reads the parameters of a call, strictly. The first that is wrong is
+// kept, so that a handler may read all before it asks.
+type query struct {
+	values url.Values
+	wrong  *task.Error
+}
+
+// readQuery refuses parameters that the call does not know or that are repeated.
+func readQuery(raw string, known []string) (*query, *task.Error) {
+	if raw == "" {
+		return &query{}, nil
+	}
+	values, err := url.ParseQuery(raw)
+	if err != nil {
+		return nil, invalid("the query %.100q can't be read: %s", raw, err)
+	}
+	for name, v := range values {
+		if !slices.Contains(known, name) {
+			return nil, invalid("unknown query parameter %.100q", name)
+		}
+		if len(v) > 1 {
+			return nil, invalid("query parameter %s is given twice", name)
+		}
+	}
+	return &query{values: values}, nil
+}
+
+func invalid(format string, args ...any) *task.Error {
+	return task.Refuse(task.CodeInvalidRequest, fmt.Sprintf(format, args...))
+}
+
+// get returns a parameter and whether it was given.
+func (q *query) get(name string) (string, bool) {
+	v, ok := q.values[name]
+	if !ok {
+		return "", false
+	}
+	return v[0], true
+}
+
+func (q *query) refuse(name, want, got string) {
+	if q.wrong == nil {
+		q.wrong = invalid("query parameter %s must be %s, not %.100q", name, want, got)
+	}
+}
+
+func (q *query) flag(name string) bool {
+	switch v, ok := q.get(name); {
+	case !ok || v == "false":
+		return false
+	case v == "true":
+		return true
+	default:
+		q.refuse(name, "true or false", v)
+		return false
+	}
+}
+
+// oneOf returns the parameter, by default the first of the choices.
+func (q *query) oneOf(name string, choices ...string) string {
+	v, ok := q.get(name)
+	if !ok {
+		return choices[0]
+	}
+	if !slices.Contains(choices, v) {
+		q.refuse(name, strings.Join(choices, " or "), v)
+	}
+	return v
+}
+
+func (q *query) index(name string) uint64 {
+	v, ok := q.get(name)
+	if !ok {
+		return 0
+	}
+	n, err := strconv.ParseUint(v, 10, 64)
+	if err != nil {
+		q.refuse(name, "a whole number", v)
+	}
+	return n
+}
+
+// wait returns a duration from 0 to most.
+func (q *query) wait(name string, most time.Duration) time.Duration {
+	v, ok := q.get(name)
+	if !ok {
+		return 0
+	}
+	d, err := time.ParseDuration(v)
+	if err != nil || d < 0 || d > most {
+		q.refuse(name, fmt.Sprintf("a duration from 0s to %s, as in 500ms or 30s", most), v)
+		return 0
+	}
+	return d
+}
+
+// tasks returns the selection of a list of tasks.
+func (q *query) tasks(defaultLimit int) task.Query {
+	sel := task.Query{Limit: defaultLimit, Descending: q.oneOf("order", "asc", "desc") == "desc"}
+	if v, ok := q.get("status"); ok {
+		if sel.Status, ok = task.ParseStatus(v); !ok {
+			q.refuse("status", "pending, in_progress or done", v)
+		}
+	}
+	if v, ok := q.get("outcome"); ok {
+		if sel.Outcome, ok = task.ParseOutcome(v); !ok {
+			q.refuse("outcome", "succeeded, failed, cancelled, expired or lost", v)
+		}
+	}
+	sel.Slave, _ = q.get("slave")
+	if v, ok := q.get("limit"); ok {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 1 || n > task.MaxPage {
+			q.refuse("limit", fmt.Sprintf("a whole number from 1 to %d", task.MaxPage), v)
+		}
+		sel.Limit = n
+	}
+	if v, ok := q.get("cursor"); ok {
+		if sel.After, ok = parseCursor(v, sel.Descending); !ok {
+			q.refuse("cursor", "the next of a page with the same order", v)
+		}
+	}
+	return sel
+}
+
+// A cursor is the last id examined and the direction. It is encoded so that
+// nobody computes with it.
+
+func formatCursor(after task.ID, descending bool) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(direction(descending) + after.String()))
+}
+
+func parseCursor(s string, descending bool) (task.ID, bool) {
+	b, err := base64.RawURLEncoding.DecodeString(s)
+	if err != nil {
+		return 0, false
+	}
+	digits, ok := strings.CutPrefix(string(b), direction(descending))
+	if !ok {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(digits, 10, 64)
+	return task.ID(n), err == nil && n > 0
+}
+
+func direction(descending bool) string {
+	if descending {
+		return "d"
+	}
+	return "a"
+}

@@ -1,0 +1,89 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"muster/api/wire"
+)
+
+// reportResults records a slave's results.
+func (s *server) reportResults(c *gin.Context, _ *query) error {
+	body, err := readBody(c, s.decoders.report)
+	if err != nil {
+		return err
+	}
+	report, refusal := wire.ToReport(body)
+	if refusal == nil {
+		refusal = checkReport(&report)
+	}
+	if refusal != nil {
+		return refusal
+	}
+	ctx, cancel := context.WithTimeout(c, s.CallTimeout)
+	defer cancel()
+	verdicts, err := s.Backend.Results(ctx, report)
+	if err != nil {
+		return err
+	}
+	out := make([]wire.Verdict, len(verdicts))
+	for i := range verdicts {
+		out[i] = wire.FromVerdict(verdicts[i])
+	}
+	s.answer(c, http.StatusOK, wire.Verdicts{Results: out})
+	return nil
+}
+
+// registerSlave puts a slave into the registry.
+func (s *server) registerSlave(c *gin.Context, _ *query) error {
+	body, err := readBody(c, s.decoders.registration)
+	if err != nil {
+		return err
+	}
+	registration := wire.ToRegistration(body)
+	if refusal := checkRegistration(&registration); refusal != nil {
+		return refusal
+	}
+	ctx, cancel := context.WithTimeout(c, s.CallTimeout)
+	defer cancel()
+	slave, err := s.Backend.RegisterSlave(ctx, registration)
+	if err != nil {
+		return err
+	}
+	s.answer(c, http.StatusOK, wire.SlaveAnswer{Slave: wire.FromSlave(&slave)})
+	return nil
+}
+
+// leaveSlave records a slave's goodbye.
+func (s *server) leaveSlave(c *gin.Context, _ *query) error {
+	body, err := readBody(c, s.decoders.leave)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(c, s.CallTimeout)
+	defer cancel()
+	slave, err := s.Backend.LeaveSlave(ctx, c.Param("name"), body.Incarnation)
+	if err != nil {
+		return err
+	}
+	s.answer(c, http.StatusOK, wire.SlaveAnswer{Slave: wire.FromSlave(&slave)})
+	return nil
+}
+
+// listSlaves shows the registry, in registration order.
+func (s *server) listSlaves(c *gin.Context, q *query) error {
+	view, err := s.read(c, q)
+	if err != nil {
+		return err
+	}
+	slaves := view.Slaves()
+	out := make([]wire.Slave, len(slaves))
+	for i := range slaves {
+		out[i] = wire.FromSlave(&slaves[i])
+	}
+	s.stamp(c, view.Index())
+	s.answer(c, http.StatusOK, wire.SlaveList{Slaves: out})
+	return nil
+}

@@ -1,0 +1,187 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"muster/api/wire"
+	"muster/task"
+)
+
+// maxWait bounds a long poll for a task's end.
+const maxWait = 5 * time.Minute
+
+// submit records a task and gives it to a slave.
+func (s *server) submit(c *gin.Context, q *query) error {
+	explain := q.flag("explain")
+	if q.wrong != nil {
+		return q.wrong
+	}
+	key, err := idempotencyKey(c.Request.Header)
+	if err != nil {
+		return err
+	}
+	body, err := readBody(c, s.decoders.submission)
+	if err != nil {
+		return err
+	}
+	spec := wire.ToSpec(body)
+	if refusal := checkSpec(&spec); refusal != nil {
+		return refusal
+	}
+	ctx, cancel := context.WithTimeout(c, s.CallTimeout)
+	defer cancel()
+	done, err := s.Backend.Submit(ctx, Submission{Spec: spec, Key: key, Explain: explain})
+	if err != nil {
+		return err
+	}
+	status, message := http.StatusCreated, assigned(&done.Task)
+	if done.Existing {
+		status, message = http.StatusOK, known(&done.Task)
+	}
+	s.answer(c, status, wire.Submitted{Task: wire.FromTask(&done.Task), Message: message, Asked: asked(done.Asked)})
+	return nil
+}
+
+// assigned is the original system's sentence.
+func assigned(t *task.Task) string {
+	if t.Slave == "" {
+		return "Task " + t.ID.String() + " is recorded and waits for a free slave."
+	}
+	return "Task successfully assigned to " + t.Slave + "."
+}
+
+func known(t *task.Task) string {
+	m := "Task " + t.ID.String() + " was submitted before with this Idempotency-Key; it is "
+	switch t.Status {
+	case task.InProgress:
+		return m + "in progress on " + t.Slave + "."
+	case task.Pending, task.Done:
+	}
+	return m + t.Status.String() + "."
+}
+
+func asked(lines []Asked) []wire.Asked {
+	out := make([]wire.Asked, len(lines))
+	for i, a := range lines {
+		out[i] = wire.Asked{Slave: a.Slave, Answer: a.Answer, From: a.From}
+	}
+	return out
+}
+
+// getTask shows one task, and may wait for its end.
+func (s *server) getTask(c *gin.Context, q *query) error {
+	id, err := strconv.ParseUint(c.Param("id"), 10, 64)
+	if err != nil {
+		return invalid("a task's id is a whole number, not %.40q", c.Param("id"))
+	}
+	wait := q.wait("wait", maxWait)
+	view, err := s.read(c, q)
+	if err != nil {
+		return err
+	}
+	t, ok := view.Task(task.ID(id))
+	if !ok {
+		s.stamp(c, view.Index())
+		return unknownTask(id)
+	}
+	if wait > 0 && t.Status != task.Done {
+		if view, err = s.await(c, t.ID, wait); err != nil {
+			return err
+		}
+		if t, ok = view.Task(t.ID); !ok {
+			s.stamp(c, view.Index())
+			return unknownTask(id) // forgotten while we waited
+		}
+	}
+	s.stamp(c, view.Index())
+	s.answer(c, http.StatusOK, wire.TaskAnswer{Task: wire.FromTask(&t)})
+	return nil
+}
+
+func unknownTask(id uint64) *task.Error {
+	e := task.Refuse(task.CodeTaskNotFound, "There is no task "+strconv.FormatUint(id, 10)+".")
+	e.Task = task.ID(id)
+	return e
+}
+
+// await returns a view in which the task is done, or one from the end of the wait.
+func (s *server) await(c *gin.Context, id task.ID, wait time.Duration) (View, error) {
+	s.extend(c, wait)
+	ctx, cancel := context.WithTimeout(c, wait)
+	defer cancel()
+	if err := s.Backend.AwaitTask(ctx, id); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return nil, err
+	}
+	return s.Backend.Read(c, ReadOptions{})
+}
+
+// listTasks shows a page of tasks.
+func (s *server) listTasks(c *gin.Context, q *query) error {
+	page, counts, next, err := s.page(c, q, task.DefaultPage)
+	if err != nil {
+		return err
+	}
+	out := make([]wire.Task, len(page))
+	for i := range page {
+		out[i] = wire.FromTask(&page[i])
+	}
+	s.answer(c, http.StatusOK, wire.TaskPage{Tasks: out, Next: next, Counts: wire.FromCounts(counts)})
+	return nil
+}
+
+// listTasksSimply is the original system's list.
+func (s *server) listTasksSimply(c *gin.Context, q *query) error {
+	page, counts, next, err := s.page(c, q, task.MaxPage)
+	if err != nil {
+		return err
+	}
+	out := make([]wire.SimpleTask, len(page))
+	for i := range page {
+		out[i] = wire.FromTaskSimply(&page[i])
+	}
+	s.answer(c, http.StatusOK, wire.SimpleTaskPage{Tasks: out, Next: next, Counts: wire.FromCounts(counts)})
+	return nil
+}
+
+// page reads what a list shows, and stamps the answer.
+func (s *server) page(c *gin.Context, q *query, defaultLimit int) (tasks []task.Task, counts task.Counts, next string, err error) {
+	selection := q.tasks(defaultLimit)
+	view, err := s.read(c, q)
+	if err != nil {
+		return nil, task.Counts{}, "", err
+	}
+	page := view.List(selection)
+	if page.Next != 0 {
+		next = formatCursor(page.Next, selection.Descending)
+	}
+	s.stamp(c, view.Index())
+	return page.Tasks, view.Counts(), next, nil
+}
+
+// read returns a view as consistent as the call asks, once all its parameters
+// are known to be right.
+func (s *server) read(c *gin.Context, q *query) (View, error) {
+	opts := ReadOptions{
+		MinIndex:     q.index("min_index"),
+		Linearizable: q.oneOf("consistency", "local", "linearizable") == "linearizable",
+	}
+	if q.wrong != nil {
+		return nil, q.wrong
+	}
+	if opts == (ReadOptions{}) {
+		return s.Backend.Read(c, opts)
+	}
+	limit := s.IndexWait
+	if opts.Linearizable {
+		limit = max(limit, s.CallTimeout)
+	}
+	ctx, cancel := context.WithTimeout(c, limit)
+	defer cancel()
+	return s.Backend.Read(ctx, opts)
+}

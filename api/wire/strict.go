@@ -1,0 +1,247 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"muster/task"
+)
+
+// Decoder reads a T from JSON, strictly: a field that is unknown, misspelt (also
+// in its case), given twice, null, of the wrong type or missing is refused, and
+// so is anything after the value. Refusals name the field.
+//
+// T is made of structs with JSON tags, slices, strings, booleans, integers and
+// ParameterList. Make a Decoder once; it is safe for concurrent use.
+type Decoder[T any] struct{ shape *shape }
+
+// NewDecoder prepares a Decoder. It panics if T has a field of a type that it
+// does not know, which the first test finds.
+func NewDecoder[T any]() Decoder[T] {
+	return Decoder[T]{shapeOf(reflect.TypeFor[T]())}
+}
+
+// Decode reads the whole body as one T.
+func (d Decoder[T]) Decode(body []byte) (T, *task.Error) {
+	var v T
+	if !utf8.Valid(body) {
+		return v, refuse("the body is not valid UTF-8")
+	}
+	if len(bytes.TrimSpace(body)) == 0 {
+		return v, refuse("the body is empty; it must be a JSON object")
+	}
+	w := walk{dec: json.NewDecoder(bytes.NewReader(body))}
+	w.dec.UseNumber()
+	if err := w.value(d.shape, ""); err != nil {
+		return v, refusal(err)
+	}
+	if _, err := w.dec.Token(); !errors.Is(err, io.EOF) {
+		return v, refuse("something follows the JSON value in the body")
+	}
+	if err := json.Unmarshal(body, &v); err != nil {
+		return v, refuse("the body is not valid JSON: " + err.Error())
+	}
+	return v, nil
+}
+
+func refuse(message string) *task.Error { return task.Refuse(task.CodeInvalidRequest, message) }
+
+// refusal makes one of what a walk ended with.
+func refusal(err error) *task.Error {
+	if e, ok := errors.AsType[*task.Error](err); ok {
+		return e
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return refuse("the body is not valid JSON: it ends too early")
+	}
+	return refuse("the body is not valid JSON: " + err.Error())
+}
+
+// shape is what JSON may stand at one place.
+type shape struct {
+	kind   reflect.Kind // Struct, Slice, String, Bool, an integer's, or Map for parameters
+	elem   *shape       // of a Slice
+	fields []field      // of a Struct; few, so a scan beats a map
+}
+
+type field struct {
+	name     string
+	required bool
+	shape    *shape
+}
+
+func shapeOf(t reflect.Type) *shape {
+	if t == reflect.TypeFor[ParameterList]() {
+		return &shape{kind: reflect.Map}
+	}
+	switch t.Kind() {
+	case reflect.Pointer:
+		return shapeOf(t.Elem())
+	case reflect.Slice:
+		return &shape{kind: reflect.Slice, elem: shapeOf(t.Elem())}
+	case reflect.Struct:
+		s := &shape{kind: reflect.Struct}
+		for i := range t.NumField() {
+			f := t.Field(i)
+			name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+			s.fields = append(s.fields, field{name, !strings.Contains(options, "omitempty"), shapeOf(f.Type)})
+		}
+		if len(s.fields) > 64 {
+			panic("wire: " + t.String() + " has more than 64 fields")
+		}
+		return s
+	case reflect.String, reflect.Bool, reflect.Int, reflect.Int64, reflect.Uint32, reflect.Uint64:
+		return &shape{kind: t.Kind()}
+	default:
+		panic("wire: no strict decoding of " + t.String())
+	}
+}
+
+// walk compares tokens with a shape. Its depth is that of the shape, whatever
+// the input is.
+type walk struct{ dec *json.Decoder }
+
+// value reads the value at path. An error that is not a *task.Error is JSON's.
+func (w *walk) value(s *shape, path string) error {
+	if s.kind == reflect.Map {
+		_, wrong, err := readParameters(w.dec)
+		if err == nil && wrong != "" {
+			return refuse(path + wrong)
+		}
+		return err
+	}
+	tok, err := token(w.dec)
+	if err != nil {
+		return err
+	}
+	switch s.kind {
+	case reflect.Struct:
+		if tok != json.Delim('{') {
+			return refuse(orBody(path) + " must be an object")
+		}
+		return w.object(s, path)
+	case reflect.Slice:
+		if tok != json.Delim('[') {
+			return refuse(orBody(path) + " must be an array")
+		}
+		return w.array(s, path)
+	case reflect.String:
+		if _, ok := tok.(string); !ok {
+			return refuse(orBody(path) + " must be a string")
+		}
+	case reflect.Bool:
+		if _, ok := tok.(bool); !ok {
+			return refuse(orBody(path) + " must be true or false")
+		}
+	default:
+		return integer(s.kind, tok, path)
+	}
+	return nil
+}
+
+func (w *walk) object(s *shape, path string) error {
+	var seen uint64
+	for w.dec.More() {
+		tok, err := token(w.dec)
+		if err != nil {
+			return err
+		}
+		name, _ := tok.(string) // a key is a string, or token has failed
+		i := s.find(name)
+		if i < 0 {
+			return s.unknown(name, path)
+		}
+		at := join(path, name)
+		if seen&(1<<i) != 0 {
+			return refuse(at + " is given twice")
+		}
+		seen |= 1 << i
+		if err := w.value(s.fields[i].shape, at); err != nil {
+			return err
+		}
+	}
+	if _, err := token(w.dec); err != nil {
+		return err
+	}
+	for i, f := range s.fields {
+		if f.required && seen&(1<<i) == 0 {
+			return refuse(join(path, f.name) + " is missing")
+		}
+	}
+	return nil
+}
+
+func (w *walk) array(s *shape, path string) error {
+	for i := 0; w.dec.More(); i++ {
+		if err := w.value(s.elem, path+"["+strconv.Itoa(i)+"]"); err != nil {
+			return err
+		}
+	}
+	_, err := token(w.dec)
+	return err
+}
+
+func integer(k reflect.Kind, tok json.Token, path string) error {
+	n, ok := tok.(json.Number)
+	if !ok {
+		return refuse(orBody(path) + " must be a whole number")
+	}
+	var err error
+	switch k {
+	case reflect.Uint32:
+		_, err = strconv.ParseUint(n.String(), 10, 32)
+	case reflect.Uint64:
+		_, err = strconv.ParseUint(n.String(), 10, 64)
+	case reflect.Int64:
+		_, err = strconv.ParseInt(n.String(), 10, 64)
+	default:
+		_, err = strconv.ParseInt(n.String(), 10, strconv.IntSize)
+	}
+	if err != nil {
+		return refuse(fmt.Sprintf("%s must be a whole number in range, not %.40s", orBody(path), n))
+	}
+	return nil
+}
+
+func (s *shape) find(name string) int {
+	for i := range s.fields {
+		if s.fields[i].name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+func (s *shape) unknown(name, path string) error {
+	at := join(path, name)
+	if len(at) > 100 {
+		at = strings.ToValidUTF8(at[:100], "") + "…"
+	}
+	for _, f := range s.fields {
+		if strings.EqualFold(f.name, name) {
+			return refuse("unknown field " + strconv.Quote(at) + "; did you mean " + strconv.Quote(f.name) + "?")
+		}
+	}
+	return refuse("unknown field " + strconv.Quote(at))
+}
+
+func join(path, name string) string {
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}
+
+func orBody(path string) string {
+	if path == "" {
+		return "the body"
+	}
+	return path
+}

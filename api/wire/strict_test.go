@@ -1,0 +1,158 @@
+package wire
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+
+	"muster/task"
+)
+
+func TestDecodeRefuses(t *testing.T) {
+	submission, report := NewDecoder[Submission](), NewDecoder[Report]()
+	decode := func(body string) *task.Error { _, err := submission.Decode([]byte(body)); return err }
+	decodeReport := func(body string) *task.Error { _, err := report.Decode([]byte(body)); return err }
+	for _, tc := range []struct {
+		name, body, want string
+		decode           func(string) *task.Error
+	}{
+		{"empty", ``, "the body is empty", decode},
+		{"white space", " \n\t", "the body is empty", decode},
+		{"not JSON", `expression=1`, "the body is not valid JSON", decode},
+		{"ends early", `{"expression":"1"`, "ends too early", decode},
+		{"ends in a string", `{"expression":"1`, "ends too early", decode},
+		{"comma", `{"expression":"1",}`, "the body is not valid JSON", decode},
+		{"no comma", `{"expression":"1" "kind":"x"}`, "the body is not valid JSON", decode},
+		{"byte order mark", "\ufeff{}", "the body is not valid JSON", decode},
+		{"control character", "{\"expression\":\"a\nb\"}", "the body is not valid JSON", decode},
+		{"not UTF-8", "{\"expression\":\"\xff\"}", "the body is not valid UTF-8", decode},
+		{"an array", `[]`, "the body must be an object", decode},
+		{"a string", `"1"`, "the body must be an object", decode},
+		{"null", `null`, "the body must be an object", decode},
+		{"trailing", `{"expression":"1"} x`, "something follows the JSON value", decode},
+		{"two values", `{"expression":"1"}{"expression":"1"}`, "something follows the JSON value", decode},
+		{"trailing brace", `{"expression":"1"}}`, "something follows the JSON value", decode},
+		{"unknown", `{"expression":"1","priority":3}`, `unknown field "priority"`, decode},
+		{"unknown nothing", `{"expression":"1","":3}`, `unknown field ""`, decode},
+		{"wrong case", `{"Expression":"1"}`, `unknown field "Expression"; did you mean "expression"?`, decode},
+		{"Kelvin sign", `{"expression":"1","` + "\u212a" + `ind":"x"}`, "did you mean \"kind\"?", decode},
+		{"twice", `{"expression":"1","expression":"2"}`, "expression is given twice", decode},
+		{"twice, escaped", `{"expression":"1","\u0065xpression":"2"}`, "expression is given twice", decode},
+		{"missing", `{"kind":"x"}`, "expression is missing", decode},
+		{"null field", `{"expression":null}`, "expression must be a string", decode},
+		{"null optional", `{"expression":"1","kind":null}`, "kind must be a string", decode},
+		{"number for string", `{"expression":1}`, "expression must be a string", decode},
+		{"string for number", `{"expression":"1","max_tries":"3"}`, "max_tries must be a whole number", decode},
+		{"fraction", `{"expression":"1","max_tries":1.5}`, "max_tries must be a whole number in range, not 1.5", decode},
+		{"exponent", `{"expression":"1","max_tries":1e2}`, "max_tries must be a whole number in range", decode},
+		{"negative", `{"expression":"1","max_tries":-1}`, "max_tries must be a whole number in range", decode},
+		{"too large", `{"expression":"1","max_tries":4294967296}`, "max_tries must be a whole number in range", decode},
+		{"much too large", `{"expression":"1","timeout_ms":9223372036854775808}`, "timeout_ms must be a whole number in range", decode},
+		{"parameters null", `{"expression":"1","parameters":null}`, "parameters must be an object", decode},
+		{"parameters array", `{"expression":"1","parameters":[1]}`, "parameters must be an object", decode},
+		{"parameter null", `{"expression":"1","parameters":{"x":null}}`, "parameters.x must be a number, a string or a boolean", decode},
+		{"parameter object", `{"expression":"1","parameters":{"x":{}}}`, "parameters.x must be a number, a string or a boolean", decode},
+		{"parameter twice", `{"expression":"1","parameters":{"x":1,"y":2,"x":3}}`, "parameters.x is given twice", decode},
+		{"deep", `{"expression":"1","parameters":{"x":` + strings.Repeat("[", 100_000), "parameters.x must be", decode},
+		{"deep at once", strings.Repeat("[", 100_000), "the body must be an object", decode},
+
+		{"element", `{"slave":"a","incarnation":"i","results":[{"id":1,"attempt":1},{"id":2}]}`, "results[1].attempt is missing", decodeReport},
+		{"element type", `{"slave":"a","incarnation":"i","results":[3]}`, "results[0] must be an object", decodeReport},
+		{"no array", `{"slave":"a","incarnation":"i","results":{}}`, "results must be an array", decodeReport},
+		{"nested unknown", `{"slave":"a","incarnation":"i","results":[{"id":1,"attempt":1,"ID":1}]}`, `unknown field "results[0].ID"; did you mean "id"?`, decodeReport},
+		{"nested bool", `{"slave":"a","incarnation":"i","results":[{"id":1,"attempt":1,"retryable":1}]}`, "results[0].retryable must be true or false", decodeReport},
+		{"result as number", `{"slave":"a","incarnation":"i","results":[{"id":1,"attempt":1,"result":14}]}`, "results[0].result must be a string", decodeReport},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			err := tc.decode(tc.body)
+			if err == nil || err.Code != task.CodeInvalidRequest || !strings.Contains(err.Message, tc.want) {
+				t.Errorf("got %v, want %q", err, tc.want)
+			}
+			if err != nil && len(err.Message) > 400 {
+				t.Errorf("the message has %d bytes", len(err.Message))
+			}
+		})
+	}
+}
+
+func TestDecodeKeepsDigits(t *testing.T) {
+	const body = `{"expression":"a+b","parameters":{"b":9007199254740993,"a":1.10,"t":true,"s":"9007199254740993","e":1E+2,"z":-0.0}}`
+	s, err := NewDecoder[Submission]().Decode([]byte(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := ParameterList{
+		{Name: "a", Value: task.Value{Type: task.Number, Text: "1.10"}},
+		{Name: "b", Value: task.Value{Type: task.Number, Text: "9007199254740993"}},
+		{Name: "e", Value: task.Value{Type: task.Number, Text: "1E+2"}},
+		{Name: "s", Value: task.Value{Type: task.String, Text: "9007199254740993"}},
+		{Name: "t", Value: task.Value{Type: task.Boolean, Text: "true"}},
+		{Name: "z", Value: task.Value{Type: task.Number, Text: "-0.0"}},
+	}
+	if !reflect.DeepEqual(s.Parameters, want) {
+		t.Errorf("got %+v", s.Parameters)
+	}
+	out := encode(t, s.Parameters)
+	if out != `{"a":1.10,"b":9007199254740993,"e":1E+2,"s":"9007199254740993","t":true,"z":-0.0}` {
+		t.Errorf("got %s", out)
+	}
+}
+
+// A number that JSON can't write must not cost the whole answer.
+func TestStrangeNumbersAreQuoted(t *testing.T) {
+	for _, text := range []string{"Inf", "NaN", "", "01", " 1", "1 ", "0x1", "null", `"1"`, "1,2", "1}"} {
+		list := ParameterList{{Name: "x", Value: task.Value{Type: task.Number, Text: text}}}
+		var back map[string]string
+		if err := json.Unmarshal([]byte(encode(t, list)), &back); err != nil || back["x"] != text {
+			t.Errorf("%q: got %v, %v", text, back, err)
+		}
+	}
+}
+
+func TestEmptyStringIsAResult(t *testing.T) {
+	with := encode(t, FromTask(&task.Task{Result: task.Value{Type: task.String}}))
+	without := encode(t, FromTask(&task.Task{}))
+	if !strings.Contains(with, `"result":""`) || strings.Contains(without, `"result"`) {
+		t.Errorf("with: %s\nwithout: %s", with, without)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(`{"expression":"2+3*x","parameters":{"x":4,"y":"s","z":true},"max_tries":3,"retry_of":18446744073709551615}`))
+	f.Add([]byte(`{"expression":"\ud800","parameters":{"\u0000":1e400}}`))
+	f.Add([]byte(`{"Expression":1,"expression":[{}]}`))
+	d := NewDecoder[Submission]()
+	f.Fuzz(func(t *testing.T, body []byte) {
+		s, refusal := d.Decode(body)
+		if refusal != nil {
+			if refusal.Code != task.CodeInvalidRequest || refusal.Message == "" {
+				t.Fatalf("a refusal without a reason: %+v", refusal)
+			}
+			return
+		}
+		// What is accepted is what encoding/json reads, and comes back.
+		again, refusal := d.Decode([]byte(encode(t, s)))
+		if refusal != nil || !reflect.DeepEqual(normal(s), normal(again)) {
+			t.Fatalf("in  %+v\nout %+v\n%v", s, again, refusal)
+		}
+	})
+}
+
+func normal(s Submission) Submission {
+	if len(s.Parameters) == 0 {
+		s.Parameters = nil
+	}
+	return s
+}
+
+func BenchmarkDecode(b *testing.B) {
+	d := NewDecoder[Submission]()
+	body := []byte(`{"expression":"2+3*x","parameters":{"x":4}}`)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := d.Decode(body); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
