@@ -1,0 +1,137 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"muster/fsm"
+	"muster/task"
+)
+
+const (
+	// maxInFlight is how many entries are on their way at once.
+	maxInFlight    = 2
+	enqueueTimeout = 5 * time.Second
+	// flightTimeout is how long the callers of an entry wait for its fate.
+	flightTimeout = 10 * time.Second
+)
+
+// appender is the part of Raft that commits entries; the tests have another.
+type appender interface {
+	Apply(entry []byte, timeout time.Duration) raft.ApplyFuture
+	CurrentTerm() uint64
+}
+
+// run sends groups until ctx ends, then refuses what waits. It returns when no
+// caller is left.
+func (c *committer) run(ctx context.Context, log appender) {
+	slots := make(chan struct{}, maxInFlight)
+	var flights sync.WaitGroup
+	defer flights.Wait()
+	defer c.close()
+	for {
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		group := c.await(ctx)
+		if group == nil {
+			return
+		}
+		f, start, err := c.send(log, group)
+		if err != nil {
+			land(group, nil, err)
+			<-slots
+			continue
+		}
+		flights.Go(func() { c.fly(group, f, start, func() { <-slots }) })
+	}
+}
+
+// await returns the next group, or nil when ctx ends.
+func (c *committer) await(ctx context.Context) []*call {
+	for {
+		if group := c.take(); len(group) > 0 {
+			return group
+		}
+		select {
+		case <-c.wake:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// send hands a group to Raft as one entry. Only one goroutine sends, so entries
+// keep the order of the queue.
+func (c *committer) send(log appender, group []*call) (raft.ApplyFuture, time.Time, error) {
+	var proposals []fsm.Proposal
+	for _, own := range group {
+		proposals = append(proposals, own.proposals...)
+	}
+	start := time.Now()
+	entry, err := c.encode(fsm.Envelope{
+		Term:      log.CurrentTerm(),
+		Stamp:     task.Millis(c.now().UnixMilli()),
+		Proposals: proposals,
+	})
+	if err != nil {
+		return nil, start, task.Refuse(task.CodeInternal, fmt.Sprintf("encode commands: %v", err))
+	}
+	c.metrics.sent(len(proposals))
+	return log.Apply(entry, enqueueTimeout), start, nil
+}
+
+// fly waits for an entry's fate and tells the callers. landed is called when
+// Raft has answered, which may be long after the callers were told: the slot of
+// an entry that hangs stays taken.
+func (c *committer) fly(group []*call, f raft.ApplyFuture, start time.Time, landed func()) {
+	ctx, cancel := context.WithTimeout(context.Background(), flightTimeout)
+	defer cancel()
+	err := c.futures.await(ctx, func() raft.Future { return landing{f, landed} })
+	if err != nil {
+		land(group, nil, err)
+		return
+	}
+	c.metrics.committed(time.Since(start))
+	switch answer := f.Response().(type) {
+	case []fsm.Outcome:
+		land(group, answer, nil)
+	case error:
+		land(group, nil, answer)
+	default:
+		land(group, nil, fmt.Errorf("the entry was answered with %T", answer))
+	}
+}
+
+// landing is a future that says when it has answered.
+type landing struct {
+	raft.ApplyFuture
+	landed func()
+}
+
+func (l landing) Error() error {
+	defer l.landed()
+	return l.ApplyFuture.Error()
+}
+
+// land gives each call its share of the outcomes, or all of them the error.
+func land(group []*call, outcomes []fsm.Outcome, err error) {
+	for _, own := range group {
+		n := len(own.proposals)
+		switch {
+		case err != nil:
+			own.err = err
+		case n > len(outcomes):
+			own.err = fmt.Errorf("the entry has %d outcomes too few", n-len(outcomes))
+		default:
+			own.outcomes, outcomes = outcomes[:n:n], outcomes[n:]
+		}
+		close(own.done)
+	}
+}

@@ -1,0 +1,193 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"github.com/hashicorp/raft"
+)
+
+// maxTermJump is how far above ours a message's term may be. One forged message
+// with term 2^64-1 would otherwise stop every master for ever: terms only rise,
+// and this one is stored. No real cluster holds four billion elections.
+const maxTermJump = 1 << 32
+
+var (
+	errNotMember = errors.New("this master does not belong to a cluster yet")
+	errNoVote    = errors.New("this master was not taken into the cluster yet, so it does not vote")
+)
+
+// gate stands between Raft and its transport, because hashicorp/raft
+//
+//   - grants its vote to anyone while its configuration is empty, and votes with
+//     whatever part of the log it has: a master that lost its disk could help to
+//     elect a leader that lacks committed entries. So nothing passes until Raft
+//     runs as a member, and no vote, in either direction, until this disk was
+//     taken into the cluster;
+//   - believes any term (maxTermJump);
+//   - does not tell how far the leader's commit index is ahead of a follower's
+//     log, which Node.Ready wants to know.
+type gate struct {
+	raft.Transport // the real one; what gate does not override passes untouched
+
+	out chan raft.RPC // to Raft
+	wg  sync.WaitGroup
+
+	open   atomic.Bool // Raft runs
+	votes  atomic.Bool // this disk belongs to the cluster
+	term   atomic.Pointer[func() uint64]
+	commit atomic.Uint64 // highest commit index that a leader told
+
+	closing sync.Once
+	stop    context.CancelFunc
+}
+
+// newGate starts the gate, closed.
+func newGate(t raft.Transport) *gate {
+	ctx, cancel := context.WithCancel(context.Background())
+	g := &gate{Transport: t, out: make(chan raft.RPC), stop: cancel}
+	g.wg.Go(func() { g.forward(ctx) })
+	return g
+}
+
+// letIn opens the gate for Raft, whose current term the function tells.
+func (g *gate) letIn(term func() uint64) {
+	g.term.Store(&term)
+	g.open.Store(true)
+}
+
+// Consumer returns what Raft reads.
+func (g *gate) Consumer() <-chan raft.RPC { return g.out }
+
+// forward passes messages on until ctx ends.
+func (g *gate) forward(ctx context.Context) {
+	in := g.Transport.Consumer()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case rpc := <-in:
+			if !g.admit(rpc) {
+				continue
+			}
+			select {
+			case g.out <- rpc:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// SetHeartbeatHandler lets heartbeats pass Raft's queue; they are checked too.
+func (g *gate) SetHeartbeatHandler(handle func(raft.RPC)) {
+	g.Transport.SetHeartbeatHandler(func(rpc raft.RPC) {
+		if g.admit(rpc) {
+			handle(rpc)
+		}
+	})
+}
+
+// admit checks a message, and answers it if it may not pass. An answer has the
+// type that the sender expects: the in-memory transport's pipeline panics on nil.
+func (g *gate) admit(rpc raft.RPC) bool {
+	switch m := rpc.Command.(type) {
+	case *raft.AppendEntriesRequest:
+		if err := g.check(m.Term); err != nil {
+			rpc.Respond(&raft.AppendEntriesResponse{}, err)
+			return false
+		}
+		raise(&g.commit, m.LeaderCommitIndex)
+	case *raft.InstallSnapshotRequest:
+		if err := g.check(m.Term); err != nil {
+			g.wg.Go(func() { refuseSnapshot(rpc, err) })
+			return false
+		}
+	case *raft.RequestVoteRequest:
+		if err := g.checkVote(m.Term); err != nil {
+			rpc.Respond(&raft.RequestVoteResponse{}, err)
+			return false
+		}
+	case *raft.RequestPreVoteRequest:
+		if err := g.checkVote(m.Term); err != nil {
+			rpc.Respond(&raft.RequestPreVoteResponse{}, err)
+			return false
+		}
+	case *raft.TimeoutNowRequest:
+		if err := g.checkVote(0); err != nil {
+			rpc.Respond(&raft.TimeoutNowResponse{}, err)
+			return false
+		}
+	}
+	return true
+}
+
+func (g *gate) check(term uint64) error {
+	if !g.open.Load() {
+		return errNotMember
+	}
+	if ours := (*g.term.Load())(); term > ours && term-ours > maxTermJump {
+		return fmt.Errorf("term %d is too far above this master's, %d", term, ours)
+	}
+	return nil
+}
+
+func (g *gate) checkVote(term uint64) error {
+	if !g.votes.Load() {
+		return errNoVote
+	}
+	return g.check(term)
+}
+
+// refuseSnapshot reads the snapshot that follows the message before it answers:
+// the transport would take the rest for the next message.
+func refuseSnapshot(rpc raft.RPC, err error) {
+	if rpc.Reader != nil {
+		_, _ = io.Copy(io.Discard, rpc.Reader) // the sender gave up if this fails
+	}
+	rpc.Respond(&raft.InstallSnapshotResponse{}, err)
+}
+
+// RequestVote asks another master for its vote, if this one may stand.
+func (g *gate) RequestVote(id raft.ServerID, to raft.ServerAddress, req *raft.RequestVoteRequest, resp *raft.RequestVoteResponse) error {
+	if !g.votes.Load() {
+		return errNoVote
+	}
+	return g.Transport.RequestVote(id, to, req, resp)
+}
+
+// RequestPreVote asks whether another master would vote for this one.
+func (g *gate) RequestPreVote(id raft.ServerID, to raft.ServerAddress, req *raft.RequestPreVoteRequest, resp *raft.RequestPreVoteResponse) error {
+	pre, ok := g.Transport.(raft.WithPreVote)
+	if !ok || !g.votes.Load() {
+		return errNoVote
+	}
+	return pre.RequestPreVote(id, to, req, resp)
+}
+
+// Close closes the transport and waits for the gate's goroutines.
+func (g *gate) Close() error {
+	var err error
+	g.closing.Do(func() {
+		g.stop()
+		if c, ok := g.Transport.(raft.WithClose); ok {
+			err = c.Close()
+		}
+		g.wg.Wait()
+	})
+	return err
+}
+
+// raise sets an atomic to the higher of its value and v.
+func raise(a *atomic.Uint64, v uint64) {
+	for {
+		old := a.Load()
+		if old >= v || a.CompareAndSwap(old, v) {
+			return
+		}
+	}
+}

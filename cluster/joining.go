@@ -1,0 +1,201 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"muster/fsm"
+	"muster/task"
+)
+
+const (
+	// askExtra is what one request to join may take above JoinTimeout.
+	askExtra = 10 * time.Second
+	// announceEvery is how often a follower looks whether the registry has its
+	// entry right.
+	announceEvery   = time.Second
+	announceBackoff = 15 * time.Second
+)
+
+// prepareJoin learns which cluster this empty disk is about to join, and how far
+// that is. See joiningRow.Since.
+func (n *Node) prepareJoin(ctx context.Context, id identity) error {
+	if id.Joining != nil {
+		return nil
+	}
+	for attempt := 0; ; attempt++ {
+		row, err := n.askCluster(ctx, id)
+		if err != nil {
+			return err
+		}
+		if row.ClusterID != "" {
+			return n.identity.update(func(i *identity) { i.Joining = &row })
+		}
+		if attempt%20 == 0 {
+			n.logger.Info("waiting for a master to join", "masters", n.cfg.Join)
+		}
+		if !sleep(ctx, backoff(attempt)) {
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// askCluster asks the masters to join who they are.
+func (n *Node) askCluster(ctx context.Context, me identity) (joiningRow, error) {
+	var row joiningRow
+	for _, url := range n.cfg.Join {
+		h, err := n.hello(ctx, url)
+		if err != nil || h.ClusterID == "" || h.ID == me.ID {
+			n.logger.Debug("no cluster at", "url", url, "error", err)
+			continue
+		}
+		if row.ClusterID != "" && row.ClusterID != h.ClusterID {
+			return row, fmt.Errorf("the masters to join belong to two clusters, %s and %s (at %s); name masters of one", row.ClusterID, h.ClusterID, url)
+		}
+		if disk := h.Founders[me.ID]; disk != "" && disk != me.DiskID {
+			return row, n.wiped(h.ClusterID)
+		}
+		row.ClusterID, row.Since = h.ClusterID, max(row.Since, h.AppliedIndex)
+	}
+	return row, nil
+}
+
+// sawConfiguration looks at a committed configuration for the sign that this
+// disk was taken in: it is a non-voter, in an entry that is newer than its first
+// request. A disk that was wiped sees itself as a voter, or as a non-voter in old
+// entries only.
+func (n *Node) sawConfiguration(index uint64, c raft.Configuration) {
+	id := n.identity.get()
+	if id.Joining == nil || id.Joined || index <= id.Joining.Since {
+		return
+	}
+	for _, s := range c.Servers {
+		if s.ID == raft.ServerID(id.ID) && s.Suffrage == raft.Nonvoter {
+			n.takenIn(id.Joining.ClusterID)
+			return
+		}
+	}
+}
+
+// takenIn records that this disk belongs to the cluster; from now on it votes,
+// once Raft's configuration gives it a vote.
+func (n *Node) takenIn(cluster string) {
+	if n.identity.get().Joined {
+		return
+	}
+	if err := n.identity.update(func(i *identity) { i.Joined, i.ClusterID = true, cluster }); err != nil {
+		n.fail(err)
+		return
+	}
+	n.gate.votes.Store(true)
+	n.logger.Info("taken into the cluster", "cluster", cluster)
+}
+
+// comeIn asks to be taken in, if this node joins, and then keeps its entry in
+// the registry right, until ctx ends.
+func (n *Node) comeIn(ctx context.Context, r *raft.Raft) {
+	if len(n.cfg.Join) > 0 && !isVoter(r.GetConfiguration().Configuration(), n.cfg.ID) {
+		if err := n.askToJoin(ctx); err != nil {
+			n.fail(err)
+			return
+		}
+	}
+	n.announce(ctx)
+}
+
+// askToJoin asks the listed masters in turn until one takes this node in. It
+// returns an error for a refusal that asking again does not change.
+func (n *Node) askToJoin(ctx context.Context) error {
+	for attempt := 0; ctx.Err() == nil; attempt++ {
+		url := n.cfg.Join[attempt%len(n.cfg.Join)]
+		cluster, err := n.askOne(ctx, url)
+		if err == nil {
+			return n.accepted(cluster)
+		}
+		if final(err) {
+			return fmt.Errorf("join at %s: %w", url, err)
+		}
+		if attempt%10 == 0 {
+			n.logger.Info("not taken in yet; asking again", "url", url, "reason", err)
+		}
+		sleep(ctx, backoff(attempt))
+	}
+	return nil
+}
+
+func (n *Node) askOne(ctx context.Context, url string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, n.cfg.JoinTimeout+askExtra)
+	defer cancel()
+	return n.cfg.Peers.Join(ctx, url, n.self())
+}
+
+func (n *Node) accepted(cluster string) error {
+	id := n.identity.get()
+	if want := id.ClusterID; want != "" && cluster != want {
+		return fmt.Errorf("cluster %s took this master in, but its disk belongs to cluster %s", cluster, want)
+	}
+	if id.Joining != nil && cluster != id.Joining.ClusterID {
+		return fmt.Errorf("cluster %s took this master in, but it asked cluster %s", cluster, id.Joining.ClusterID)
+	}
+	n.takenIn(cluster)
+	return nil
+}
+
+// self is what this node says of itself when it asks to be taken in.
+func (n *Node) self() task.JoinRequest {
+	return task.JoinRequest{ID: n.cfg.ID, RaftAddress: n.cfg.RaftAdvertise, APIURL: n.cfg.APIURL, Commands: uint32(fsm.HighestNumber)}
+}
+
+// final reports whether a refusal stands however often one asks.
+func final(err error) bool {
+	var refusal *task.Error
+	if !errors.As(err, &refusal) {
+		return false
+	}
+	switch refusal.Code {
+	case task.CodeIDTaken, task.CodeAddressTaken, task.CodeWrongCluster, task.CodeInvalidRequest:
+		return true
+	default:
+		return false
+	}
+}
+
+// announce gets this follower's entry of the registry corrected by the leader,
+// by asking to join again: that is idempotent. So founders get their entries,
+// and an upgraded master tells which commands it knows.
+func (n *Node) announce(ctx context.Context) {
+	if n.cfg.Peers == nil {
+		return
+	}
+	for sleep(ctx, announceEvery) {
+		if n.IsLeader() || n.registered() {
+			continue
+		}
+		_, url := n.Leader()
+		if url == "" {
+			continue
+		}
+		if _, err := n.askOne(ctx, url); err != nil && ctx.Err() == nil {
+			n.logger.Info("the leader did not take this master's addresses", "leader", url, "reason", err)
+			sleep(ctx, announceBackoff)
+		}
+	}
+}
+
+// registered reports whether the registry's entry for this node is as it should be.
+func (n *Node) registered() bool {
+	return sameEntry(n.View().Masters(), n.self())
+}
+
+func sameEntry(registry []task.Master, want task.JoinRequest) bool {
+	for _, m := range registry {
+		if m.ID == want.ID {
+			return m.RaftAddress == want.RaftAddress && m.APIURL == want.APIURL && m.Commands == want.Commands
+		}
+	}
+	return false
+}

@@ -1,0 +1,132 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/hashicorp/raft"
+
+	"muster/fsm"
+)
+
+// Node is one master's Raft node. All methods are safe for concurrent use, and
+// those that read work before Run, on an empty view.
+type Node struct {
+	cfg      Config
+	logger   *slog.Logger
+	metrics  *metrics
+	identity *identityStore
+	stores   *stores
+	gate     *gate
+	replica  *replica
+	hub      *hub
+	disk     *diskGuard
+
+	committer  *committer
+	barriers   *barriers
+	futures    *futures
+	membership chan struct{} // holds a value while a change of the membership is under way
+
+	raft    atomic.Pointer[raft.Raft] // nil until it runs
+	ran     atomic.Bool
+	failure chan error // the first reason to stop
+
+	closing    sync.Once
+	unregister func() // takes the metrics back
+}
+
+// Open opens the data directory, locks it, and checks that it is this master's.
+// On success the node owns the transport; Run or Close ends what Open began.
+func Open(cfg Config) (*Node, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	n := &Node{
+		cfg:        cfg,
+		logger:     cfg.Logger.With("master", cfg.ID),
+		metrics:    newMetrics(),
+		futures:    newFutures(),
+		membership: make(chan struct{}, 1),
+		failure:    make(chan error, 1),
+		unregister: func() {},
+	}
+	n.cfg.Logger = n.logger
+	var err error
+	if n.stores, err = openStores(&n.cfg, n.metrics, n.fail); err != nil {
+		return nil, err
+	}
+	if n.identity, err = n.openIdentity(); err != nil {
+		return nil, errors.Join(err, n.stores.close())
+	}
+	n.assemble()
+	if n.unregister, err = register(cfg.Metrics, n.collectors()); err != nil {
+		return nil, errors.Join(err, n.stores.close())
+	}
+	n.gate = newGate(cfg.Transport)
+	return n, nil
+}
+
+// openIdentity reads whose directory this is, or makes it this master's if it
+// was never used. The log's file is locked by now, so nobody else does the same.
+func (n *Node) openIdentity() (*identityStore, error) {
+	id, found, err := loadIdentity(n.cfg.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	if found && id.ID != n.cfg.ID {
+		return nil, fmt.Errorf("data directory %s belongs to master %q, not to %q; give each master a directory of its own", n.cfg.DataDir, id.ID, n.cfg.ID)
+	}
+	if !found {
+		used, err := n.stores.used()
+		if err != nil {
+			return nil, err
+		}
+		if used {
+			return nil, fmt.Errorf("data directory %s has a log but no %s, so it is not known whose it is; restore the file, or empty the directory and join with a new id", n.cfg.DataDir, identityFile)
+		}
+		id = newIdentity(n.cfg.ID)
+		if err := writeIdentity(n.cfg.DataDir, id); err != nil {
+			return nil, err
+		}
+	}
+	return &identityStore{dir: n.cfg.DataDir, current: id}, nil
+}
+
+// assemble builds the parts that need no disk.
+func (n *Node) assemble() {
+	state := fsm.New()
+	n.hub = newHub(state.View())
+	n.replica = &replica{
+		state: state, hub: n.hub, fail: n.fail, metrics: n.metrics,
+		configuration: n.sawConfiguration, snapshotting: n.boundTrailing,
+	}
+	n.stores.snapshots = &snapshots{
+		SnapshotStore: n.stores.snapshots, configuration: n.sawConfiguration, taken: n.stores.sizes.snapshotBegan,
+	}
+	n.disk = &diskGuard{dir: n.cfg.DataDir, min: n.cfg.MinFreeDisk, free: n.cfg.FreeDisk, logger: n.logger}
+	n.committer = newCommitter(fsm.Encode, n.cfg.Now, n.metrics, n.futures)
+	n.barriers = &barriers{start: n.raftBarrier}
+}
+
+// fail stops the node because of err. The first reason is the one that Run
+// returns. It never blocks.
+func (n *Node) fail(err error) {
+	select {
+	case n.failure <- err:
+	default:
+	}
+}
+
+// Close releases what Open took, for a node that is not run; Run does it itself.
+func (n *Node) Close() error {
+	var err error
+	n.closing.Do(func() {
+		n.unregister()
+		err = errors.Join(n.gate.Close(), n.stores.close())
+	})
+	return err
+}

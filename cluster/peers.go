@@ -1,0 +1,29 @@
+package cluster
+
+import (
+	"context"
+
+	"muster/task"
+)
+
+// Peers is how a node talks to the APIs of other masters. Every call ends with
+// ctx. A refusal of the other side is a *task.Error.
+type Peers interface {
+	// Hello asks the master at apiURL who it is.
+	Hello(ctx context.Context, apiURL string) (Hello, error)
+	// Join asks the cluster of the master at apiURL to take a master in; it
+	// follows to the leader. It returns the cluster's id once the master votes.
+	Join(ctx context.Context, apiURL string, req task.JoinRequest) (clusterID string, err error)
+}
+
+// Hello is what a master says of itself.
+type Hello struct {
+	ID        string
+	DiskID    string            // random, made when the data directory was first used
+	ClusterID string            // empty until this disk belongs to a cluster
+	Founders  map[string]string // disk ids by id of the formed cluster's founders
+
+	AppliedIndex uint64 // of the last applied command entry
+	Term         uint64
+	LeaderID     string
+}

@@ -1,0 +1,189 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"muster/fsm"
+	"muster/task"
+)
+
+// Bounds of group commit.
+const (
+	maxEnvelopeCommands = 1024
+	maxEnvelopeBytes    = 1 << 20
+	// maxCallBytes bounds one call's proposals. A call above maxEnvelopeBytes
+	// (a slave lost with thousands of attempts) has an envelope for itself.
+	maxCallBytes      = 8 << 20
+	maxQueuedCommands = 8 * maxEnvelopeCommands
+	maxQueuedBytes    = 32 << 20
+)
+
+// committer commits commands in groups. While entries are in flight, what
+// arrives waits and goes together into the next one; an idle queue commits at
+// once. So a lone command never waits for company, and under load a few large
+// writes to the disk serve everyone.
+type committer struct {
+	encode  func(fsm.Envelope) ([]byte, error)
+	now     func() time.Time
+	metrics *metrics
+	futures *futures
+
+	mu     sync.Mutex
+	queue  []*call       // under mu
+	queued int           // commands in queue, under mu
+	bytes  int           // of queue, under mu
+	closed bool          // under mu
+	wake   chan struct{} // has a value when queue may be non-empty
+}
+
+// call is one Propose.
+type call struct {
+	proposals []fsm.Proposal
+	size      int
+
+	done     chan struct{}
+	outcomes []fsm.Outcome // valid after done
+	err      error         // an error of Raft or a refusal, valid after done
+}
+
+func newCommitter(encode func(fsm.Envelope) ([]byte, error), now func() time.Time, m *metrics, f *futures) *committer {
+	return &committer{encode: encode, now: now, metrics: m, futures: f, wake: make(chan struct{}, 1)}
+}
+
+// Propose commits the proposals next to each other in one entry and returns
+// their outcomes, in order, once the entry is applied here. A *task.Error with
+// another code than CodeOutcomeUnknown says that nothing happened and nothing
+// will: CodeNotLeader (with the leader's URL) or CodeNoLeader, CodeOverloaded,
+// CodeDiskLow, CodeShuttingDown. ctx bounds the wait in the queue; an entry that
+// is on its way is waited for, for a bounded time.
+func (n *Node) Propose(ctx context.Context, proposals ...fsm.Proposal) ([]fsm.Outcome, error) {
+	outcomes, err := n.propose(ctx, proposals)
+	if err != nil {
+		n.metrics.refused(err)
+	}
+	return outcomes, err
+}
+
+func (n *Node) propose(ctx context.Context, proposals []fsm.Proposal) ([]fsm.Outcome, error) {
+	if !n.IsLeader() {
+		return nil, notLeaderError(n.otherLeaderURL())
+	}
+	if n.disk.low.Load() && slices.ContainsFunc(proposals, isSubmit) {
+		return nil, task.Refuse(task.CodeDiskLow, "this master's disk is almost full; no new tasks are taken until there is space")
+	}
+	outcomes, err := n.committer.propose(ctx, proposals)
+	var refused *task.Error
+	if err == nil || errors.As(err, &refused) {
+		return outcomes, err
+	}
+	return nil, refusal(err, n.otherLeaderURL())
+}
+
+func isSubmit(p fsm.Proposal) bool { return p.Command.Number() == fsm.NumberSubmitTask }
+
+// propose returns the outcomes, a refusal, or an error of Raft.
+func (c *committer) propose(ctx context.Context, proposals []fsm.Proposal) ([]fsm.Outcome, error) {
+	if len(proposals) == 0 {
+		return nil, nil
+	}
+	own, err := c.newCall(proposals)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.enqueue(own); err != nil {
+		return nil, err
+	}
+	select {
+	case <-own.done:
+	case <-ctx.Done():
+		if c.withdraw(own) {
+			return nil, task.Refuse(task.CodeOverloaded, "the request ended while it waited for the log; nothing happened, try again")
+		}
+		<-own.done // in flight: bounded by enqueueTimeout and flightTimeout
+	}
+	return own.outcomes, own.err
+}
+
+// newCall measures the proposals by encoding them. The encoding is done again
+// for the envelope; that costs a microsecond, in the caller's goroutine, and a
+// proposal that can't be encoded does not spoil its neighbours'.
+func (c *committer) newCall(proposals []fsm.Proposal) (*call, error) {
+	if len(proposals) > maxEnvelopeCommands {
+		return nil, task.Refuse(task.CodeInvalidRequest, fmt.Sprintf("%d commands at once; at most %d fit in one entry", len(proposals), maxEnvelopeCommands))
+	}
+	entry, err := c.encode(fsm.Envelope{Proposals: proposals})
+	if err != nil {
+		return nil, task.Refuse(task.CodeInternal, fmt.Sprintf("encode commands: %v", err))
+	}
+	if len(entry) > maxCallBytes {
+		return nil, task.Refuse(task.CodeBodyTooLarge, fmt.Sprintf("the commands take %d bytes in the log; at most %d fit in one entry", len(entry), maxCallBytes))
+	}
+	return &call{proposals: proposals, size: len(entry), done: make(chan struct{})}, nil
+}
+
+func (c *committer) enqueue(own *call) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return shuttingDown()
+	}
+	if len(c.queue) > 0 && (c.queued+len(own.proposals) > maxQueuedCommands || c.bytes+own.size > maxQueuedBytes) {
+		return task.Refuse(task.CodeOverloaded, fmt.Sprintf("%d commands wait for the log already; nothing happened, try again", c.queued))
+	}
+	c.queue = append(c.queue, own)
+	c.queued += len(own.proposals)
+	c.bytes += own.size
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// withdraw takes a call back out of the queue, if it is still there.
+func (c *committer) withdraw(own *call) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	i := slices.Index(c.queue, own)
+	if i < 0 {
+		return false
+	}
+	c.queue = slices.Delete(c.queue, i, i+1)
+	c.queued -= len(own.proposals)
+	c.bytes -= own.size
+	return true
+}
+
+// take removes the next group from the queue; nil if the queue is empty.
+func (c *committer) take() []*call {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	commands, size, n := 0, 0, 0
+	for _, next := range c.queue {
+		if n > 0 && (commands+len(next.proposals) > maxEnvelopeCommands || size+next.size > maxEnvelopeBytes) {
+			break
+		}
+		commands += len(next.proposals)
+		size += next.size
+		n++
+	}
+	group := slices.Clone(c.queue[:n])
+	c.queue = slices.Delete(c.queue, 0, n)
+	c.queued -= commands
+	c.bytes -= size
+	return group
+}
+
+// close refuses what waits and all that comes.
+func (c *committer) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	land(c.queue, nil, shuttingDown())
+	c.queue, c.queued, c.bytes = nil, 0, 0
+}

@@ -1,0 +1,72 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+const (
+	// readyReach is how many entries a ready node may be behind.
+	readyReach = 1024
+	// readyContacts is how many election time-outs without the leader a ready
+	// node may have.
+	readyContacts = 4
+)
+
+// Hello returns what this node says of itself to other masters.
+func (n *Node) Hello() Hello {
+	id := n.identity.get()
+	leader, _ := n.Leader()
+	return Hello{
+		ID: id.ID, DiskID: id.DiskID, ClusterID: id.ClusterID, Founders: id.disks(),
+		AppliedIndex: n.AppliedIndex(), Term: n.Term(), LeaderID: leader,
+	}
+}
+
+// Term returns Raft's term as this node knows it, 0 before Raft runs.
+func (n *Node) Term() uint64 {
+	r := n.raft.Load()
+	if r == nil {
+		return 0
+	}
+	return r.CurrentTerm()
+}
+
+// LastContact returns the time since this node heard from the leader: 0 on the
+// leader, negative if never.
+func (n *Node) LastContact() time.Duration {
+	r := n.raft.Load()
+	switch {
+	case r == nil || r.LastContact().IsZero() && !n.IsLeader():
+		return -1
+	case n.IsLeader():
+		return 0
+	default:
+		return time.Since(r.LastContact())
+	}
+}
+
+// Ready returns nil if this node is a member, knows a leader that it heard from
+// just now, and has applied nearly all that the leader has committed. Otherwise
+// it says what is missing.
+func (n *Node) Ready() error {
+	r := n.raft.Load()
+	if id := n.identity.get(); r == nil || !id.member() {
+		return errors.New("this master does not belong to a cluster yet")
+	}
+	if _, member := server(r.GetConfiguration().Configuration(), n.cfg.ID); !member {
+		return errors.New("this master is not a member of its cluster (any more)")
+	}
+	if leader, _ := n.Leader(); leader == "" {
+		return errors.New("no leader is known")
+	}
+	if limit := readyContacts * n.cfg.Timings.Election; n.LastContact() > limit {
+		return fmt.Errorf("nothing was heard from the leader for %s", n.LastContact().Round(time.Millisecond))
+	}
+	committed := max(r.CommitIndex(), n.gate.commit.Load())
+	if applied := r.AppliedIndex(); applied+readyReach < committed {
+		return fmt.Errorf("this master has applied %d of %d log entries", applied, committed)
+	}
+	return nil
+}

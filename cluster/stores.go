@@ -1,0 +1,111 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/hashicorp/raft"
+	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
+	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+)
+
+const (
+	logFile = "raft.db"
+	// lockTimeout is how long to wait for the lock of the log's file. Without
+	// one, a second process on the directory would hang for ever.
+	lockTimeout = time.Second
+	// closeTimeout bounds the closing of files on a disk that may hang.
+	closeTimeout = 5 * time.Second
+)
+
+// stores are what a node has on its disk.
+type stores struct {
+	bolt      *raftboltdb.BoltStore
+	logs      *logStore
+	stable    *stableStore
+	snapshots raft.SnapshotStore
+	guard     *storeGuard
+	sizes     *logSizes
+}
+
+// openStores opens the files in dir and takes the lock on them.
+func openStores(cfg *Config, m *metrics, fail func(error)) (*stores, error) {
+	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("make data directory: %w", err)
+	}
+	bolt, err := openBolt(filepath.Join(cfg.DataDir, logFile))
+	if err != nil {
+		return nil, err
+	}
+	snaps, err := openSnapshots(cfg.DataDir, newRaftLogger(cfg.Logger))
+	if err != nil {
+		return nil, errors.Join(err, bolt.Close())
+	}
+	var disk raft.LogStore = bolt
+	if cfg.WrapLogStore != nil {
+		disk = cfg.WrapLogStore(disk)
+	}
+	guard := newStoreGuard(cfg.HungStore, fail)
+	sizes := newLogSizes(cfg.MaxLogBytes, cfg.TrailingLogs)
+	return &stores{
+		bolt:      bolt,
+		logs:      &logStore{disk: disk, guard: guard, cache: newLogCache(cfg.MaxCacheBytes), sizes: sizes, metrics: m},
+		stable:    &stableStore{disk: bolt, guard: guard},
+		snapshots: snaps,
+		guard:     guard,
+		sizes:     sizes,
+	}, nil
+}
+
+// openBolt opens the file of Raft's log. FreelistMap and NoFreelistSync keep
+// commits fast when the log was shortened and the file has many free pages; the
+// free list is rebuilt at the next open. Never NoSync: an acknowledged entry is
+// on the disk.
+func openBolt(path string) (*raftboltdb.BoltStore, error) {
+	bolt, err := raftboltdb.New(raftboltdb.Options{
+		Path: path,
+		BoltOptions: &bbolt.Options{
+			Timeout:        lockTimeout,
+			FreelistType:   bbolt.FreelistMapType,
+			NoFreelistSync: true,
+		},
+	})
+	if errors.Is(err, berrors.ErrTimeout) {
+		return nil, fmt.Errorf("open %s: another process has it open; is a master running on this data directory already?", path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	return bolt, nil
+}
+
+// used reports whether Raft has stored anything here.
+func (s *stores) used() (bool, error) {
+	used, err := raft.HasExistingState(s.logs, s.stable, s.snapshots)
+	if err != nil {
+		return false, fmt.Errorf("look for raft's state: %w", err)
+	}
+	return used, nil
+}
+
+// hasTerm reports whether Raft has ever stored a term here. It has in every
+// member's log file.
+func (s *stores) hasTerm() (bool, error) {
+	term, err := s.stable.GetUint64([]byte("CurrentTerm"))
+	if errors.Is(err, raftboltdb.ErrKeyNotFound) {
+		return false, nil
+	}
+	return term > 0, err
+}
+
+// close closes the files, at most in closeTimeout.
+func (s *stores) close() error {
+	if err := within(closeTimeout, s.bolt.Close); err != nil {
+		return fmt.Errorf("close the log: %w", err)
+	}
+	return nil
+}

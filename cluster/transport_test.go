@@ -1,0 +1,145 @@
+package cluster
+
+import (
+	"errors"
+	"io"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ln
+}
+
+func TestTheTransportAdvertisesANameAsItWasWritten(t *testing.T) {
+	ln := listen(t)
+	tr := NewTransport(TransportConfig{Listener: ln, Advertise: "m1.example:7001"})
+	if got := tr.LocalAddr(); got != "m1.example:7001" {
+		t.Errorf("local address %q", got)
+	}
+	closeTransport(t, tr)
+}
+
+func closeTransport(t *testing.T, tr raft.Transport) {
+	t.Helper()
+	c, ok := tr.(raft.WithClose)
+	if !ok {
+		t.Fatalf("%T can't be closed", tr)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestClosingTheTransportEndsItsConnections: Raft's transport forgets them.
+func TestClosingTheTransportEndsItsConnections(t *testing.T) {
+	ln := listen(t)
+	tr := NewTransport(TransportConfig{Listener: ln})
+	conn, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	// A message that waits for Raft proves that the connection was accepted.
+	if _, err := conn.Write([]byte{3, 0x81, 0xa4, 'T', 'e', 'r', 'm', 1}); err != nil {
+		t.Fatal(err)
+	}
+	<-tr.Consumer()
+	closeTransport(t, tr)
+	if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	var timeout net.Error
+	if _, err := conn.Read(make([]byte, 1)); err == nil || errors.As(err, &timeout) && timeout.Timeout() {
+		t.Errorf("the connection is still open: %v", err)
+	}
+}
+
+// pipeListener accepts one end of a pipe.
+type pipeListener struct {
+	conns  chan net.Conn
+	closed chan struct{}
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+func (l *pipeListener) Close() error   { close(l.closed); return nil }
+func (l *pipeListener) Addr() net.Addr { return address("pipe") }
+
+func TestAConnectionThatSaysNothingIsClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ln := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+		s := &stream{Listener: ln, advertise: "pipe", conns: map[net.Conn]struct{}{}}
+		ours, theirs := net.Pipe()
+		go func() { ln.conns <- theirs }()
+		silent, err := s.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		begin := time.Now()
+		_, err = silent.Read(make([]byte, 1))
+		var timeout net.Error
+		if !errors.As(err, &timeout) || !timeout.Timeout() || time.Since(begin) != firstByteWithin {
+			t.Errorf("after %s: %v", time.Since(begin), err)
+		}
+		_ = silent.Close()
+		if len(s.conns) != 0 {
+			t.Error("the closed connection is kept")
+		}
+		_ = ours.Close()
+
+		ours, theirs = net.Pipe()
+		go func() { ln.conns <- theirs }()
+		speaker, err := s.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			_, _ = ours.Write([]byte{1})
+			time.Sleep(time.Hour) // later silence is fine
+			_, _ = ours.Write([]byte{2})
+		}()
+		if got, err := io.ReadAll(io.LimitReader(speaker, 2)); err != nil || len(got) != 2 {
+			t.Errorf("read %v, %v", got, err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		_ = ours.Close()
+	})
+}
+
+func TestConnectionsAreBounded(t *testing.T) {
+	s := &stream{Listener: &pipeListener{closed: make(chan struct{})}, conns: map[net.Conn]struct{}{}}
+	for range maxConnections {
+		_, theirs := net.Pipe()
+		if _, err := s.keep(theirs); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, theirs := net.Pipe()
+	if _, err := s.keep(theirs); !errors.Is(err, errTooMany) {
+		t.Errorf("one more: %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.keep(theirs); !errors.Is(err, errTooMany) {
+		t.Errorf("after Close: %v", err)
+	}
+}

@@ -1,0 +1,89 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// storeGuard watches what Raft does on the disk. A write that hangs leaves
+// hashicorp/raft a leader for ever, because heartbeats have goroutines of their
+// own; so a watchdog stops the node. A write that fails stops it too: what is on
+// the disk is then not known.
+type storeGuard struct {
+	limit time.Duration
+	fail  func(error) // stops the node
+
+	// raftRuns: the calls come from goroutines that Raft owns.
+	raftRuns atomic.Bool
+
+	mu      sync.Mutex
+	running map[*operation]struct{} // under mu
+}
+
+// operation is a call to the disk that is under way.
+type operation struct {
+	what  string
+	since time.Time
+}
+
+func newStoreGuard(limit time.Duration, fail func(error)) *storeGuard {
+	return &storeGuard{limit: limit, fail: fail, running: map[*operation]struct{}{}}
+}
+
+// do runs one call under watch.
+func (g *storeGuard) do(what string, call func() error) error {
+	op := &operation{what: what, since: time.Now()}
+	g.mu.Lock()
+	g.running[op] = struct{}{}
+	g.mu.Unlock()
+	defer func() {
+		g.mu.Lock()
+		delete(g.running, op)
+		g.mu.Unlock()
+	}()
+	return call()
+}
+
+// failed stops the node because of an error.
+func (g *storeGuard) failed(what string, err error) error {
+	err = fmt.Errorf("%s: %w", what, err)
+	g.fail(err)
+	return err
+}
+
+// exit stops the node and, once Raft runs, ends the calling goroutine.
+// hashicorp/raft panics where it can't store its term or read an entry that it
+// must apply, which would take down the whole process, without the deferred
+// functions of others. Goexit runs its deferred functions, so that Raft stops as
+// if it were shut down, and Run returns the error.
+func (g *storeGuard) exit(what string, err error) error {
+	err = g.failed(what, err)
+	if g.raftRuns.Load() {
+		runtime.Goexit()
+	}
+	return err
+}
+
+// watch looks for calls that hang, until ctx ends.
+func (g *storeGuard) watch(ctx context.Context) {
+	every(ctx, g.limit/4, func() {
+		if op, hangs := g.hanging(time.Now()); hangs {
+			g.fail(fmt.Errorf("%s: the disk has not answered for %s; this master stops so that another can lead", op.what, g.limit))
+		}
+	})
+}
+
+func (g *storeGuard) hanging(now time.Time) (operation, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for op := range g.running {
+		if now.Sub(op.since) > g.limit {
+			return *op, true
+		}
+	}
+	return operation{}, false
+}
