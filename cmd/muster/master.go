@@ -1,0 +1,139 @@
+package main
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"muster/cmd/app"
+)
+
+func (p *program) masterCommand() *cobra.Command {
+	var cfg app.MasterConfig
+	var join, masters []string
+	followers := followersRedirect
+	cmd := &cobra.Command{
+		Use:   "master --id ID --data DIR [--bootstrap | --join URL,… | --masters ID=RAFT=URL,…]",
+		Short: "run a master",
+		Long: `Run a master: it stores the tasks, and serves the API. One of the masters leads.
+
+A new cluster is formed in one of two ways. Either every founding master is given
+the same list of all of them (--masters), or the first is started with --bootstrap
+and the others with --join. A data directory that belongs to a cluster needs
+neither. A single master with --bootstrap works, and survives nothing.`,
+		Example: `  muster master --id m1 --data /var/lib/muster --raft-listen 10.0.0.1:7101 --api-listen 10.0.0.1:8101 \
+    --masters m1=10.0.0.1:7101=http://10.0.0.1:8101,m2=10.0.0.2:7101=http://10.0.0.2:8101,m3=10.0.0.3:7101=http://10.0.0.3:8101
+  muster master --id m1 --data ./m1 --bootstrap
+  muster master --id m2 --data ./m2 --raft-listen 127.0.0.1:7102 --api-listen 127.0.0.1:8102 --join http://127.0.0.1:8101`,
+		Args: takes(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			err := errors.Join(
+				required(cmd, "id", "data", "raft-listen", "api-listen"),
+				oneOf(cmd, "bootstrap", "join", "masters"),
+			)
+			if err != nil {
+				return err
+			}
+			if cfg.Join, err = baseURLs("--join", join); err != nil {
+				return err
+			}
+			if cfg.Masters, err = founders(masters); err != nil {
+				return err
+			}
+			if err := checkMaster(cfg); err != nil {
+				return err
+			}
+			cfg.ForwardFromFollowers = followers == followersForward
+			cfg.Version = version()
+			cfg.Logger = p.logs.logger(p.stderr).With(slog.String("master", cfg.ID))
+			return app.RunMaster(cmd.Context(), cfg, func(apiURL string) {
+				cfg.Logger.Info("serving", slog.String("api", apiURL), slog.String("data", cfg.DataDir))
+			})
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&cfg.ID, "id", "", "the master's id, its own for ever: a wiped disk needs a new one")
+	flags.StringVar(&cfg.DataDir, "data", "", "directory for log and snapshots")
+	flags.StringVar(&cfg.RaftListen, "raft-listen", "127.0.0.1:7101", "HOST:PORT to listen on for the other masters")
+	flags.StringVar(&cfg.RaftAdvertise, "raft-advertise", "", "HOST:PORT that the other masters dial (default: --raft-listen)")
+	flags.StringVar(&cfg.APIListen, "api-listen", "127.0.0.1:8101", "HOST:PORT to serve the API on")
+	flags.StringVar(&cfg.APIAdvertise, "api-advertise", "", "base URL that clients and slaves are told (default: http:// and --api-listen)")
+	flags.BoolVar(&cfg.Bootstrap, "bootstrap", false, "found a cluster of this one master, which others join")
+	flags.StringSliceVar(&join, "join", nil, "API URLs of masters whose cluster to join")
+	flags.StringSliceVar(&masters, "masters", nil, "all founding masters, as ID=RAFT-HOST:PORT=API-URL; the same list for each of them")
+	flags.Var(&followers, "followers", "what followers do with a write: redirect the client to the leader, or forward it themselves")
+	flags.DurationVar(&cfg.QuestionTTL, "question-ttl", time.Second, "how long a slave's answer serves for later tasks; 0 asks for every task")
+	flags.DurationVar(&cfg.SlaveTimeout, "slave-timeout", 5*time.Second, "silence after which a slave is lost")
+	flags.StringVar(&cfg.Profile, "profile", app.ProfileLAN, "Raft's time-outs: lan, or wan for masters far apart")
+	flags.Uint64Var(&cfg.SnapshotThreshold, "snapshot-threshold", 8192, "log entries between snapshots")
+	flags.Uint64Var(&cfg.MinFreeDisk, "min-free-disk", 64<<20, "bytes of free disk below which no new task is taken")
+	complete(cmd, "followers", followersWords[:]...)
+	complete(cmd, "profile", app.ProfileLAN, app.ProfileWAN)
+	return cmd
+}
+
+// checkMaster refuses addresses that can't work before anything is opened.
+func checkMaster(cfg app.MasterConfig) error {
+	if cfg.Profile != app.ProfileLAN && cfg.Profile != app.ProfileWAN {
+		return usagef("--profile %q is none of %s, %s", cfg.Profile, app.ProfileLAN, app.ProfileWAN)
+	}
+	if cfg.QuestionTTL < 0 || cfg.SlaveTimeout <= 0 {
+		return usagef("--question-ttl can't be negative, and --slave-timeout must be above 0")
+	}
+	return errors.Join(
+		listenAddress("raft-listen", cfg.RaftListen),
+		listenAddress("api-listen", cfg.APIListen),
+		advertised("raft-advertise", cfg.RaftAdvertise, "raft-listen", cfg.RaftListen),
+		advertisedURL("api-advertise", cfg.APIAdvertise, "api-listen", cfg.APIListen),
+		listed(cfg),
+	)
+}
+
+// listed checks that this master stands in its own list of founders as it will
+// be reached.
+func listed(cfg app.MasterConfig) error {
+	if len(cfg.Masters) == 0 {
+		return nil
+	}
+	raft, api := cfg.RaftAdvertise, cfg.APIAdvertise
+	if raft == "" {
+		raft = cfg.RaftListen
+	}
+	if api == "" {
+		api = "http://" + cfg.APIListen
+	}
+	for _, m := range cfg.Masters {
+		switch {
+		case m.ID != cfg.ID:
+		case m.RaftAddress != raft:
+			return usagef("--masters has %s for Raft of %s, but it is reached at %s; make --raft-advertise and the list agree", m.RaftAddress, m.ID, raft)
+		case m.APIURL != api:
+			return usagef("--masters has %s for the API of %s, but it is reached at %s; make --api-advertise and the list agree", m.APIURL, m.ID, api)
+		default:
+			return nil
+		}
+	}
+	return usagef("--masters does not name %q (--id); the list names all founding masters, this one too", cfg.ID)
+}
+
+// What followers do with writes.
+const (
+	followersRedirect followersMode = "redirect"
+	followersForward  followersMode = "forward"
+)
+
+var followersWords = [...]string{string(followersRedirect), string(followersForward)}
+
+// followersMode is a flag.
+type followersMode string
+
+// String returns the mode.
+func (m *followersMode) String() string { return string(*m) }
+
+// Set takes a mode.
+func (m *followersMode) Set(s string) error { return setWord(m, s, followersWords[:]) }
+
+// Type is what the help shows for the value.
+func (m *followersMode) Type() string { return "mode" }

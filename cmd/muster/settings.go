@@ -1,0 +1,178 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/knadh/koanf/parsers/yaml"
+	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/providers/env/v2"
+	"github.com/knadh/koanf/providers/file"
+	"github.com/knadh/koanf/providers/posflag"
+	"github.com/knadh/koanf/v2"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// envPrefix begins every variable that muster reads: --api-listen is
+// MUSTER_API_LISTEN.
+const envPrefix = "MUSTER_"
+
+// noDelimiter joins koanf's keys; flags' names don't contain it.
+const noDelimiter = "\x00"
+
+// applySettings gives the flags of cmd that the command line left out the value
+// of their variable, or of the file that --config names. A value goes through
+// the flag's own parser, wherever it comes from.
+func applySettings(cmd *cobra.Command, environ []string) error {
+	flags := cmd.Flags()
+	fromEnv, err := readEnvironment(environ)
+	if err != nil {
+		return err
+	}
+	path := flags.Lookup("config").Value.String()
+	if !flags.Changed("config") && fromEnv.Exists("config") {
+		path = fromEnv.String("config")
+	}
+	fromFile, err := readFile(cmd, path)
+	if err != nil {
+		return err
+	}
+
+	all := koanf.New(noDelimiter)
+	for _, source := range []*koanf.Koanf{fromFile, fromEnv} {
+		if err := all.Merge(source); err != nil {
+			return fmt.Errorf("join the settings: %w", err)
+		}
+	}
+	// Flags of the command line win; the others keep their defaults only where
+	// nothing else was said.
+	if err := all.Load(posflag.Provider(flags, noDelimiter, all), nil); err != nil {
+		return fmt.Errorf("read the flags: %w", err)
+	}
+
+	var wrong []error
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Changed || !fromEnv.Exists(f.Name) && !fromFile.Exists(f.Name) {
+			return
+		}
+		source := envPrefix + variable(f.Name)
+		if !fromEnv.Exists(f.Name) {
+			source = fmt.Sprintf("%q in %s", f.Name, path)
+		}
+		value, err := settingText(all.Get(f.Name))
+		if err == nil {
+			// Set by the set and not by the value, so that the flag counts as given.
+			err = flags.Set(f.Name, value)
+		}
+		if err != nil {
+			wrong = append(wrong, usagef("%s: %v", source, err))
+		}
+	})
+	return errors.Join(wrong...)
+}
+
+func variable(flag string) string {
+	return strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// readEnvironment returns the MUSTER_… variables under the names of their flags.
+// Those of no flag of this command are somebody else's.
+func readEnvironment(environ []string) (*koanf.Koanf, error) {
+	k := koanf.New(noDelimiter)
+	provider := env.Provider(noDelimiter, env.Opt{
+		Prefix:      envPrefix,
+		EnvironFunc: func() []string { return environ },
+		TransformFunc: func(name, value string) (string, any) {
+			if value == "" {
+				return "", nil // as if it were not set
+			}
+			return strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(name, envPrefix), "_", "-")), value
+		},
+	})
+	if err := k.Load(provider, nil); err != nil {
+		return nil, fmt.Errorf("read the environment: %w", err)
+	}
+	return k, nil
+}
+
+// readFile returns what the file says to cmd. Its keys are the names of flags,
+// at the top for all commands, or below the name of a command for this one and
+// those under it:
+//
+//	address: [http://10.0.0.1:8101, http://10.0.0.2:8101]
+//	slave:
+//	  slots: 4
+func readFile(cmd *cobra.Command, path string) (*koanf.Koanf, error) {
+	k := koanf.New(noDelimiter)
+	if path == "" {
+		return k, nil
+	}
+	whole := koanf.New(noDelimiter)
+	if err := whole.Load(file.Provider(path), yaml.Parser()); err != nil {
+		return nil, usagef("read the configuration file (--config): %v", err)
+	}
+	content := whole.Raw()
+	if err := checkKeys(cmd.Root(), content, path); err != nil {
+		return nil, err
+	}
+	// From the outermost in: what stands closer to the command wins.
+	layers := []map[string]any{topLevel(content)}
+	section := content
+	for _, c := range lineage(cmd) {
+		section, _ = section[c.Name()].(map[string]any)
+		layers = append(layers, topLevel(section))
+	}
+	for _, layer := range layers {
+		if err := k.Load(confmap.Provider(layer, noDelimiter), nil); err != nil {
+			return nil, fmt.Errorf("read %s: %w", path, err)
+		}
+	}
+	return k, nil
+}
+
+// lineage is cmd and its parents, from below the root to cmd.
+func lineage(cmd *cobra.Command) []*cobra.Command {
+	var out []*cobra.Command
+	for c := cmd; c.HasParent(); c = c.Parent() {
+		out = append(out, c)
+	}
+	slices.Reverse(out)
+	return out
+}
+
+// topLevel is a section without the sections in it.
+func topLevel(section map[string]any) map[string]any {
+	out := map[string]any{}
+	for key, value := range section {
+		if _, nested := value.(map[string]any); !nested {
+			out[key] = value
+		}
+	}
+	return out
+}
+
+// settingText returns a value of the file or the environment as the command
+// line would have it.
+func settingText(value any) (string, error) {
+	switch v := value.(type) {
+	case nil:
+		return "", errors.New("has no value")
+	case []any:
+		parts := make([]string, len(v))
+		for i, part := range v {
+			text, err := settingText(part)
+			if err != nil {
+				return "", err
+			}
+			parts[i] = text
+		}
+		return strings.Join(parts, ","), nil
+	case map[string]any:
+		return "", errors.New("takes a value, not a section")
+	default:
+		return fmt.Sprint(v), nil
+	}
+}

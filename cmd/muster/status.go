@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"muster/api/client"
+)
+
+// clusterStatus is what every master says of itself.
+type clusterStatus struct {
+	Leader  string         `json:"leader"` // its id; empty if there is none
+	Masters []masterStatus `json:"masters"`
+}
+
+// masterStatus is one master's word, or why there is none.
+type masterStatus struct {
+	ID     string         `json:"id"`
+	APIURL string         `json:"api_url"`
+	Status *client.Status `json:"status,omitempty"`
+	Error  string         `json:"error,omitempty"`
+}
+
+func (p *program) statusCommand() *cobra.Command {
+	var fingerprint bool
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "ask every master how it is",
+		Long:  "Ask every master of the cluster how it is. Exits with 4 if none of them leads.",
+		Args:  takes(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.ask(cmd, p.patience, func(ctx context.Context, c *client.Client) error {
+				masters, err := c.Masters(ctx)
+				if err != nil {
+					return err
+				}
+				status := askMasters(ctx, c, masters, fingerprint)
+				err = printList(p, status, status.Masters, func() error { return p.printStatus(status, fingerprint) })
+				if err == nil && status.Leader == "" {
+					err = exitf(exitUnreachable, "no master leads: %d of %d answer, and more than half must run", status.answers(), len(masters))
+				}
+				return err
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&fingerprint, "fingerprint", false, "hash the whole state, too: equal on masters with the same applied index")
+	return cmd
+}
+
+// statusTimeout is how long one master may take to say how it is.
+const statusTimeout = 3 * time.Second
+
+func askMasters(ctx context.Context, c *client.Client, masters []client.Master, fingerprint bool) clusterStatus {
+	out := clusterStatus{Masters: make([]masterStatus, len(masters))}
+	var all sync.WaitGroup
+	for i, m := range masters {
+		all.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, statusTimeout)
+			defer cancel()
+			out.Masters[i] = masterStatus{ID: m.ID, APIURL: m.APIURL}
+			s, err := c.Status(ctx, m.APIURL, fingerprint)
+			if err != nil {
+				out.Masters[i].Error = words(err)
+				return
+			}
+			out.Masters[i].Status = &s
+		})
+	}
+	all.Wait()
+	// Of two that think they lead, the one with the higher term does.
+	var term uint64
+	for _, m := range out.Masters {
+		if m.Status != nil && m.Status.Role == client.RoleLeader && m.Status.Term >= term {
+			out.Leader, term = m.ID, m.Status.Term
+		}
+	}
+	return out
+}
+
+// answers is the number of masters that said something.
+func (s clusterStatus) answers() int {
+	n := 0
+	for _, m := range s.Masters {
+		if m.Status != nil {
+			n++
+		}
+	}
+	return n
+}
+
+func (p *program) printStatus(s clusterStatus, fingerprint bool) error {
+	columns := []string{"id", "role", "term", "index", "leader heard", "ready", "api", "version"}
+	if fingerprint {
+		columns = append(columns, "fingerprint")
+	}
+	g := newGrid(columns...).right(3, 4)
+	var newest *client.Status
+	for _, m := range s.Masters {
+		if m.Status == nil {
+			g.add(m.ID, "silent", "-", "-", "-", "no", m.APIURL, "-")
+			continue
+		}
+		st := m.Status
+		if newest == nil || st.AppliedIndex > newest.AppliedIndex {
+			newest = st
+		}
+		cells := []string{m.ID, string(st.Role), number(st.Term), number(st.AppliedIndex), heard(st), ready(st), m.APIURL, st.Version}
+		if fingerprint {
+			cells = append(cells, st.Fingerprint)
+		}
+		g.add(cells...)
+	}
+	if err := g.print(p); err != nil || newest == nil {
+		return err
+	}
+	n, c := newest.Counts, newest.Capacity
+	_, err := fmt.Fprintf(p.stdout, "\ntasks:  %d pending, %d in progress, %d done\nslaves: %d alive, %d of %d slots busy\n",
+		n.Pending, n.InProgress, n.Done, c.Slaves, c.Busy, c.Slots)
+	return err
+}
+
+// heard is when a master last heard the leader.
+func heard(s *client.Status) string {
+	switch {
+	case s.Role == client.RoleLeader:
+		return "-"
+	case s.LeaderContactMS < 0:
+		return "never"
+	default:
+		return span(time.Duration(s.LeaderContactMS)*time.Millisecond) + " ago"
+	}
+}
+
+func ready(s *client.Status) string {
+	if s.Ready {
+		return "yes"
+	}
+	return "no: " + s.NotReady
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"muster/api/client"
+)
+
+// defaultWait is what --wait means without a duration.
+const defaultWait = 30 * time.Second
+
+func (p *program) submitCommand() *cobra.Command {
+	var s submission
+	cmd := &cobra.Command{
+		Use:   "submit EXPRESSION [-p NAME=VALUE]… [--wait [30s]]",
+		Short: "submit a task",
+		Long: `Submit an expression as a task, and say which slave got it.
+
+A parameter is a number if it looks like one, a boolean if it is true or false,
+and otherwise a string; -p 'x="4"' makes the string 4.
+
+An expression that begins with - goes after --.`,
+		Example: `  muster submit '2 + 3*x' -p x=4
+  muster submit 'sleep(7)' --wait
+  muster submit 'factorial(20)' --key order-4711 --wait 1m -o json
+  muster submit -- '-2 ** 2'`,
+		Args: s.args,
+		RunE: func(cmd *cobra.Command, _ []string) error { return p.submit(cmd, s) },
+	}
+	flags := cmd.Flags()
+	flags.StringArrayVarP(&s.parameters, "parameter", "p", nil, "a parameter, as NAME=VALUE; may be given several times")
+	flags.DurationVar(&s.wait, "wait", 0, "wait for the result, so long (without a duration 30s)")
+	flags.Lookup("wait").NoOptDefVal = defaultWait.String()
+	flags.StringVar(&s.key, "key", "", "Idempotency-Key: the same key never makes a second task")
+	flags.BoolVar(&s.explain, "explain", false, "show which slaves were asked, and what they answered")
+	flags.DurationVar(&s.timeout, "timeout", 0, "limit of one execution (default: the master's, 5m)")
+	flags.Uint32Var(&s.maxTries, "max-tries", 0, "how often an execution may begin (default: the master's, 3)")
+	return cmd
+}
+
+// submission is what the command line asks for.
+type submission struct {
+	expression string
+	parameters []string
+	wait       time.Duration
+	key        string
+	explain    bool
+	timeout    time.Duration
+	maxTries   uint32
+}
+
+// args takes the expression. The duration of "--wait 30s" arrives as an argument
+// too, because it may be left out; no expression looks like one.
+func (s *submission) args(cmd *cobra.Command, args []string) error {
+	if cmd.Flags().Changed("wait") && len(args) == 2 {
+		for i, a := range args {
+			if d, err := time.ParseDuration(a); err == nil && d != 0 {
+				s.wait = d
+				args = []string{args[1-i]}
+				break
+			}
+		}
+	}
+	if err := takes("EXPRESSION")(cmd, args); err != nil {
+		return err
+	}
+	s.expression = args[0]
+	return nil
+}
+
+func (p *program) submit(cmd *cobra.Command, s submission) error {
+	if s.wait < 0 || s.timeout < 0 {
+		return usagef("--wait and --timeout can't be negative")
+	}
+	parameters, err := parseParameters(s.parameters)
+	if err != nil {
+		return err
+	}
+	if s.timeout > 0 && s.timeout < time.Millisecond {
+		return usagef("--timeout %s is below 1ms", s.timeout)
+	}
+	what := client.Submission{
+		Expression: s.expression, Parameters: parameters,
+		MaxTries: s.maxTries, TimeoutMS: s.timeout.Milliseconds(),
+	}
+	return p.ask(cmd, p.patience+s.wait, func(ctx context.Context, c *client.Client) error {
+		submitting, cancel := context.WithTimeout(ctx, p.patience)
+		defer cancel()
+		answer, err := c.Submit(submitting, what, client.SubmitOptions{Key: s.key, Explain: s.explain})
+		if err != nil {
+			return err
+		}
+		var waited error
+		if s.wait > 0 {
+			waited = p.await(ctx, c, s.wait, &answer.Task)
+		}
+		if err := p.print(answer, func() error { return p.printSubmitted(answer, s) }); err != nil {
+			return err
+		}
+		return waited
+	})
+}
+
+func (p *program) printSubmitted(answer client.Submitted, s submission) error {
+	if s.explain {
+		g := newGrid("slave", "answer", "from")
+		for _, a := range answer.Asked {
+			g.add(a.Slave, orSilence(a.Answer), a.From)
+		}
+		if err := g.print(p); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(p.stdout, "%s\n%s\n", plain(answer.Message), sentence(&answer.Task))
+	return err
+}
+
+func orSilence(answer string) string {
+	if answer == "" {
+		return "(silence)"
+	}
+	return answer
+}
+
+// await waits for a task to be done, at most so long, and brings it up to date.
+// It returns how the task ended, as an error with an exit code.
+func (p *program) await(ctx context.Context, c *client.Client, atMost time.Duration, t *client.Task) error {
+	waiting, cancel := context.WithTimeout(ctx, atMost)
+	defer cancel()
+	last, err := c.Wait(waiting, t.ID)
+	if last.ID == t.ID {
+		*t = last
+	}
+	switch {
+	case err != nil && errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
+		return exitf(exitWaitEnded, "task %d is not done after %s; it goes on: muster tasks wait %d", t.ID, atMost, t.ID)
+	case err != nil:
+		return fmt.Errorf("wait for task %d: %w", t.ID, err)
+	case t.Outcome != client.Succeeded:
+		return exitf(exitTaskFailed, "task %d %s: %s", t.ID, t.Outcome, plain(or(t.Error)))
+	default:
+		return nil
+	}
+}
