@@ -18,7 +18,7 @@
 //	command.go, outcome.go   what goes in and what comes out
 //	state.go                 State: Apply, and one file apply_*.go per subject
 //	tables.go                the data behind State and View, and its invariants
-//	done.go, pack.go         done tasks, packed to a fraction of their size
+//	done.go, [un]pack.go     done tasks, packed to a fraction of their size
 //	keys.go                  the index of idempotency keys
 //	view.go, list.go, walk.go  reading
 //	codec*.go, convert.go    between commands and their shape in the log (logpb)

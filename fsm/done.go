@@ -53,7 +53,7 @@ func (s *State) keep(t task.Task) {
 	b := blockOf(t.ID)
 	if s.doneIn[b] < blockSize-1 {
 		s.doneIn[b]++
-		s.done.loose.Set(t.ID, packTasks([]task.Task{t}))
+		s.done.loose.Set(t.ID, s.packer.pack(t))
 		return
 	}
 	delete(s.doneIn, b)
@@ -66,5 +66,5 @@ func (s *State) keep(t task.Task) {
 		p, _ := s.done.loose.Delete(id)
 		tasks = append(tasks, p.open().task(id, 0))
 	}
-	s.done.sealed.Set(b, packTasks(tasks))
+	s.done.sealed.Set(b, s.packer.pack(tasks...))
 }

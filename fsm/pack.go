@@ -10,14 +10,14 @@ import (
 // without pointers, which the garbage collector does not look into. It lives in
 // memory only and is never written anywhere: its format may change at will.
 //
-//	number of tasks, first stamp, first index      varints
-//	number of words; each word's length and bytes  the dictionary
-//	the records' ends, counted from the first's start   4 bytes each
+//	number of tasks, first stamp, first index, number of words   varints
+//	the ends of the words, and of the records                    4 bytes each
+//	the words
 //	the records
 //
-// Names that repeat (kinds, slaves, incarnations, parameters) are words of the
-// dictionary; stamps and indexes are differences from those of the first task.
-// The ids are not stored: the pack's owner knows the first.
+// Names that repeat (kinds, slaves, incarnations, parameters) are words, which
+// records refer to by number; stamps and indexes are differences from those of
+// the first task. The ids are not stored: the pack's owner knows the first.
 type pack string
 
 // The first byte of a record.
@@ -30,34 +30,47 @@ const (
 	flagRetryOf    = 0x80
 )
 
-// packer collects the parts of a pack.
+// maxIdle bounds the memory that a packer keeps between two packs.
+const maxIdle = 1 << 20
+
+// packer collects the parts of a pack. It is used again and again.
 type packer struct {
-	words   []byte
 	numbers map[string]uint64 // of the words
+	words   []byte
+	ends    []byte // of the words
 	records []byte
+	stops   []byte // ends of the records
+	whole   []byte
 	stamp   task.Millis // of the first task
 	index   uint64      // of the first task
 }
 
-// packTasks packs done tasks with consecutive ids. There must be at least one.
-func packTasks(tasks []task.Task) pack {
-	p := packer{numbers: make(map[string]uint64), stamp: tasks[0].SubmittedAt, index: tasks[0].Index}
-	ends := make([]byte, 0, 4*len(tasks))
+// pack packs done tasks with consecutive ids. There must be at least one.
+func (p *packer) pack(tasks ...task.Task) pack {
+	*p = packer{
+		numbers: p.numbers, words: p.words[:0], ends: p.ends[:0], records: p.records[:0], stops: p.stops[:0], whole: p.whole[:0],
+		stamp: tasks[0].SubmittedAt, index: tasks[0].Index,
+	}
+	if p.numbers == nil {
+		p.numbers = make(map[string]uint64)
+	}
 	for i := range tasks {
 		p.add(&tasks[i])
-		ends = binary.LittleEndian.AppendUint32(ends, uint32(len(p.records)))
+		p.stops = binary.LittleEndian.AppendUint32(p.stops, uint32(len(p.records)))
 	}
-	head := binary.AppendUvarint(nil, uint64(len(tasks)))
-	head = binary.AppendVarint(head, int64(p.stamp))
-	head = binary.AppendUvarint(head, p.index)
-	head = binary.AppendUvarint(head, uint64(len(p.numbers)))
-
-	whole := make([]byte, 0, len(head)+len(p.words)+len(ends)+len(p.records))
-	whole = append(whole, head...)
-	whole = append(whole, p.words...)
-	whole = append(whole, ends...)
-	whole = append(whole, p.records...)
-	return pack(whole)
+	p.whole = binary.AppendUvarint(p.whole, uint64(len(tasks)))
+	p.whole = binary.AppendVarint(p.whole, int64(p.stamp))
+	p.whole = binary.AppendUvarint(p.whole, p.index)
+	p.whole = binary.AppendUvarint(p.whole, uint64(len(p.numbers)))
+	for _, part := range [][]byte{p.ends, p.stops, p.words, p.records} {
+		p.whole = append(p.whole, part...)
+	}
+	clear(p.numbers) // its keys are parts of the tasks
+	packed := pack(p.whole)
+	if cap(p.whole) > maxIdle {
+		*p = packer{}
+	}
+	return packed
 }
 
 // add appends the record of a task; opened.task has the inverse.
@@ -120,14 +133,14 @@ func (p *packer) value(v task.Value) {
 	p.text(v.Text)
 }
 
-// word appends the number of a word, which joins the dictionary if it is new.
+// word appends the number of a word, which joins the others if it is new.
 func (p *packer) word(s string) {
 	n, ok := p.numbers[s]
 	if !ok {
 		n = uint64(len(p.numbers))
 		p.numbers[s] = n
-		p.words = binary.AppendUvarint(p.words, uint64(len(s)))
 		p.words = append(p.words, s...)
+		p.ends = binary.LittleEndian.AppendUint32(p.ends, uint32(len(p.words)))
 	}
 	p.number(n)
 }

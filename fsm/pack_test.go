@@ -25,9 +25,10 @@ func TestEveryFieldSurvivesAPack(t *testing.T) {
 		SubmittedAt: math.MaxInt64, StartedAt: math.MinInt64, FinishedAt: math.MaxInt64, Index: math.MaxUint64,
 	}
 	want := []task.Task{full, empty, extreme}
-	p := packTasks(want).open()
+	var p packer
+	open := p.pack(want...).open()
 	for i := range want {
-		if got := p.task(full.ID, i); !reflect.DeepEqual(got, want[i]) {
+		if got := open.task(full.ID, i); !reflect.DeepEqual(got, want[i]) {
 			t.Errorf("task %d came back changed\n got %+v\nwant %+v", i, got, want[i])
 		}
 	}
@@ -35,14 +36,15 @@ func TestEveryFieldSurvivesAPack(t *testing.T) {
 
 func TestRandomTasksSurviveAPack(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
+	var p packer
 	for range 200 {
 		want := make([]task.Task, 1+random.IntN(blockSize))
 		for i := range want {
 			want[i] = randomDone(random, task.ID(100+i))
 		}
-		p := packTasks(want).open()
+		open := p.pack(want...).open()
 		for i := range want {
-			if got := p.task(100, i); !reflect.DeepEqual(got, want[i]) {
+			if got := open.task(100, i); !reflect.DeepEqual(got, want[i]) {
 				t.Fatalf("task %d of %d came back changed\n got %+v\nwant %+v", i, len(want), got, want[i])
 			}
 		}

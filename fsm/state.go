@@ -15,6 +15,7 @@ type State struct {
 	// doneIn counts the done tasks of each block that is not sealed yet. It is
 	// the goroutine's of Apply and can be computed from the tables.
 	doneIn map[block]int
+	packer packer // the goroutine's of Apply
 
 	view atomic.Pointer[View]
 }

@@ -2,47 +2,50 @@ package fsm
 
 import "muster/task"
 
-// opened is a pack whose dictionary has been read. The strings of the tasks that
-// it returns are parts of the pack.
+// opened is a pack whose parts have been found. The strings of the tasks that it
+// returns are parts of the pack.
 type opened struct {
-	size    int // number of tasks
-	stamp   task.Millis
-	index   uint64
-	words   []string
-	ends    string
-	records string
+	stamp   task.Millis // of the first task
+	index   uint64      // of the first task
+	words   parts
+	records parts
 }
 
 func (p pack) open() opened {
 	r := reader{rest: string(p)}
-	o := opened{size: int(r.number())}
-	o.stamp = task.Millis(r.signed())
-	o.index = r.number()
-	o.words = make([]string, r.number())
-	for i := range o.words {
-		o.words[i] = r.text()
-	}
-	o.ends, o.records = r.rest[:4*o.size], r.rest[4*o.size:]
+	tasks := 4 * r.number()
+	o := opened{stamp: task.Millis(r.signed()), index: r.number()}
+	words := 4 * r.number()
+	o.words.ends = r.take(words)
+	o.records.ends = r.take(tasks)
+	o.words.all = r.take(uint64(o.words.end(words/4 - 1)))
+	o.records.all = r.rest
 	return o
 }
 
-func (o *opened) record(i int) string {
-	start := uint32(0)
-	if i > 0 {
-		start = o.end(i - 1)
-	}
-	return o.records[start:o.end(i)]
+// parts are pieces of a string, one after the other.
+type parts struct {
+	ends string // 4 bytes each
+	all  string
 }
 
-func (o *opened) end(i int) uint32 {
-	e := o.ends[4*i : 4*i+4]
+func (p *parts) part(i uint64) string {
+	start := uint32(0)
+	if i > 0 {
+		start = p.end(i - 1)
+	}
+	return p.all[start:p.end(i)]
+}
+
+func (p *parts) end(i uint64) uint32 {
+	e := p.ends[4*i : 4*i+4]
 	return uint32(e[0]) | uint32(e[1])<<8 | uint32(e[2])<<16 | uint32(e[3])<<24
 }
 
 // task returns the i-th task of a pack whose first has the given id. It is the
 // inverse of packer.add.
 func (o opened) task(first task.ID, i int) task.Task {
-	r := reader{rest: o.record(i), words: o.words}
+	r := reader{rest: o.records.part(uint64(i)), words: o.words}
 	flags := r.byte()
 	t := task.Task{ID: first + task.ID(i), Status: task.Done, Outcome: task.Outcome(flags & flagOutcome)}
 	t.Spec.Idempotent = flags&flagIdempotent != 0
@@ -83,7 +86,13 @@ func (o opened) task(first task.ID, i int) task.Task {
 // reader reads what a packer wrote.
 type reader struct {
 	rest  string
-	words []string
+	words parts
+}
+
+func (r *reader) take(n uint64) string {
+	s := r.rest[:n]
+	r.rest = r.rest[n:]
+	return s
 }
 
 func (r *reader) byte() byte {
@@ -108,14 +117,8 @@ func (r *reader) signed() int64 {
 	return int64(n>>1) ^ -int64(n&1)
 }
 
-func (r *reader) text() string {
-	n := r.number()
-	s := r.rest[:n]
-	r.rest = r.rest[n:]
-	return s
-}
-
-func (r *reader) word() string { return r.words[r.number()] }
+func (r *reader) text() string { return r.take(r.number()) }
+func (r *reader) word() string { return r.words.part(r.number()) }
 
 func (r *reader) value() task.Value {
 	return task.Value{Type: task.ValueType(r.byte()), Text: r.text()}

@@ -1,0 +1,140 @@
+package fsm
+
+import (
+	"fmt"
+
+	"muster/task"
+)
+
+// command draws a command, most often one that fits the view.
+func (p *prover) command(v *View) Command {
+	switch n := p.random.IntN(100); {
+	case n < 26:
+		return p.submit(v)
+	case n < 49:
+		return AssignTask{Attempt: p.next(v)}
+	case n < 84:
+		return p.complete(v)
+	case n < 87:
+		return GiveUpAttempt{Attempt: p.current(v), Began: p.chance(50), Reason: "given up"}
+	case n < 95:
+		return p.register(v)
+	case n < 96:
+		return LoseSlave{Place: p.place(v), Reason: "silence", Begun: p.begun(v)}
+	case n < 97:
+		return LeaveSlave{Place: p.place(v), Begun: p.begun(v)}
+	case n < 99:
+		return PutMaster{ID: pick(p, "m1", "m2"), APIURL: pick(p, "u", "w")}
+	default:
+		return RemoveMaster{ID: pick(p, "m1", "m2")}
+	}
+}
+
+func (p *prover) submit(v *View) Command {
+	key := p.random.IntN(200)
+	n := key % 6 // most often the same spec for the same key
+	if p.chance(10) {
+		n = p.random.IntN(6)
+	}
+	x := SubmitTask{Spec: task.Spec{
+		Kind: []string{task.KindExpression, "once"}[n%2], Expression: fmt.Sprint("1+", n), MaxTries: 1 + uint32(n%3), Idempotent: n%2 == 0,
+	}}
+	if n > 2 {
+		x.Spec.Parameters = []task.Parameter{{Name: "x", Value: task.Value{Type: task.Number, Text: fmt.Sprint(n)}}}
+	}
+	if p.chance(60) {
+		x.Key = fmt.Sprint("k", key)
+	}
+	if p.chance(60) {
+		place := p.place(v)
+		x.Assign = &place
+	}
+	return x
+}
+
+// place names a slave as it is, or seldom as it is not.
+func (p *prover) place(v *View) Place {
+	slaves := v.Slaves()
+	if len(slaves) == 0 || p.chance(3) {
+		return Place{Slave: "s9", Incarnation: "1"}
+	}
+	s := pick(p, slaves...)
+	if p.chance(3) {
+		s.Incarnation += "?"
+	}
+	return Place{Slave: s.Name, Incarnation: s.Incarnation}
+}
+
+// next names the next attempt of a waiting task.
+func (p *prover) next(v *View) task.Attempt {
+	id := task.ID(p.random.Uint64N(v.Counts().Submitted + 2))
+	if waiting := ids(v.Pending); len(waiting) > 0 && !p.chance(3) {
+		id = pick(p, waiting[:min(len(waiting), 10)]...)
+	}
+	t, _ := v.Task(id)
+	place := p.place(v)
+	a := task.Attempt{ID: id, Attempt: t.Attempt + 1, Slave: place.Slave, Incarnation: place.Incarnation}
+	if p.chance(3) {
+		a.Attempt++
+	}
+	return a
+}
+
+// current names the attempt of a task in progress, or seldom of any task.
+func (p *prover) current(v *View) task.Attempt {
+	id := task.ID(p.random.Uint64N(v.Counts().Submitted + 2))
+	if running := ids(v.InProgress); len(running) > 0 && !p.chance(10) {
+		id = pick(p, running...)
+	}
+	t, _ := v.Task(id)
+	a := attemptOf(t)
+	if p.chance(3) {
+		a.Attempt--
+	}
+	if p.chance(3) {
+		a.Incarnation += "?"
+	}
+	return a
+}
+
+func (p *prover) complete(v *View) Command {
+	a := p.current(v)
+	r := task.Result{ID: a.ID, Attempt: a.Attempt, Outcome: task.Succeeded, Value: task.Value{Type: task.Number, Text: a.ID.String()}}
+	if p.chance(30) {
+		r = task.Result{ID: a.ID, Attempt: a.Attempt, Outcome: task.Failed, Error: "no", Retryable: p.chance(50)}
+	}
+	return CompleteTask{Attempt: a, Result: r}
+}
+
+func (p *prover) register(v *View) Command {
+	name := fmt.Sprint("s", p.random.IntN(4))
+	old, known := v.Slave(name)
+	x := RegisterSlave{Registration: registration(name, fmt.Sprint(p.random.IntN(1000)), p.random.IntN(30))}
+	if known && p.chance(50) {
+		x.Registration.Incarnation = old.Incarnation
+	}
+	if known && p.chance(30) {
+		x.Registration.Slots = old.Slots
+	}
+	x.Begun = p.begun(v)
+	return x
+}
+
+// begun names some of the attempts in progress.
+func (p *prover) begun(v *View) []task.Attempt {
+	var begun []task.Attempt
+	for t := range v.InProgress {
+		if p.chance(50) {
+			begun = append(begun, attemptOf(t))
+		}
+	}
+	return begun
+}
+
+func ids(all func(func(task.Task) bool)) []task.ID {
+	var list []task.ID
+	for t := range all {
+		list = append(list, t.ID)
+	}
+	return list
+}
