@@ -156,14 +156,7 @@ func (l *load) submit(c *client.Client, key string, n int) {
 		got, err := c.Submit(l.s.context(), client.Submission{Expression: fmt.Sprintf("%d + 1", n)}, client.SubmitOptions{Key: key})
 		switch {
 		case err == nil:
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			if want, known := l.acked[got.Task.ID]; known {
-				l.s.t.Errorf("task %d was acknowledged twice, for %s and %d", got.Task.ID, want, n)
-			}
-			l.acked[got.Task.ID] = strconv.Itoa(n + 1)
-			l.newest = max(l.newest, got.Task.Index)
-			l.more <- struct{}{}
+			l.acknowledged(got.Task, n)
 			return
 		case client.CodeOf(err) == client.CodeFullCapacity:
 		default:
@@ -171,6 +164,17 @@ func (l *load) submit(c *client.Client, key string, n int) {
 			return
 		}
 	}
+}
+
+func (l *load) acknowledged(t client.Task, n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if want, known := l.acked[t.ID]; known {
+		l.s.t.Errorf("task %d was acknowledged twice, for %s and %d", t.ID, want, n)
+	}
+	l.acked[t.ID] = strconv.Itoa(n + 1)
+	l.newest = max(l.newest, t.Index)
+	l.more <- struct{}{}
 }
 
 func (l *load) awaitMore(n int) {
@@ -321,7 +325,7 @@ func (s *system) awaitRunning(name string) {
 		if err != nil {
 			return err
 		}
-		resp, err := http.DefaultClient.Do(req)
+		resp, err := (&http.Client{Timeout: time.Second}).Do(req)
 		if err != nil {
 			return err
 		}

@@ -149,7 +149,7 @@ func (c *core) giveUp(a *attempt, reason string) {
 func (c *core) logged(what string, s *slaveBook) func(fsm.Outcome, error, time.Time) {
 	return func(_ fsm.Outcome, err error, _ time.Time) {
 		if err != nil {
-			c.cfg.Logger.Debug("could not "+what, "slave", s.rec.Name, "error", err)
+			c.cfg.Logger.Debug("a proposal was not applied", "to", what, "slave", s.rec.Name, "error", err)
 		}
 	}
 }

@@ -15,7 +15,7 @@ import (
 
 // bothWays runs a test with shared answers and with the original's literal
 // question for every task.
-func bothWays(t *testing.T, test func(t *testing.T, w *world)) {
+func bothWays(t *testing.T, test func(w *world)) {
 	t.Helper()
 	for name, ttl := range map[string]time.Duration{"literal": 0, "with ttl": time.Second} {
 		t.Run(name, func(t *testing.T) { inWorld(t, ttl, test) })
@@ -25,7 +25,8 @@ func bothWays(t *testing.T, test func(t *testing.T, w *world)) {
 // TestTheOriginalsTimeLine is the story of the original system: two slaves of
 // one slot; the fourth task goes to the first slave once it has finished.
 func TestTheOriginalsTimeLine(t *testing.T) {
-	bothWays(t, func(t *testing.T, w *world) {
+	bothWays(t, func(w *world) {
+		t := w.t
 		w.slave("A", 1)
 		w.slave("B", 1)
 		one := w.mustSubmit("7s")
@@ -65,7 +66,8 @@ func answers(asked []dispatch.Asked) []string {
 }
 
 func TestLiteralAsksOverTheWireForEveryTask(t *testing.T) {
-	inWorld(t, 0, func(t *testing.T, w *world) {
+	inWorld(t, 0, func(w *world) {
+		t := w.t
 		w.slave("A", 1)
 		w.slave("B", 1)
 		before := w.wire.count("available http://A")
@@ -82,7 +84,8 @@ func TestLiteralAsksOverTheWireForEveryTask(t *testing.T) {
 }
 
 func TestFreshAnswersSpareQuestions(t *testing.T) {
-	inWorld(t, time.Second, func(t *testing.T, w *world) {
+	inWorld(t, time.Second, func(w *world) {
+		t := w.t
 		s := w.slave("A", 64)
 		before := w.wire.count("available http://A")
 		for range 60 {
@@ -101,7 +104,8 @@ func TestFreshAnswersSpareQuestions(t *testing.T) {
 // TestManyAtOnceFillAllSlotsExactly submits more tasks than slots at the same
 // moment: exactly as many as there are slots are taken, in registration order.
 func TestManyAtOnceFillAllSlotsExactly(t *testing.T) {
-	bothWays(t, func(t *testing.T, w *world) {
+	bothWays(t, func(w *world) {
+		t := w.t
 		slaves := []*slave{w.slave("A", 3), w.slave("B", 1), w.slave("C", 4)}
 		time.Sleep(2 * time.Second) // their first words are old by now
 		var mu sync.Mutex
@@ -139,7 +143,8 @@ func TestManyAtOnceFillAllSlotsExactly(t *testing.T) {
 }
 
 func TestASilentSlaveIsPassedOver(t *testing.T) {
-	bothWays(t, func(t *testing.T, w *world) {
+	bothWays(t, func(w *world) {
+		t := w.t
 		a := w.slave("A", 1)
 		w.slave("B", 1)
 		time.Sleep(2 * time.Second)
@@ -170,7 +175,8 @@ func TestASilentSlaveIsPassedOver(t *testing.T) {
 }
 
 func TestALostSlavesTasksRunElsewhere(t *testing.T) {
-	bothWays(t, func(t *testing.T, w *world) {
+	bothWays(t, func(w *world) {
+		t := w.t
 		a := w.slave("A", 2)
 		first := w.mustSubmit("9s")
 		once := w.mustSubmit("9s", func(r *dispatch.Request) { r.Spec.Kind = "once" })
@@ -198,7 +204,8 @@ func TestALostSlavesTasksRunElsewhere(t *testing.T) {
 // TestAnUnreachedSendCostsNoTry gives a task to a slave that dies before the
 // send: nothing began, so no try is counted and nothing is lost.
 func TestAnUnreachedSendCostsNoTry(t *testing.T) {
-	bothWays(t, func(t *testing.T, w *world) {
+	bothWays(t, func(w *world) {
+		t := w.t
 		a := w.slave("A", 1)
 		w.slave("B", 1)
 		hold := make(chan struct{})
@@ -223,7 +230,8 @@ func TestAnUnreachedSendCostsNoTry(t *testing.T) {
 // TestALostAnswerIsAskedFor loses the answer to a send that arrived: the same
 // attempt is sent again and runs once.
 func TestALostAnswerIsAskedFor(t *testing.T) {
-	bothWays(t, func(t *testing.T, w *world) {
+	bothWays(t, func(w *world) {
+		t := w.t
 		a := w.slave("A", 1)
 		a.set(func(s *slave) { s.loseReply = true })
 		id := w.mustSubmit("2s", func(r *dispatch.Request) { r.Spec.Kind = "once" }).ID
@@ -240,7 +248,8 @@ func TestALostAnswerIsAskedFor(t *testing.T) {
 
 // TestARestartEndsTheOldIncarnationsTasks restarts a slave under its name.
 func TestARestartEndsTheOldIncarnationsTasks(t *testing.T) {
-	bothWays(t, func(t *testing.T, w *world) {
+	bothWays(t, func(w *world) {
+		t := w.t
 		a := w.slave("A", 2)
 		id := w.mustSubmit("9s").ID
 		once := w.mustSubmit("9s", func(r *dispatch.Request) { r.Spec.Kind = "once" }).ID
@@ -267,7 +276,8 @@ func TestARestartEndsTheOldIncarnationsTasks(t *testing.T) {
 // TestANewTermReattaches replaces the dispatcher while tasks run, one has
 // finished unheard, and one was never sent.
 func TestANewTermReattaches(t *testing.T) {
-	bothWays(t, func(t *testing.T, w *world) {
+	bothWays(t, func(w *world) {
+		t := w.t
 		a := w.slave("A", 3)
 		running := w.mustSubmit("4s").ID
 		finished := w.mustSubmit("100ms", func(r *dispatch.Request) { r.Spec.Kind = "once" }).ID
@@ -302,7 +312,8 @@ func TestANewTermReattaches(t *testing.T) {
 // TestANewTermTakesNothingForUnbegun loses the slave before the new leader could
 // ask it: what an earlier leader may have sent may have begun.
 func TestANewTermTakesNothingForUnbegun(t *testing.T) {
-	bothWays(t, func(t *testing.T, w *world) {
+	bothWays(t, func(w *world) {
+		t := w.t
 		a := w.slave("A", 2)
 		w.slave("B", 2)
 		once := w.mustSubmit("9s", func(r *dispatch.Request) { r.Spec.Kind = "once" }).ID
@@ -324,7 +335,8 @@ func TestANewTermTakesNothingForUnbegun(t *testing.T) {
 }
 
 func TestADeposedDispatcherRefuses(t *testing.T) {
-	bothWays(t, func(t *testing.T, w *world) {
+	bothWays(t, func(w *world) {
+		t := w.t
 		w.slave("A", 2)
 		// The log has moved on to a later term: what this one decides is refused.
 		w.log.setTerm(w.term + 1)
@@ -343,7 +355,8 @@ func TestADeposedDispatcherRefuses(t *testing.T) {
 }
 
 func TestKeys(t *testing.T) {
-	bothWays(t, func(t *testing.T, w *world) {
+	bothWays(t, func(w *world) {
+		t := w.t
 		w.slave("A", 1)
 		hold := make(chan struct{})
 		w.log.set(func(l *instantLog) { l.hold = hold })
@@ -353,7 +366,7 @@ func TestKeys(t *testing.T) {
 		created := make([]bool, 10)
 		for i := range ids {
 			wg.Go(func() {
-				a, err := w.submit("5s", withKey("k"))
+				a, err := w.submit("5s", withKey)
 				if err != nil {
 					t.Error(err)
 				}
@@ -377,15 +390,15 @@ func TestKeys(t *testing.T) {
 			t.Errorf("%d calls say that they made the task", n)
 		}
 		// Known keys go before capacity, which is exhausted now.
-		if a, err := w.submit("5s", withKey("k")); err != nil || !a.Existing {
+		if a, err := w.submit("5s", withKey); err != nil || !a.Existing {
 			t.Errorf("repeat: %+v, %v", a, err)
 		}
-		if _, err := w.submit("6s", withKey("k")); codeOf(err) != task.CodeKeyReused {
+		if _, err := w.submit("6s", withKey); codeOf(err) != task.CodeKeyReused {
 			t.Errorf("another task with the key: %v, want key_reused", err)
 		}
 		w.depose()
 		w.lead()
-		if a, err := w.submit("5s", withKey("k")); err != nil || a.Task.ID != 1 {
+		if a, err := w.submit("5s", withKey); err != nil || a.Task.ID != 1 {
 			t.Errorf("repeat in the next term: %+v, %v", a, err)
 		}
 	})
@@ -393,7 +406,8 @@ func TestKeys(t *testing.T) {
 
 // TestALiarIsNotTakenAtItsWord has a slave that offers slots which it refuses.
 func TestALiarIsNotTakenAtItsWord(t *testing.T) {
-	bothWays(t, func(t *testing.T, w *world) {
+	bothWays(t, func(w *world) {
+		t := w.t
 		liar := w.wire.start(w, "A", 1)
 		r := liar.registration()
 		r.Slots = 8 // says eight, has one
@@ -423,7 +437,8 @@ func TestALiarIsNotTakenAtItsWord(t *testing.T) {
 }
 
 func TestOverloadedLogLosesNothing(t *testing.T) {
-	bothWays(t, func(t *testing.T, w *world) {
+	bothWays(t, func(w *world) {
+		t := w.t
 		w.slave("A", 2)
 		w.log.set(func(l *instantLog) { l.refuse = task.Refuse(task.CodeOverloaded, "too much") })
 		if _, err := w.submit("1s"); codeOf(err) != task.CodeOverloaded {
@@ -437,7 +452,8 @@ func TestOverloadedLogLosesNothing(t *testing.T) {
 }
 
 func TestAnUnknownFateIsSaidAndEndsTheDispatcher(t *testing.T) {
-	bothWays(t, func(t *testing.T, w *world) {
+	bothWays(t, func(w *world) {
+		t := w.t
 		w.slave("A", 2)
 		w.log.set(func(l *instantLog) { l.refuse = errors.New("leadership lost") })
 		if _, err := w.submit("1s"); codeOf(err) != task.CodeOutcomeUnknown {
@@ -451,7 +467,8 @@ func TestAnUnknownFateIsSaidAndEndsTheDispatcher(t *testing.T) {
 }
 
 func TestLeavingKeepsThePlace(t *testing.T) {
-	bothWays(t, func(t *testing.T, w *world) {
+	bothWays(t, func(w *world) {
+		t := w.t
 		a := w.slave("A", 1)
 		w.slave("B", 1)
 		if _, err := w.d.Leave(t.Context(), "A", a.incarnation); err != nil {
@@ -474,7 +491,8 @@ func TestLeavingKeepsThePlace(t *testing.T) {
 }
 
 func TestANameThatIsTaken(t *testing.T) {
-	bothWays(t, func(t *testing.T, w *world) {
+	bothWays(t, func(w *world) {
+		t := w.t
 		a := w.slave("A", 1)
 		thief := w.wire.start(w, "elsewhere", 1)
 		r := thief.registration()
@@ -490,7 +508,8 @@ func TestANameThatIsTaken(t *testing.T) {
 }
 
 func TestAnUnreachableRegistrationIsRefused(t *testing.T) {
-	inWorld(t, time.Second, func(t *testing.T, w *world) {
+	inWorld(t, time.Second, func(w *world) {
+		t := w.t
 		s := w.wire.start(w, "A", 1)
 		s.set(func(s *slave) { s.refused = true })
 		if err := w.register(s); codeOf(err) != task.CodeSlaveUnreachable {
@@ -503,7 +522,8 @@ func TestAnUnreachableRegistrationIsRefused(t *testing.T) {
 }
 
 func TestAnUnchangedRegistrationWritesNothing(t *testing.T) {
-	inWorld(t, time.Second, func(t *testing.T, w *world) {
+	inWorld(t, time.Second, func(w *world) {
+		t := w.t
 		s := w.slave("A", 1)
 		before := w.log.View().Index()
 		if err := w.register(s); err != nil {
@@ -516,7 +536,8 @@ func TestAnUnchangedRegistrationWritesNothing(t *testing.T) {
 }
 
 func TestNoSlaveForAKind(t *testing.T) {
-	inWorld(t, time.Second, func(t *testing.T, w *world) {
+	inWorld(t, time.Second, func(w *world) {
+		t := w.t
 		w.slave("A", 1)
 		if _, err := w.submit("1s", func(r *dispatch.Request) { r.Spec.Kind = "film" }); codeOf(err) != task.CodeNoSlaveForKind {
 			t.Errorf("submit: %v, want no_slave_for_kind", err)
@@ -527,7 +548,8 @@ func TestNoSlaveForAKind(t *testing.T) {
 // TestWaitingTasksGoFirst frees one slot while an older task is pending and new
 // ones come in: the older task gets it.
 func TestWaitingTasksGoFirst(t *testing.T) {
-	bothWays(t, func(t *testing.T, w *world) {
+	bothWays(t, func(w *world) {
+		t := w.t
 		a := w.slave("A", 1)
 		w.slave("B", 1)
 		old := w.mustSubmit("30s").ID
@@ -559,7 +581,8 @@ func (w *world) mustFail(expression string, code task.Code) {
 // TestManyTasksAllEnd is a long mixed run: slaves restart, fall silent and lose
 // answers while tasks come in; in the end every task is done, once.
 func TestManyTasksAllEnd(t *testing.T) {
-	bothWays(t, func(t *testing.T, w *world) {
+	bothWays(t, func(w *world) {
+		t := w.t
 		var slaves []*slave
 		for i := range 5 {
 			slaves = append(slaves, w.slave(fmt.Sprintf("s%d", i), 1+i))

@@ -120,7 +120,7 @@ func (c *core) serveSubmits(now time.Time) bool {
 	switch v {
 	case found:
 		c.leaveLine(first)
-		c.record(first, s, now)
+		c.record(first, s)
 	case nowhere:
 		c.finish(first, Answer{}, c.fullCapacity(first))
 	case seeking:

@@ -176,7 +176,7 @@ func (c *core) withdraw(s *submit, err error) {
 }
 
 // record proposes the task together with its assignment.
-func (c *core) record(s *submit, on *slaveBook, now time.Time) {
+func (c *core) record(s *submit, on *slaveBook) {
 	place := fsm.Place{Slave: on.rec.Name, Incarnation: on.rec.Incarnation}
 	asked := s.seeker.tell.tell(s.seeker.kind, on)
 	c.propose(fsm.SubmitTask{Spec: s.Spec, Key: s.Key, Assign: &place}, func(o fsm.Outcome, err error, now time.Time) {

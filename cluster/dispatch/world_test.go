@@ -30,7 +30,7 @@ type world struct {
 }
 
 // inWorld runs a test in a bubble of fake time.
-func inWorld(t *testing.T, ttl time.Duration, test func(t *testing.T, w *world)) {
+func inWorld(t *testing.T, ttl time.Duration, test func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, ttl: ttl, log: &instantLog{state: fsm.New()}, wire: &wire{slaves: map[string]*slave{}}}
@@ -42,7 +42,7 @@ func inWorld(t *testing.T, ttl time.Duration, test func(t *testing.T, w *world))
 				s.kill()
 			}
 		}()
-		test(t, w)
+		test(w)
 	})
 }
 
@@ -102,8 +102,8 @@ func (w *world) mustSubmit(expression string, more ...func(*dispatch.Request)) t
 	return a.Task
 }
 
-func withKey(key string) func(*dispatch.Request) { return func(r *dispatch.Request) { r.Key = key } }
-func explained(r *dispatch.Request)              { r.Explain = true }
+func withKey(r *dispatch.Request)   { r.Key = "k" }
+func explained(r *dispatch.Request) { r.Explain = true }
 
 // task returns a task as the state has it.
 func (w *world) task(id task.ID) task.Task {
@@ -123,8 +123,7 @@ func (w *world) wantDone(id task.ID, outcome task.Outcome, slave string) {
 }
 
 func codeOf(err error) task.Code {
-	var refusal *task.Error
-	if errors.As(err, &refusal) {
+	if refusal, ok := errors.AsType[*task.Error](err); ok {
 		return refusal.Code
 	}
 	return ""
@@ -138,7 +137,6 @@ type instantLog struct {
 	state  *fsm.State
 	index  uint64
 	term   uint64
-	entry  int
 	subs   map[*subscription]bool
 	refuse error         // of every proposal, if set
 	hold   chan struct{} // if set, proposals wait for it to be closed

@@ -89,12 +89,16 @@ func newMaster(ctx context.Context, cfg MasterConfig) (*master, error) {
 // while leadership is handed away.
 func (m *master) run(ctx context.Context, apiListener net.Listener, ready func(string)) error {
 	served := make(chan error, 1)
-	ctx, fail := context.WithCancelCause(ctx)
-	defer fail(nil)
+	ctx, fail := context.WithCancel(ctx)
+	defer fail()
 	go func() {
 		err := m.server.Serve(apiListener)
-		if !errors.Is(err, http.ErrServerClosed) {
-			fail(fmt.Errorf("serve the API on %s: %w", m.cfg.APIListen, err))
+		if errors.Is(err, http.ErrServerClosed) {
+			err = nil
+		}
+		if err != nil {
+			err = fmt.Errorf("serve the API on %s: %w", m.cfg.APIListen, err)
+			fail()
 		}
 		served <- err
 	}()
@@ -102,16 +106,12 @@ func (m *master) run(ctx context.Context, apiListener net.Listener, ready func(s
 		ready(m.cfg.APIAdvertise)
 	}
 	err := m.node.Run(ctx)
-	if cause := context.Cause(ctx); err == nil && cause != nil && !errors.Is(cause, context.Canceled) {
-		err = cause
-	}
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
 	if m.server.Shutdown(stop) != nil {
 		m.server.Close() //nolint:errcheck // nothing is left to do about it
 	}
-	<-served
-	return err
+	return errors.Join(err, <-served)
 }
 
 // lead dispatches for one term.

@@ -26,9 +26,9 @@ func RunSlave(ctx context.Context, cfg SlaveConfig, ready func(url string)) (err
 	}
 	command := cfg.EvaluateCommand
 	if len(command) == 0 {
-		self, err := os.Executable()
-		if err != nil {
-			return fmt.Errorf("find this executable, to start it as %s: %w", EvaluateCommand, err)
+		self, executableErr := os.Executable()
+		if executableErr != nil {
+			return fmt.Errorf("find this executable, to start it as %s: %w", EvaluateCommand, executableErr)
 		}
 		command = []string{self, EvaluateCommand}
 	}

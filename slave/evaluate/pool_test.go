@@ -36,11 +36,11 @@ func TestMain(m *testing.M) {
 func misbehave(ctx context.Context, o task.Order) (task.Value, error) {
 	switch o.Expression {
 	case "hang":
-		for { //nolint:staticcheck // it spins on purpose
+		for {
 			runtime.Gosched()
 		}
 	case "die":
-		os.Exit(3)
+		os.Exit(3) //nolint:revive // dying is its purpose
 	case "eat":
 		var eaten [][]byte
 		for {
@@ -145,7 +145,7 @@ func TestACancelledTaskStopsAtOnce(t *testing.T) {
 	short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 	defer cancel()
 	start := time.Now()
-	if _, err := p.Evaluate(short, order("sleep(100)")); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err = p.Evaluate(short, order("sleep(100)")); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("cancelled: %v", err)
 	}
 	if took := time.Since(start); took > 400*time.Millisecond {
@@ -201,11 +201,11 @@ func TestAProcessKilledFromOutside(t *testing.T) {
 	}
 	done := make(chan error, 1)
 	go func() {
-		v, err := p.Evaluate(ctx, order("sleep(1)"))
-		if err == nil && v.Text != "1" {
-			err = fmt.Errorf("got %v", v)
+		slept, sleepErr := p.Evaluate(ctx, order("sleep(1)"))
+		if sleepErr == nil && slept.Text != "1" {
+			sleepErr = fmt.Errorf("got %v", slept)
 		}
-		done <- err
+		done <- sleepErr
 	}()
 	p.awaitLoad(ctx, t, 1)
 	child, err := os.FindProcess(pid)

@@ -40,7 +40,7 @@ func writeFrame(w *bufio.Writer, v any) error {
 		return fmt.Errorf("encode a frame: %w", err)
 	}
 	var size [4]byte
-	binary.BigEndian.PutUint32(size[:], uint32(len(body))) //nolint:gosec // far below 4 GiB: task's limits
+	binary.BigEndian.PutUint32(size[:], uint32(len(body)))
 	if _, err := w.Write(size[:]); err != nil {
 		return err
 	}
