@@ -201,6 +201,28 @@ func TestALostSlavesTasksRunElsewhere(t *testing.T) {
 	})
 }
 
+// TestALostSlaveThatWakesComesBack pauses a slave until it is given up. It comes
+// back without registering, and what it still runs is stopped.
+func TestALostSlaveThatWakesComesBack(t *testing.T) {
+	bothWays(t, func(w *world) {
+		t := w.t
+		a := w.slave("A", 1)
+		once := w.mustSubmit("1h", func(r *dispatch.Request) { r.Spec.Kind = "once" }).ID
+		time.Sleep(time.Second)
+		a.set(func(s *slave) { s.silent = true })
+		time.Sleep(20 * time.Second)
+		w.wantDone(once, task.Lost, "A")
+		a.set(func(s *slave) { s.silent = false })
+		time.Sleep(20 * time.Second)
+		if rec, _ := w.log.View().Slave("A"); rec.State != task.SlaveAlive {
+			t.Errorf("A is %v, want alive", rec.State)
+		}
+		if got := w.mustSubmit("1s"); got.Slave != "A" {
+			t.Errorf("task: %+v, want it on A", got)
+		}
+	})
+}
+
 // TestAnUnreachedSendCostsNoTry gives a task to a slave that dies before the
 // send: nothing began, so no try is counted and nothing is lost.
 func TestAnUnreachedSendCostsNoTry(t *testing.T) {

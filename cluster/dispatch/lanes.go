@@ -77,7 +77,7 @@ func (c *core) fillLanes(now time.Time) {
 // cancels, questions, and a probe.
 func (c *core) fillLane(s *slaveBook, now time.Time) {
 	l := &s.lane
-	if l.busy || s.losing || s.rec.State != task.SlaveAlive && s.rec.State != task.SlaveDraining {
+	if l.busy || !s.askable() {
 		return
 	}
 	r := request{slave: s, url: s.rec.URL, incarnation: s.rec.Incarnation, timeout: c.cfg.SendTimeout}
@@ -92,7 +92,7 @@ func (c *core) fillLane(s *slaveBook, now time.Time) {
 	case l.probe:
 		l.probe = false
 		r.kind = requestHeld
-		if len(s.held) == 0 {
+		if !s.busy() {
 			r.kind = requestAvailable
 		}
 	default:
@@ -150,6 +150,10 @@ func (c *core) answered(r request, resp response, now time.Time) {
 		c.received(r.batch, resp.receipts, now)
 	}
 	c.hear(s, resp.availability, now)
+	if s.rec.State == task.SlaveLost {
+		c.revive(s, resp.availability, now)
+		return
+	}
 	if r.kind == requestHeld {
 		c.compareHeld(s, r, resp.held)
 	}
@@ -159,6 +163,10 @@ func (c *core) answered(r request, resp response, now time.Time) {
 // unanswered takes in that a request brought no answer.
 func (c *core) unanswered(r request, err error, now time.Time) {
 	s := r.slave
+	if s.rec.State == task.SlaveLost {
+		c.refresh(s, now) // nobody expected an answer
+		return
+	}
 	if r.kind == requestSend {
 		s.lane.backoff = min(max(2*s.lane.backoff, resendFirst), resendMost)
 		s.lane.retryAt = now.Add(s.lane.backoff)

@@ -52,7 +52,7 @@ func (c *core) schedule(s *slaveBook, now time.Time) {
 // nextLook is the earliest time at which something about the slave changes by
 // itself; zero for never.
 func (c *core) nextLook(s *slaveBook, now time.Time) time.Time {
-	if s.rec.State != task.SlaveAlive && s.rec.State != task.SlaveDraining || s.losing {
+	if !s.askable() {
 		return time.Time{}
 	}
 	next := c.nextProbe(s)
@@ -78,9 +78,13 @@ func (c *core) nextLook(s *slaveBook, now time.Time) time.Time {
 func (c *core) nextProbe(s *slaveBook) time.Time {
 	next := s.seenAt.Add(c.cfg.ProbeIdle)
 	switch {
+	case s.rec.State == task.SlaveLost:
+		// It may wake. The longer it was silent, the seldomer it is asked.
+		last := later(s.seenAt, s.probedAt)
+		return last.Add(min(max(last.Sub(s.seenAt), c.cfg.SlaveTimeout), c.cfg.ProbeIdle))
 	case !s.silentSince.IsZero():
 		next = s.failedAt.Add(c.cfg.ProbeBusy)
-	case len(s.held) > 0:
+	case s.busy():
 		next = s.seenAt.Add(c.cfg.ProbeBusy)
 	}
 	if again := s.probedAt.Add(c.cfg.SendTimeout); again.After(next) {
@@ -88,6 +92,19 @@ func (c *core) nextProbe(s *slaveBook) time.Time {
 	}
 	return next
 }
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// busy tells whether the slave has attempts, by the books or by its own word.
+func (s *slaveBook) busy() bool { return len(s.held) > 0 || s.heard.Free < s.heard.Slots }
+
+// askable tells whether there is somebody who may answer.
+func (s *slaveBook) askable() bool { return s.rec.State != task.SlaveLeft && !s.losing }
 
 // lookAtDue handles all slaves whose time has come.
 func (c *core) lookAtDue(now time.Time) {
@@ -109,6 +126,16 @@ func (c *core) look(s *slaveBook, now time.Time) {
 	}
 	c.touch(s)
 	c.refresh(s, now)
+}
+
+// revive registers a lost slave again that turned out to live: it was paused, or
+// cut off, and may not know that it was given up.
+func (c *core) revive(s *slaveBook, a task.Availability, now time.Time) {
+	rec := s.rec
+	again := task.Registration{Name: rec.Name, URL: rec.URL, Slots: rec.Slots, Incarnation: rec.Incarnation, Kinds: rec.Kinds}
+	c.register(again, a, now, func(_ task.Slave, err error) {
+		c.cfg.Logger.Info("a lost slave lives", "slave", rec.Name, "error", err)
+	})
 }
 
 // lose proposes that a slave's incarnation is gone. Until that is settled,
