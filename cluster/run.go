@@ -13,6 +13,8 @@ import (
 const (
 	// drainTimeout bounds the wait for Raft's last answers before it is shut down.
 	drainTimeout = flightTimeout
+	// dropTimeout is the same after a failure, when answers may never come.
+	dropTimeout = time.Second
 	// shutdownTimeout bounds Raft's own end; only a disk that hangs needs it.
 	shutdownTimeout = 5 * time.Second
 )
@@ -95,9 +97,12 @@ func (n *Node) stopRaft(r *raft.Raft) error {
 }
 
 // dropRaft ends Raft after a failure. The transport goes first: the heartbeats of
-// a leader whose disk hangs would keep it the leader.
+// a leader whose disk hangs would keep it the leader. Without it, a leader steps
+// down when its lease ends, and answers what it has in hand.
 func (n *Node) dropRaft(r *raft.Raft, loops func()) error {
+	n.closeGate()
 	n.futures.giveUp()
+	n.futures.close(n.cfg.Timings.Lease + dropTimeout)
 	err := n.shutDown(r)
 	loops()
 	n.barriers.wg.Wait()
@@ -106,13 +111,17 @@ func (n *Node) dropRaft(r *raft.Raft, loops func()) error {
 
 func (n *Node) shutDown(r *raft.Raft) error {
 	down := r.Shutdown()
-	if err := n.gate.Close(); err != nil { // also ends messages that wait for dead masters
-		n.logger.Debug("close transport", "error", err)
-	}
+	n.closeGate() // ends messages that wait for dead masters
 	if err := within(shutdownTimeout, down.Error); err != nil {
 		return fmt.Errorf("shut raft down: %w", err)
 	}
 	return nil
+}
+
+func (n *Node) closeGate() {
+	if err := n.gate.Close(); err != nil {
+		n.logger.Debug("close transport", "error", err)
+	}
 }
 
 // startRaft starts Raft on the disk's state and opens the gate.

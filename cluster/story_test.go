@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"testing"
 	"time"
 )
@@ -35,6 +36,7 @@ func TestThreeMastersOverTCP(t *testing.T) {
 	load.stop()
 	w.level(all...)
 	load.check(all...)
+	index := all[0].node.AppliedIndex()
 	for _, m := range all {
 		if err := m.halt(); err != nil {
 			t.Errorf("%s: %v", m.id, err)
@@ -44,7 +46,12 @@ func TestThreeMastersOverTCP(t *testing.T) {
 	for _, m := range all { // everything comes from the disks
 		m.start(nil)
 	}
-	w.ready(all...)
-	w.level(all...)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for _, m := range all {
+		if err := m.node.WaitIndex(ctx, index); err != nil {
+			t.Fatalf("%s applied %d of %d: %v", m.id, m.node.AppliedIndex(), index, err)
+		}
+	}
 	load.check(all...)
 }
