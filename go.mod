@@ -69,8 +69,6 @@ require (
 
 // Next to the standard library.
 require (
-	// errgroup: every goroutine has an owner that waits for it
-	golang.org/x/sync v0.24.0
 	// free disk space, process limits, on each platform
 	golang.org/x/sys v0.49.0
 	// single keys and the terminal's width in the demo
@@ -78,14 +76,8 @@ require (
 )
 
 // Tests.
-require (
-	// fails a test that leaves a goroutine behind
-	go.uber.org/goleak v1.3.0
-	// reads the specification in tests
-	go.yaml.in/yaml/v3 v3.0.5
-	// property tests that shrink what they find
-	pgregory.net/rapid v1.3.0
-)
+// fails a test that leaves a goroutine behind
+require go.uber.org/goleak v1.3.0
 
 require (
 	github.com/apapsch/go-jsonmerge/v2 v2.0.0 // indirect
@@ -139,6 +131,7 @@ require (
 	github.com/twitchyliquid64/golang-asm v0.15.1 // indirect
 	github.com/ugorji/go/codec v1.3.1 // indirect
 	go.mongodb.org/mongo-driver/v2 v2.5.0 // indirect
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/arch v0.22.0 // indirect
 	golang.org/x/crypto v0.57.0 // indirect
 	golang.org/x/net v0.59.0 // indirect

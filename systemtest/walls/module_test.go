@@ -138,7 +138,8 @@ func (p *pkg) addSource(name string, src []byte) error {
 		}
 		p.imports = append(p.imports, path)
 	}
-	if strings.TrimSpace(file.Doc.Text()) != "" {
+	// Generators write a package comment of their own.
+	if strings.TrimSpace(file.Doc.Text()) != "" && !ast.IsGenerated(file) {
 		p.documents = append(p.documents, name)
 	}
 	ast.Inspect(file, func(n ast.Node) bool {
