@@ -25,7 +25,7 @@ func (s *story) everyTask(ctx context.Context) error {
 		return err
 	}
 	entries := s.ledger.all()
-	s.say("%d were acknowledged. Each survivor is asked for its whole list.", len(entries))
+	s.sayf("%d were acknowledged. Each survivor is asked for its whole list.", len(entries))
 	again := 0
 	for _, m := range s.cluster.masters {
 		if m == s.killed {
@@ -41,7 +41,7 @@ func (s *story) everyTask(ctx context.Context) error {
 		again = max(again, f.again)
 	}
 	if again > 0 {
-		s.say("(%s more than one attempt)", needed(again))
+		s.sayf("(%s more than one attempt)", needed(again))
 	}
 	return nil
 }
@@ -72,15 +72,13 @@ func (s *story) deadReturns(ctx context.Context) error {
 	if err := s.killed.start(); err != nil {
 		return err
 	}
-	s.say("%s starts again, with what is on its disk", s.killed.name)
+	s.sayf("%s starts again, with what is on its disk", s.killed.name)
 	var prints []string
-	err = until(ctx, 20*time.Second, "catch up", func(ctx context.Context) error {
-		if err := died([]*node{s.killed}); err != nil {
-			return err
+	err = until(ctx, 20*time.Second, "catch up", func(ctx context.Context) (missing error) {
+		if missing = died([]*node{s.killed}); missing == nil {
+			prints, missing = s.fingerprints(ctx, status.AppliedIndex)
 		}
-		var err error
-		prints, err = s.fingerprints(ctx, status.AppliedIndex)
-		return err
+		return missing
 	})
 	if err != nil {
 		return err

@@ -30,13 +30,13 @@ func (s *story) leaderDies(ctx context.Context) error {
 		if err := s.cluster.addSlave(ctx, name, largeSlots); err != nil {
 			return err
 		}
-		s.say("%s registers: %d slots", name, largeSlots)
+		s.sayf("%s registers: %d slots", name, largeSlots)
 	}
 	l := &load{
 		name: "load", submitters: loadSubmitters, pause: loadPause, busy: loadBusy,
 		client: s.cluster.client, ledger: &s.ledger,
 	}
-	s.say("%d clients submit tasks, each with an Idempotency-Key of its own ...", l.submitters)
+	s.sayf("%d clients submit tasks, each with an Idempotency-Key of its own ...", l.submitters)
 	before := s.ledger.count()
 	began := time.Now()
 	stop, ended := make(chan struct{}), make(chan error, 1)
@@ -72,19 +72,19 @@ func (s *story) killUnderLoad(ctx context.Context, before int) error {
 	if err := s.killed.kill(); err != nil {
 		return err
 	}
-	s.say("%d are acknowledged", s.ledger.count()-before)
-	s.say("%s", s.red(fmt.Sprintf("kill -9 %d: %s, the leader of term %d, is dead", s.killed.pid(), leader.name, leader.status.Term)))
+	s.sayf("%d are acknowledged", s.ledger.count()-before)
+	s.sayf("%s", s.red(fmt.Sprintf("kill -9 %d: %s, the leader of term %d, is dead", s.killed.pid(), leader.name, leader.status.Term)))
 
 	next, err := s.cluster.successor(ctx, leader.status.Term)
 	if err != nil {
 		return err
 	}
-	s.say("%s leads in term %d", s.green(next.name), next.status.Term)
+	s.sayf("%s leads in term %d", s.green(next.name), next.status.Term)
 	if err := pause(ctx, loadAfterLeader); err != nil {
 		return err
 	}
 	broken = s.cluster.wire.broken.Load() - broken
-	running := int(leader.status.Counts.InProgress) //nolint:gosec // there are 34 slots
+	running := int(leader.status.Counts.InProgress)
 	s.check(running > 0 && broken > 0,
 		fmt.Sprintf("%s died with %s running and %s unanswered", leader.name, plural(running, "task"), plural(int(broken), "submit")),
 		"%d tasks ran, and %d submits lost their answer", running, broken)

@@ -43,7 +43,7 @@ func (s *story) timeLine(ctx context.Context) error {
 	s.check(full && status.Counts.Submitted == 2, "both are busy: full capacity is said, and nothing is recorded",
 		"the answer was %v, and %d tasks are recorded", third.refusal, status.Counts.Submitted)
 
-	s.say("... until slave-1 is done")
+	s.sayf("... until slave-1 is done")
 	done, err := s.cluster.client.Wait(ctx, first.Task.ID)
 	if err != nil {
 		return fmt.Errorf("wait for task %d: %w", first.Task.ID, err)
@@ -79,11 +79,11 @@ func (s *story) submit(ctx context.Context, n int, w work) (submission, error) {
 	if err := pause(ctx, beat); err != nil {
 		return submission{}, err
 	}
-	leader := s.cluster.observe(ctx).leader()
-	if leader == nil {
-		return submission{}, errors.New("no master leads")
+	leader, err := s.cluster.awaitLeader(ctx)
+	if err != nil {
+		return submission{}, err
 	}
-	s.say("client submits %s", s.bold(w.String()))
+	s.sayf("client submits %s", s.bold(w.String()))
 	key := fmt.Sprintf("story-%d", n)
 	answer, err := s.cluster.client.Submit(ctx, w.submission(), client.SubmitOptions{Key: key, Explain: true})
 	var refusal *client.Error
@@ -112,10 +112,11 @@ func (s *story) awaitAll(ctx context.Context) error {
 	return nil
 }
 
+// leaderStatus is what the leader says of itself.
 func (s *story) leaderStatus(ctx context.Context) (client.Status, error) {
-	leader := s.cluster.observe(ctx).leader()
-	if leader == nil {
-		return client.Status{}, errors.New("no master leads")
+	leader, err := s.cluster.awaitLeader(ctx)
+	if err != nil {
+		return client.Status{}, err
 	}
 	return *leader.status, nil
 }

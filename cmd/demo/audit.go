@@ -49,18 +49,18 @@ func (f *finding) compare(tasks []client.Task, entries []entry) {
 	for _, t := range tasks {
 		byID[t.ID] = append(byID[t.ID], t)
 		if first, known := keys[t.IdempotencyKey]; known && t.IdempotencyKey != "" {
-			f.blame("tasks %d and %d have the same key %q", first, t.ID, t.IdempotencyKey)
+			f.blamef("tasks %d and %d have the same key %q", first, t.ID, t.IdempotencyKey)
 		}
 		keys[t.IdempotencyKey] = t.ID
 	}
 	for _, id := range twice(entries) {
-		f.blame("task %d was acknowledged for two different keys", id)
+		f.blamef("task %d was acknowledged for two different keys", id)
 	}
 	expected := map[uint64]bool{}
 	for _, e := range entries {
 		expected[e.id] = true
 		if reason := wrongWith(byID[e.id], e); reason != "" {
-			f.blame("task %d %s", e.id, reason)
+			f.blamef("task %d %s", e.id, reason)
 			continue
 		}
 		f.right++
@@ -70,7 +70,7 @@ func (f *finding) compare(tasks []client.Task, entries []entry) {
 	}
 	for _, t := range tasks {
 		if !expected[t.ID] {
-			f.blame("task %d (%s) is in the list, but nobody was told so", t.ID, t.Expression)
+			f.blamef("task %d (%s) is in the list, but nobody was told so", t.ID, t.Expression)
 		}
 	}
 }
@@ -100,6 +100,6 @@ func wrongWith(found []client.Task, e entry) string {
 	}
 }
 
-func (f *finding) blame(format string, args ...any) {
+func (f *finding) blamef(format string, args ...any) {
 	f.wrong = append(f.wrong, fmt.Sprintf(format, args...))
 }

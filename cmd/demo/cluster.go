@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -65,7 +64,7 @@ func newCluster(ctx context.Context, program, dir string, masters int) (*cluster
 	if err != nil {
 		return nil, err
 	}
-	c := &cluster{dir: dir, program: program, wire: &wiretap{next: http.DefaultTransport.(*http.Transport).Clone()}} //nolint:forcetypeassert // it is one
+	c := &cluster{dir: dir, program: program, wire: newWiretap()}
 	var list []string
 	for i := range masters {
 		list = append(list, fmt.Sprintf("m%d=%s=http://%s", i+1, addresses[2*i], addresses[2*i+1]))

@@ -9,7 +9,7 @@ import (
 // dialogue tells who was asked and what it answered, a line each.
 func (v *voice) dialogue(leader string, asked []client.Asked) {
 	for _, a := range asked {
-		v.say("   %s asks %s: are you available?  %s", leader, a.Slave, v.answer(a))
+		v.sayf("   %s asks %s: are you available?  %s", leader, a.Slave, v.answer(a))
 	}
 }
 
@@ -24,7 +24,7 @@ func (v *voice) answer(a client.Asked) string {
 		said = v.yellow(`"` + a.Answer + `"`)
 	}
 	if a.From != askedOverTheWire {
-		said += v.dim(" (known without asking)")
+		said += v.dim(" (known, not asked)")
 	}
 	return said
 }
@@ -39,15 +39,15 @@ const (
 // submitted tells of a submit that was taken.
 func (v *voice) submitted(leader string, answer client.Submitted) {
 	v.dialogue(leader, answer.Asked)
-	v.say("   %s: %s", leader, v.bold(answer.Message))
+	v.sayf("   %s: %s", leader, v.bold(answer.Message))
 }
 
 // refused tells of a submit that was not taken.
 func (v *voice) refused(leader string, err *client.Error) {
 	if err.Code == client.CodeFullCapacity {
-		v.say("   %s asks every slave; none is available.", leader)
+		v.sayf("   %s asks every slave; none is available.", leader)
 	}
-	v.say("   %s: %s", leader, v.yellow(fmt.Sprintf("%d %s: %s", err.Status, err.Code, sentenceOf(err))))
+	v.sayf("   %s: %s", leader, v.yellow(fmt.Sprintf("%d %s: %s", err.Status, err.Code, sentenceOf(err))))
 }
 
 func sentenceOf(err *client.Error) string {
@@ -64,8 +64,8 @@ func (v *voice) done(t *client.Task) {
 		how += fmt.Sprintf(", attempt %d", t.Attempt)
 	}
 	if t.Result != nil {
-		v.say("task %d is done: %s  (%s)", t.ID, v.bold(*t.Result), how)
+		v.sayf("task %d is done: %s  (%s)", t.ID, v.bold(*t.Result), how)
 		return
 	}
-	v.say("task %d is done, but %s: %s", t.ID, t.Outcome, t.Error)
+	v.sayf("task %d is done, but %s: %s", t.ID, t.Outcome, t.Error)
 }

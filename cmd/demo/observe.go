@@ -32,7 +32,7 @@ type slavePicture struct {
 }
 
 // answerTimeout is how long a process may take to say how it is.
-const answerTimeout = 400 * time.Millisecond
+const answerTimeout = time.Second
 
 // observe asks everybody at once.
 func (c *cluster) observe(ctx context.Context) picture {
@@ -45,9 +45,9 @@ func (c *cluster) observe(ctx context.Context) picture {
 	}
 	var slaves []client.Slave
 	all.Go(func() {
-		ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+		asking, cancel := context.WithTimeout(ctx, answerTimeout)
 		defer cancel()
-		slaves, _ = c.client.Slaves(ctx, client.ReadOptions{}) // a picture shows what there is to see
+		slaves, _ = c.client.Slaves(asking, client.ReadOptions{}) // a picture shows what there is to see
 	})
 	all.Wait()
 	for _, s := range c.slaves {
@@ -89,6 +89,20 @@ func (p picture) leader() *masterPicture {
 		}
 	}
 	return best
+}
+
+// awaitLeader waits until a master leads.
+func (c *cluster) awaitLeader(ctx context.Context) (masterPicture, error) {
+	var leader masterPicture
+	err := until(ctx, 15*time.Second, "find the leader", func(ctx context.Context) error {
+		l := c.observe(ctx).leader()
+		if l == nil {
+			return errors.New("no master leads")
+		}
+		leader = *l
+		return nil
+	})
+	return leader, err
 }
 
 // settled tells what is missing until all masters follow one leader.

@@ -21,7 +21,7 @@ type panel struct {
 // and the keys.
 func (p panel) lines(v paint, width int) []string {
 	left, right := p.masters(v), p.slaves(v)
-	column := 0
+	column := 36 // so that it does not move when somebody changes
 	for _, l := range left {
 		column = max(column, text.StringWidthWithoutEscSequences(l))
 	}
@@ -34,7 +34,7 @@ func (p panel) lines(v paint, width int) []string {
 		if i < len(right) {
 			r = right[i]
 		}
-		out = append(out, " "+strings.TrimRight(pad(l, column+5)+r, " "))
+		out = append(out, " "+strings.TrimRight(pad(l, column+3)+r, " "))
 	}
 	out = append(out, " "+p.tasks(v))
 	if p.question != "" {
@@ -47,7 +47,7 @@ func (p panel) masters(v paint) []string {
 	leader := p.picture.leader()
 	var out []string
 	for _, m := range p.picture.masters {
-		state := ""
+		var state string
 		switch {
 		case !m.runs:
 			state = v.red("dead")
@@ -72,7 +72,7 @@ func facts(s *client.Status) string { return fmt.Sprintf("term %d  index %d", s.
 func (p panel) slaves(v paint) []string {
 	var out []string
 	for _, s := range p.picture.slaves {
-		state := ""
+		var state string
 		switch {
 		case !s.runs && s.entry != nil && s.entry.State == "alive":
 			state = v.red("dead") + v.dim(" (not yet noticed)")

@@ -50,9 +50,9 @@ func letPlay(ctx context.Context, cfg Config, program, dir string) error {
 			return err
 		}
 	}
-	p.say("They are up. Each master serves the same API: curl %s/v1/tasks", cluster.masters[0].url)
-	p.say("Logs and data are in %s until you quit.", cluster.dir)
-	p.say("Press t a few times: each slave has one slot, and then there is full capacity.")
+	p.sayf("They are up. Each master serves the same API: curl %s/v1/tasks", cluster.masters[0].url)
+	p.sayf("Logs and data are in %s until you quit.", cluster.dir)
+	p.sayf("Press t a few times: each slave has one slot, and then there is full capacity.")
 
 	in, out := terminal(cfg.Stdin), terminal(cfg.Stdout)
 	before, err := term.MakeRaw(int(in.Fd()))
@@ -147,7 +147,7 @@ func (p *play) press(ctx context.Context, k byte) bool {
 // act runs an action that takes time beside the loop, one at a time.
 func (p *play) act(ctx context.Context, action func(context.Context) error) {
 	if p.acting {
-		p.say("%s", p.dim("one moment, the last one is not over yet"))
+		p.sayf("%s", p.dim("one moment, the last one is not over yet"))
 		return
 	}
 	p.acting = true
@@ -161,7 +161,7 @@ func (p *play) act(ctx context.Context, action func(context.Context) error) {
 func (p *play) beside(ctx context.Context, what func(context.Context) error) {
 	p.work.Go(func() {
 		if err := what(ctx); err != nil && ctx.Err() == nil {
-			p.say("%s", p.red(err.Error()))
+			p.sayf("%s", p.red(err.Error()))
 		}
 	})
 }

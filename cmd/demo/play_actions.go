@@ -29,9 +29,9 @@ func (p *play) killSlave(ctx context.Context) error {
 	if err := target.kill(); err != nil {
 		return err
 	}
-	p.say("%s", p.red("kill -9: "+target.name+" is dead"))
+	p.sayf("%s", p.red("kill -9: "+target.name+" is dead"))
 	if most > 0 {
-		p.say("It had %s. After 5 s of silence it counts as lost, and another slave does its work.", plural(most, "task"))
+		p.sayf("It had %s. After 5 s of silence it counts as lost, and another slave does its work.", plural(most, "task"))
 	}
 	return nil
 }
@@ -49,10 +49,10 @@ func (p *play) restartDead(context.Context) error {
 		names = append(names, n.name)
 	}
 	if len(names) == 0 {
-		p.say("nobody is dead")
+		p.sayf("nobody is dead")
 		return nil
 	}
-	p.say("started again: %s", p.green(strings.Join(names, ", ")))
+	p.sayf("started again: %s", p.green(strings.Join(names, ", ")))
 	return nil
 }
 
@@ -73,11 +73,12 @@ func (p *play) freezeOrThaw() {
 		return
 	}
 	runs = runs[:min(len(runs), 9)]
-	question := "Freeze which?"
+	question := []string{"Freeze which?"}
 	for i, n := range runs {
-		question += fmt.Sprintf("  %d %s", i+1, n.name)
+		question = append(question, fmt.Sprintf("%d %s", i+1, n.name))
 	}
-	p.choices, p.panel.question = runs, question+"  (any other key: none)"
+	question = append(question, "(any other key: none)")
+	p.choices, p.panel.question = runs, strings.Join(question, "  ")
 }
 
 // choose answers the question what to freeze.
@@ -91,14 +92,14 @@ func (p *play) choose(k byte) {
 
 func (p *play) freeze(n *node, frozen bool) {
 	if err := n.freeze(frozen); err != nil {
-		p.say("%s", p.red(err.Error()))
+		p.sayf("%s", p.red(err.Error()))
 		return
 	}
 	if frozen {
-		p.say("%s is %s: it is there, and says nothing; f lets it go on", n.name, p.cyan("frozen"))
+		p.sayf("%s is %s: it is there, and says nothing; f lets it go on", n.name, p.cyan("frozen"))
 		return
 	}
-	p.say("%s goes on", p.green(n.name))
+	p.sayf("%s goes on", p.green(n.name))
 }
 
 // maxFollowed bounds the tasks that are waited for.
@@ -107,7 +108,7 @@ const maxFollowed = 50
 // submit submits a task that takes seven seconds, and tells what becomes of it.
 func (p *play) submit(ctx context.Context) {
 	if p.followed.Load() >= maxFollowed {
-		p.say("%d tasks are under way already", maxFollowed)
+		p.sayf("%d tasks are under way already", maxFollowed)
 		return
 	}
 	p.tasks++
@@ -125,7 +126,7 @@ func (p *play) follow(ctx context.Context, n int) error {
 	if l := p.cluster.observe(ctx).leader(); l != nil {
 		leader = l.name
 	} else {
-		p.say("No master leads. %s is submitted again and again, with the same key.", p.bold(w.String()))
+		p.sayf("No master leads. %s is submitted again and again, with the same key.", p.bold(w.String()))
 	}
 	submitting, cancel := context.WithTimeout(ctx, submitTimeout)
 	defer cancel()
@@ -140,7 +141,7 @@ func (p *play) follow(ctx context.Context, n int) error {
 	// In one piece, so that tasks submitted together do not mix their lines.
 	var lines []string
 	v := &voice{paint: p.paint, width: p.width, line: func(l string) { lines = append(lines, l) }}
-	v.say("client submits %s", v.bold(w.String()))
+	v.sayf("client submits %s", v.bold(w.String()))
 	if refusal != nil {
 		v.refused(leader, refusal)
 		p.news.add(lines...)
@@ -164,7 +165,7 @@ func (p *play) follow(ctx context.Context, n int) error {
 func (p *play) toggleLoad(ctx context.Context) {
 	if stop := p.loading.Swap(nil); stop != nil {
 		close(*stop)
-		p.say("load off")
+		p.sayf("load off")
 		return
 	}
 	stop := make(chan struct{})
@@ -173,7 +174,7 @@ func (p *play) toggleLoad(ctx context.Context) {
 		name: fmt.Sprintf("load-%d", p.loads.Add(1)), submitters: 2, pause: 150 * time.Millisecond, busy: 50 * time.Millisecond, patient: true,
 		client: p.cluster.client, ledger: &p.ledger,
 	}
-	p.say("load on: small tasks, one after the other; l ends it")
+	p.sayf("load on: small tasks, one after the other; l ends it")
 	p.beside(ctx, func(ctx context.Context) error {
 		err := l.run(ctx, stop)
 		p.loading.CompareAndSwap(&stop, nil) // it ended by itself

@@ -16,7 +16,8 @@ func (p *play) killLeader(ctx context.Context) error {
 		return errors.New("no master leads; nothing was killed")
 	}
 	// Small tasks, so that there are accepted writes to measure the gap between.
-	defer p.probe(ctx)()
+	endProbe := p.probe(ctx)
+	defer endProbe()
 	start := p.ledger.count()
 	_ = until(ctx, 500*time.Millisecond, "accept a write", func(context.Context) error { return p.moreThan(start) }) // all slots may be busy
 
@@ -24,7 +25,7 @@ func (p *play) killLeader(ctx context.Context) error {
 	if err := p.cluster.master(leader.name).kill(); err != nil {
 		return err
 	}
-	p.say("%s", p.red(fmt.Sprintf("kill -9: %s, the leader of term %d, is dead", leader.name, leader.status.Term)))
+	p.sayf("%s", p.red(fmt.Sprintf("kill -9: %s, the leader of term %d, is dead", leader.name, leader.status.Term)))
 	running := 0
 	for _, m := range p.cluster.masters {
 		if runs, frozen := m.state(); runs && !frozen {
@@ -32,7 +33,7 @@ func (p *play) killLeader(ctx context.Context) error {
 		}
 	}
 	if all := len(p.cluster.masters); running*2 <= all {
-		p.say("%d of %d masters can't elect a leader: nothing is accepted, and nothing is lost; r restarts the dead", running, all)
+		p.sayf("%d of %d masters can't elect a leader: nothing is accepted, and nothing is lost; r restarts the dead", running, all)
 		return nil
 	}
 	next, err := p.cluster.successor(ctx, leader.status.Term)
@@ -44,15 +45,16 @@ func (p *play) killLeader(ctx context.Context) error {
 	_ = until(ctx, time.Second, "accept a write", func(context.Context) error { return p.moreThan(start) }) // as above
 	entries := p.ledger.all()
 	outage, measured := gap(entries, killed)
-	cost := fmt.Sprintf("elected after %d ms (no slot was free to write with)", elected.Milliseconds())
+	// The gap is between the last write accepted before and the first after.
+	cost := fmt.Sprintf("elected in %d ms (no free slot to write with)", elected.Milliseconds())
 	if measured {
-		cost = fmt.Sprintf("gap between writes %d ms", outage.Milliseconds())
+		cost = fmt.Sprintf("gap %d ms", outage.Milliseconds())
 	}
 	sum, err := p.account(ctx, entries)
 	if err != nil {
 		return err
 	}
-	p.say("%s leads in term %d; %s; %s", p.green(next.name), next.status.Term, cost, sum)
+	p.sayf("%s leads term %d; %s; %s", p.green(next.name), next.status.Term, cost, sum)
 	return nil
 }
 

@@ -30,7 +30,7 @@ func freezeGroup(p *os.Process, frozen bool) error {
 
 func signalGroup(p *os.Process, s syscall.Signal) error {
 	err := syscall.Kill(-p.Pid, s)
-	if err == syscall.ESRCH { //nolint:errorlint // the plain number
+	if err == syscall.ESRCH {
 		return os.ErrProcessDone
 	}
 	return err

@@ -14,4 +14,4 @@ func separate(*exec.Cmd) {}
 
 func killGroup(p *os.Process) error { return p.Kill() }
 
-func freezeGroup(*os.Process, bool) error { return errors.New("Windows can't freeze a process") }
+func freezeGroup(*os.Process, bool) error { return errors.New("a process can't be frozen on Windows") }

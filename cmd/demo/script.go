@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"strings"
 	"time"
 )
@@ -37,10 +36,7 @@ func tellStory(ctx context.Context, cfg Config, program, dir string) error {
 			s.cluster.close()
 		}
 	}()
-	s.print(s.bold("muster: three masters, two slaves, and the loss of a leader"), 0)
-	if cfg.Masters != 3 {
-		s.say("(today with %d masters)", cfg.Masters)
-	}
+	s.print(s.bold(fmt.Sprintf("muster: %d masters, %d slaves, and the loss of a leader", cfg.Masters, cfg.Slaves)), 0)
 	for _, act := range []func(context.Context) error{
 		s.clusterComesUp, s.timeLine, s.leaderDies, s.everyTask, s.deadReturns,
 	} {
@@ -79,40 +75,32 @@ func (s *story) check(holds bool, what, why string, args ...any) {
 // clusterComesUp is the first act.
 func (s *story) clusterComesUp(ctx context.Context) error {
 	s.act(1, "A cluster comes up")
-	s.say("Each master and each slave is a process of its own (%s), in %s.", runtime.GOOS, s.dir)
+	s.sayf("Each is a process of its own, in %s.", s.dir)
 	var err error
 	if s.cluster, err = form(ctx, s.program, s.dir, s.cfg.Masters); err != nil {
 		return err
 	}
-	p := s.cluster.observe(ctx)
-	for _, m := range p.masters {
-		role := "?"
-		if m.status != nil {
-			role = string(m.status.Role)
+	leader, err := s.cluster.awaitLeader(ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range s.cluster.masters {
+		role := "follows"
+		if m.name == leader.name {
+			role = s.bold(s.cyan("leads"))
 		}
-		s.say("%s  %s  %s", m.name, s.cluster.master(m.name).url, s.role(role))
+		s.sayf("%s  %s  %s", m.name, m.url, role)
 	}
 	for i := range s.cfg.Slaves {
 		name := fmt.Sprintf("slave-%d", i+1)
 		if err := s.cluster.addSlave(ctx, name, 1); err != nil {
 			return err
 		}
-		s.say("%s registers by itself: 1 slot", name)
-	}
-	leader := p.leader()
-	if leader == nil {
-		return errors.New("the leader is gone again")
+		s.sayf("%s registers by itself: 1 slot", name)
 	}
 	s.check(true, fmt.Sprintf("%d masters follow %s in term %d, %d slaves are registered, after %s",
-		len(p.masters), leader.name, leader.status.Term, s.cfg.Slaves, seconds(time.Since(s.began))), "")
+		len(s.cluster.masters), leader.name, leader.status.Term, s.cfg.Slaves, seconds(time.Since(s.began))), "")
 	return nil
-}
-
-func (v *voice) role(role string) string {
-	if role == "leader" {
-		return v.bold(v.cyan(role))
-	}
-	return role
 }
 
 // seconds shows a duration in seconds with one digit.

@@ -15,8 +15,8 @@ type voice struct {
 	width func() int
 }
 
-// say prints a line, indented under the act it belongs to.
-func (v *voice) say(format string, args ...any) {
+// sayf prints a line, indented under the act it belongs to.
+func (v *voice) sayf(format string, args ...any) {
 	v.print("  "+fmt.Sprintf(format, args...), 4)
 }
 
@@ -37,7 +37,7 @@ func (v *voice) fail(what, why string) {
 func (v *voice) print(line string, hang int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for _, part := range strings.Split(line, "\n") {
+	for part := range strings.SplitSeq(line, "\n") {
 		for _, l := range wrap(part, v.width(), hang) {
 			v.line(l)
 		}

@@ -14,6 +14,10 @@ type wiretap struct {
 	broken   atomic.Int64
 }
 
+func newWiretap() *wiretap {
+	return &wiretap{next: &http.Transport{MaxIdleConnsPerHost: 64}}
+}
+
 // RoundTrip passes a request on.
 func (w *wiretap) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Method != http.MethodPost {
@@ -38,7 +42,4 @@ func (w *wiretap) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // client is an HTTP client over the wiretap.
-func (w *wiretap) client() *http.Client {
-	w.next.MaxIdleConnsPerHost = 64
-	return &http.Client{Transport: w}
-}
+func (w *wiretap) client() *http.Client { return &http.Client{Transport: w} }

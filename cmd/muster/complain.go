@@ -47,7 +47,10 @@ func (p *program) advice(cmd *cobra.Command, err error) []string {
 			"an election takes about a second; if it lasts, more than half of the masters must run: see muster status",
 		}
 	case client.CodeOf(err) == client.CodeOutcomeUnknown:
-		return []string{"it may have happened; the same call with the same --key finds out and never does it twice"}
+		if p.key != "" {
+			return []string{fmt.Sprintf("the same command with --key %q finds out, and never makes a second task", p.key)}
+		}
+		return []string{"look before you repeat it: muster status, muster masters list"}
 	default:
 		return nil
 	}

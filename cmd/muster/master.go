@@ -47,9 +47,9 @@ neither. A single master with --bootstrap works, and survives nothing.`,
 			}
 			cfg.ForwardFromFollowers = followers == followersForward
 			cfg.Version = version()
-			cfg.Logger = p.logs.logger(p.stderr).With(slog.String("master", cfg.ID))
+			cfg.Logger = p.logs.logger(p.stderr)
 			return app.RunMaster(cmd.Context(), cfg, func(apiURL string) {
-				cfg.Logger.Info("serving", slog.String("api", apiURL), slog.String("data", cfg.DataDir))
+				cfg.Logger.Info("serving", slog.String("master", cfg.ID), slog.String("api", apiURL), slog.String("data", cfg.DataDir))
 			})
 		},
 	}

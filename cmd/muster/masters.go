@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -27,9 +26,6 @@ func (p *program) changeMasters(cmd *cobra.Command, change func(ctx context.Cont
 		if err != nil {
 			return err
 		}
-		return p.print(message{text}, func() error {
-			_, err := fmt.Fprintln(p.stdout, plain(text))
-			return err
-		})
+		return p.print(message{text}, func() error { return p.line(plain(text)) })
 	})
 }

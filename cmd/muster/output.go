@@ -75,6 +75,12 @@ func (p *program) writeJSON(value any, indent string) error {
 	return nil
 }
 
+// line writes a sentence for people.
+func (p *program) line(sentence string) error {
+	_, err := fmt.Fprintln(p.stdout, sentence)
+	return err //nolint:wrapcheck // there is nothing to add
+}
+
 // grid is a table under construction.
 type grid struct{ w table.Writer }
 

@@ -22,6 +22,8 @@ type program struct {
 	patience time.Duration
 	output   format
 	logs     logSettings
+
+	key string // of the submit, given or made up: to repeat it with
 }
 
 // run does what the arguments say and returns the exit code. ctx's end is the

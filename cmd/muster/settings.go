@@ -62,12 +62,7 @@ func applySettings(cmd *cobra.Command, environ []string) error {
 		if !fromEnv.Exists(f.Name) {
 			source = fmt.Sprintf("%q in %s", f.Name, path)
 		}
-		value, err := settingText(all.Get(f.Name))
-		if err == nil {
-			// Set by the set and not by the value, so that the flag counts as given.
-			err = flags.Set(f.Name, value)
-		}
-		if err != nil {
+		if err := setFlag(flags, f, all.Get(f.Name)); err != nil {
 			wrong = append(wrong, usagef("%s: %v", source, err))
 		}
 	})
@@ -154,24 +149,37 @@ func topLevel(section map[string]any) map[string]any {
 	return out
 }
 
-// settingText returns a value of the file or the environment as the command
-// line would have it.
+// setFlag gives a flag a value of the file or the environment, by the flag's own
+// parser.
+func setFlag(flags *pflag.FlagSet, f *pflag.Flag, value any) error {
+	list, isList := value.([]any)
+	slice, takesList := f.Value.(pflag.SliceValue)
+	if !isList || !takesList {
+		text, err := settingText(value)
+		if err != nil {
+			return err
+		}
+		return flags.Set(f.Name, text) //nolint:wrapcheck // the caller says where the value is from
+	}
+	texts := make([]string, len(list))
+	for i, element := range list {
+		text, err := settingText(element)
+		if err != nil {
+			return err
+		}
+		texts[i] = text
+	}
+	f.Changed = true
+	return slice.Replace(texts) //nolint:wrapcheck // as above
+}
+
+// settingText returns a value as the command line would have it.
 func settingText(value any) (string, error) {
 	switch v := value.(type) {
 	case nil:
 		return "", errors.New("has no value")
-	case []any:
-		parts := make([]string, len(v))
-		for i, part := range v {
-			text, err := settingText(part)
-			if err != nil {
-				return "", err
-			}
-			parts[i] = text
-		}
-		return strings.Join(parts, ","), nil
-	case map[string]any:
-		return "", errors.New("takes a value, not a section")
+	case []any, map[string]any:
+		return "", errors.New("takes one value")
 	default:
 		return fmt.Sprint(v), nil
 	}

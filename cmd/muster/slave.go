@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -43,10 +42,8 @@ leaves; a second signal ends it at once.`,
 			if err != nil {
 				return err
 			}
-			cfg.Logger = p.logs.logger(p.stderr).With(slog.String("slave", cfg.Name))
-			return app.RunSlave(cmd.Context(), cfg, func(url string) {
-				cfg.Logger.Info("listening", slog.String("url", url), slog.Int("slots", cfg.Slots))
-			})
+			cfg.Logger = p.logs.logger(p.stderr)
+			return app.RunSlave(cmd.Context(), cfg, nil) // it logs by itself that it listens
 		},
 	}
 	flags := cmd.Flags()

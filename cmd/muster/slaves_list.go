@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -28,15 +29,29 @@ func (p *program) slavesListCommand() *cobra.Command {
 					return err
 				}
 				return printList(p, slaveList{slaves}, slaves, func() error {
-					g := newGrid("name", "state", "slots", "busy", "url", "registered", "last seen").right(3, 4)
-					for _, s := range slaves {
-						g.add(s.Name, string(s.State), strconv.Itoa(s.Slots), strconv.Itoa(s.Busy), s.URL, clock(s.RegisteredAt), clock(s.LastSeenAt))
-					}
-					return g.print(p)
+					return p.printSlaves(slaves)
 				})
 			})
 		},
 	}
 	read.add(cmd)
 	return cmd
+}
+
+func (p *program) printSlaves(slaves []client.Slave) error {
+	// Only the leader knows when it last heard of a slave.
+	fromLeader := slices.ContainsFunc(slaves, func(s client.Slave) bool { return !s.LastSeenAt.IsZero() })
+	columns := []string{"name", "state", "slots", "busy", "url", "registered"}
+	if fromLeader {
+		columns = append(columns, "last seen")
+	}
+	g := newGrid(columns...).right(3, 4)
+	for _, s := range slaves {
+		cells := []string{s.Name, string(s.State), strconv.Itoa(s.Slots), strconv.Itoa(s.Busy), s.URL, clock(s.RegisteredAt)}
+		if fromLeader {
+			cells = append(cells, clock(s.LastSeenAt))
+		}
+		g.add(cells...)
+	}
+	return g.print(p)
 }

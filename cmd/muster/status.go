@@ -59,10 +59,10 @@ func askMasters(ctx context.Context, c *client.Client, masters []client.Master, 
 	var all sync.WaitGroup
 	for i, m := range masters {
 		all.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, statusTimeout)
+			asking, cancel := context.WithTimeout(ctx, statusTimeout)
 			defer cancel()
 			out.Masters[i] = masterStatus{ID: m.ID, APIURL: m.APIURL}
-			s, err := c.Status(ctx, m.APIURL, fingerprint)
+			s, err := c.Status(asking, m.APIURL, fingerprint)
 			if err != nil {
 				out.Masters[i].Error = words(err)
 				return

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
@@ -88,6 +89,10 @@ func (p *program) submit(cmd *cobra.Command, s submission) error {
 		Expression: s.expression, Parameters: parameters,
 		MaxTries: s.maxTries, TimeoutMS: s.timeout.Milliseconds(),
 	}
+	if s.key == "" {
+		s.key = rand.Text()
+	}
+	p.key = s.key
 	return p.ask(cmd, p.patience+s.wait, func(ctx context.Context, c *client.Client) error {
 		submitting, cancel := context.WithTimeout(ctx, p.patience)
 		defer cancel()

@@ -95,7 +95,7 @@ func (p *program) tasks(ctx context.Context, c *client.Client, opts client.ListO
 		opts.Cursor = whole.Next
 		var page client.TaskPage
 		if page, err = c.Page(ctx, opts); err == nil {
-			page.Tasks = append(whole.Tasks, page.Tasks...) //nolint:gocritic // the pages so far, and this one
+			page.Tasks = append(whole.Tasks, page.Tasks...)
 			whole = page
 		}
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -36,11 +35,7 @@ func (p *program) tasksWaitCommand() *cobra.Command {
 					return err
 				}
 				waited := p.await(ctx, c, atMost, &t)
-				err = p.print(taskAnswer{t}, func() error {
-					_, err := fmt.Fprintln(p.stdout, sentence(&t))
-					return err
-				})
-				if err != nil {
+				if err := p.print(taskAnswer{t}, func() error { return p.line(sentence(&t)) }); err != nil {
 					return err
 				}
 				return waited

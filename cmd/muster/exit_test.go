@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"muster/api/client"
+)
+
+func TestExitCodes(t *testing.T) {
+	refusal := func(code client.Code) error {
+		return fmt.Errorf("submit a task: %w", &client.Error{Code: code, Message: "no"})
+	}
+	for _, c := range []struct {
+		err  error
+		want int
+	}{
+		{nil, 0},
+		{errors.New("anything"), 1},
+		{refusal(client.CodeInternal), 1},
+		{refusal(client.CodeInvalidExpression), 1},
+		{refusal(client.CodeOutcomeUnknown), 1},
+		{refusal(client.CodeQuorumAtRisk), 1},
+		{usagef("wrong"), 2},
+		{errors.Join(usagef("wrong"), usagef("wrong, too")), 2},
+		{refusal(client.CodeTaskNotFound), 3},
+		{refusal(client.CodeSlaveNotFound), 3},
+		{refusal(client.CodeMasterNotFound), 3},
+		{fmt.Errorf("list: %w; %w", client.ErrNoLeader, context.DeadlineExceeded), 4},
+		{fmt.Errorf("list: %w", client.ErrUnreachable), 4},
+		{refusal(client.CodeNoLeader), 4},
+		{exitf(exitTaskFailed, "task 1 failed"), 5},
+		{exitf(exitWaitEnded, "task 1 is not done"), 6},
+		{refusal(client.CodeFullCapacity), 7},
+	} {
+		if got := exitCode(c.err); got != c.want {
+			t.Errorf("exit code %d for %v, want %d", got, c.err, c.want)
+		}
+	}
+}
+
+func TestAnUnknownFateSaysHowToFindOut(t *testing.T) {
+	f := newFake(t, nil)
+	f.Config.Handler = breaks{}
+	o := f.muster(t, "--request-timeout", "50ms", "submit", "1", "--key", "k 1")
+	if o.code != exitFailure || !strings.Contains(o.stderr, `--key "k 1" finds out`) {
+		t.Errorf("%+v", o)
+	}
+	o = f.muster(t, "--request-timeout", "50ms", "submit", "1")
+	if o.code != exitFailure || !strings.Contains(o.stderr, "--key ") {
+		t.Errorf("without a key of the user's own: %+v", o)
+	}
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestTasksList(t *testing.T) {
+	f := newFake(t, map[string]answer{"GET /v1/tasks": {0, `{"tasks":[` + taskDone + `,` + taskRunning + `,` + taskFailed + `],"next":"9",` +
+		`"counts":{"submitted":12,"pending":2,"in_progress":1,"done":9}}`}})
+	f.muster(t, "tasks", "list").want(t, "tasks list", exitOK, `
+ID  STATUS        RESULT        SLAVE    TRIES  SUBMITTED             TOOK  EXPRESSION
+ 7  done          14            slave-1      1  2026-01-02T03:04:05Z  7s    2+3*x
+ 8  in progress   -             slave-2      1  2026-01-02T03:04:06Z  -     sleep(7)
+ 9  done, failed  not a number  slave-1      1  2026-01-02T03:04:07Z  20ms  1/"\x1b[31m"
+
+2 pending, 1 in progress, 9 done
+There is more: --cursor 9, or --all
+`, "")
+
+	o := f.muster(t, "tasks", "list", "--status", "done", "--outcome", "failed", "--slave", "slave-1", "--order", "desc", "--limit", "3", "--cursor", "5", "--linearizable", "-o", "jsonl")
+	if lines := strings.Split(strings.TrimSpace(o.stdout), "\n"); len(lines) != 3 || canonical(t, lines[0]) != canonical(t, taskDone) {
+		t.Errorf("jsonl is not a task a line: %s", o.stdout)
+	}
+	call := f.last(t).call
+	for _, want := range []string{"status=done", "outcome=failed", "slave=slave-1", "order=desc", "limit=3", "cursor=5", "consistency=linearizable"} {
+		if !strings.Contains(call, want) {
+			t.Errorf("asked %q, without %s", call, want)
+		}
+	}
+	o = f.muster(t, "tasks", "list", "-o", "json")
+	if !strings.Contains(canonical(t, o.stdout), `"counts":{"done":9,"in_progress":1,"pending":2,"submitted":12},"next":"9"`) {
+		t.Errorf("json: %s", o.stdout)
+	}
+}
+
+func TestTasksListAllPages(t *testing.T) {
+	f := newFake(t, nil)
+	f.Config.Handler = pages{}
+	o := f.muster(t, "tasks", "list", "--all", "-o", "jsonl")
+	if got := strings.Count(o.stdout, "\n"); got != 3 || o.code != exitOK {
+		t.Errorf("%d tasks of 3 pages: %+v", got, o)
+	}
+}
+
+func TestTasksGet(t *testing.T) {
+	f := newFake(t, map[string]answer{
+		"GET /v1/tasks/7": {0, `{"task":` + taskDone + `}`},
+		"GET /v1/tasks/5": {404, `{"error":"There is no task 5.","code":"task_not_found"}`},
+	})
+	//nolint:dupword // a kind and a line of the table
+	f.muster(t, "tasks", "get", "7").want(t, "tasks get", exitOK, `
+TASK        7
+status      done
+result      14
+kind        expression
+expression  2+3*x
+parameters  n="4", x=4
+key         k-7
+slave       slave-1
+attempt     1
+tries       1 of 3
+submitted   2026-01-02T03:04:05Z
+started     2026-01-02T03:04:05Z
+finished    2026-01-02T03:04:12Z
+took        7s
+index       12
+`, "")
+	f.muster(t, "tasks", "get", "5").want(t, "a task that is not there", exitNotFound, "", "muster: There is no task 5.\n")
+	o := f.muster(t, "tasks", "get", "7", "-o", "json")
+	if canonical(t, o.stdout) != canonical(t, `{"task":`+taskDone+`}`) {
+		t.Errorf("json: %s", o.stdout)
+	}
+}
+
+func TestTasksWait(t *testing.T) {
+	f := submitFake(t, "")
+	f.muster(t, "tasks", "wait", "7").want(t, "a task that is done", exitOK, "Task 7 is done: 14\n", "")
+	f.muster(t, "tasks", "wait", "8", "--for", "20ms").want(t, "a wait that ends", exitWaitEnded,
+		"Task 8 is in progress on slave-2.\n", "muster: task 8 is not done after 20ms; it goes on: muster tasks wait 8\n")
+	f.muster(t, "tasks", "wait", "9").want(t, "a task that failed", exitTaskFailed,
+		"Task 9 is done, but failed: not a number\n", "muster: task 9 failed: not a number\n")
+}
