@@ -28,6 +28,7 @@ type cluster struct {
 	program string
 
 	client *client.Client // knows all masters
+	glance *client.Client // the same, but does not wait for a frozen one
 	wire   *wiretap       // under client
 }
 
@@ -79,6 +80,9 @@ func newCluster(ctx context.Context, program, dir string, masters int) (*cluster
 		Addresses: c.apis(), HTTPClient: c.wire.client(),
 		AttemptTimeout: 2 * time.Second, MinBackoff: 20 * time.Millisecond, MaxBackoff: 100 * time.Millisecond,
 	})
+	if err == nil {
+		c.glance, err = client.New(client.Config{Addresses: c.apis(), AttemptTimeout: answerTimeout / 4})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("prepare to ask the masters: %w", err)
 	}
@@ -203,6 +207,7 @@ func (c *cluster) master(id string) *node {
 // close kills all processes.
 func (c *cluster) close() {
 	c.client.Close()
+	c.glance.Close()
 	c.wire.next.CloseIdleConnections()
 	for _, n := range c.nodes() {
 		_ = n.kill() // the kernel has it; there is nothing else to do

@@ -47,7 +47,7 @@ func (c *cluster) observe(ctx context.Context) picture {
 	all.Go(func() {
 		asking, cancel := context.WithTimeout(ctx, answerTimeout)
 		defer cancel()
-		slaves, _ = c.client.Slaves(asking, client.ReadOptions{}) // a picture shows what there is to see
+		slaves, _ = c.glance.Slaves(asking, client.ReadOptions{}) // a picture shows what there is to see
 	})
 	all.Wait()
 	for _, s := range c.slaves {
