@@ -76,6 +76,14 @@ func newCluster(ctx context.Context, program, dir string, masters int) (*cluster
 			"master", "--id", id, "--data", filepath.Join(dir, id), "--raft-listen", raft, "--api-listen", api,
 			"--masters", strings.Join(list, ","), "--question-ttl", "0"))
 	}
+	if err := c.connect(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// connect makes the clients that ask the masters.
+func (c *cluster) connect() (err error) {
 	c.client, err = client.New(client.Config{
 		Addresses: c.apis(), HTTPClient: c.wire.client(),
 		AttemptTimeout: 2 * time.Second, MinBackoff: 20 * time.Millisecond, MaxBackoff: 100 * time.Millisecond,
@@ -84,9 +92,9 @@ func newCluster(ctx context.Context, program, dir string, masters int) (*cluster
 		c.glance, err = client.New(client.Config{Addresses: c.apis(), AttemptTimeout: answerTimeout / 4})
 	}
 	if err != nil {
-		return nil, fmt.Errorf("prepare to ask the masters: %w", err)
+		return fmt.Errorf("prepare to ask the masters: %w", err)
 	}
-	return c, nil
+	return nil
 }
 
 func (c *cluster) node(name, url string, args ...string) *node {

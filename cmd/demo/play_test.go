@@ -7,8 +7,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-
-	"muster/api/client"
 )
 
 // playing is a game whose processes live and do nothing: no master answers.
@@ -29,8 +27,7 @@ func playing(t *testing.T) *play {
 			c.slaves = append(c.slaves, n)
 		}
 	}
-	var err error
-	if c.client, err = client.New(client.Config{Addresses: c.apis(), HTTPClient: c.wire.client()}); err != nil {
+	if err := c.connect(); err != nil {
 		t.Fatal(err)
 	}
 	p := &play{cluster: c, news: newNews(), idle: make(chan struct{}, 1)}
