@@ -31,7 +31,7 @@ func (s *server) answer(c *gin.Context, status int, body any) {
 		s.log.Error("can't encode an answer", "path", c.FullPath(), "error", err)
 		b.Reset()
 		status = http.StatusInternalServerError
-		b.WriteString(`{"error":"The answer could not be encoded.","code":"internal"}` + "\n")
+		b.WriteString(`{"error":"the answer could not be encoded","code":"internal"}` + "\n")
 	}
 	s.write(c, status, "application/json", b.Bytes())
 }
@@ -84,17 +84,17 @@ func (s *server) failCall(c *gin.Context, err error, r route, forward bool) {
 	switch {
 	case ok && refusal.Code == task.CodeNotLeader:
 		// It led when the call began. Nothing was done.
-		s.toLeader(c, refusal.Leader, forward)
+		s.toLeader(c, r, refusal.Leader, forward)
 		return
 	case ok:
 	case (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)) && r.method != http.MethodGet:
-		refusal = task.Refuse(task.CodeOutcomeUnknown, "The time for this call ended before its fate was known: it may have been done. "+
-			"Repeat it, a submit with the same Idempotency-Key, or look.")
+		refusal = task.Refuse(task.CodeOutcomeUnknown, "the time for this call ended before its fate was known: it may have been done; "+
+			"repeat it, a submit with the same Idempotency-Key, or look")
 	case errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled):
-		refusal = task.Refuse(task.CodeIndexNotReached, "The time for this call ended before this master had seen enough. Try again, or ask another master.")
+		refusal = task.Refuse(task.CodeIndexNotReached, "the time for this call ended before this master had seen enough; try again, or ask another master")
 	default:
 		s.log.Error("a call failed", "method", r.method, "path", r.path, "error", err)
-		refusal = task.Refuse(task.CodeInternal, "Something went wrong inside this master; its log says what.")
+		refusal = task.Refuse(task.CodeInternal, "something went wrong inside this master; its log says what")
 	}
 	s.fail(c, refusal)
 }
@@ -113,9 +113,9 @@ func (s *server) fail(c *gin.Context, refusal *task.Error) {
 }
 
 func (s *server) noRoute(c *gin.Context) {
-	s.fail(c, task.Refuse(task.CodeNotFound, "There is nothing at this path; /openapi.yaml describes what there is."))
+	s.fail(c, task.Refuse(task.CodeNotFound, "there is nothing at this path; /openapi.yaml describes what there is"))
 }
 
 func (s *server) noMethod(c *gin.Context) {
-	s.fail(c, task.Refuse(task.CodeMethodNotAllowed, "This path does not know "+c.Request.Method+"; it knows "+c.Writer.Header().Get("Allow")+"."))
+	s.fail(c, task.Refuse(task.CodeMethodNotAllowed, "this path does not know "+c.Request.Method+"; it knows "+c.Writer.Header().Get("Allow")))
 }

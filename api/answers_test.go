@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -31,7 +32,7 @@ func TestSubmit(t *testing.T) {
 	a := exchange(t, h, request("POST", "/v1/tasks", `{"expression":"2+3*x","parameters":{"x":9007199254740993},"max_tries":2,"timeout_ms":10}`))
 	var s wire.Submitted
 	a.into(t, &s)
-	if a.StatusCode != 201 || s.Message != "Task successfully assigned to slave-1." || s.Asked != nil || s.Task.ID != 1 {
+	if a.StatusCode != http.StatusCreated || s.Message != "Task successfully assigned to slave-1." || s.Asked != nil || s.Task.ID != 1 {
 		t.Errorf("got %d %s", a.StatusCode, a.body)
 	}
 	if !strings.Contains(string(a.body), `"parameters":{"x":9007199254740993}`) {
@@ -57,7 +58,7 @@ func TestSubmitWithKey(t *testing.T) {
 	a.into(t, &first)
 	b := submit("a key")
 	b.into(t, &second)
-	if a.StatusCode != 201 || b.StatusCode != 200 || first.Task.ID != second.Task.ID {
+	if a.StatusCode != http.StatusCreated || b.StatusCode != http.StatusOK || first.Task.ID != second.Task.ID {
 		t.Errorf("got %s and %s", a.body, b.body)
 	}
 	if second.Message != "Task 1 was submitted before with this Idempotency-Key; it is in progress on slave-1." {
@@ -71,7 +72,7 @@ func TestSubmitWithKey(t *testing.T) {
 		t.Errorf("escaped for a browser: %s", a.body)
 	}
 	for _, keys := range [][]string{{""}, {"a", "a"}, {"ü"}, {"a\x7f"}, {strings.Repeat("k", 256)}} {
-		if a := submit(keys...); a.StatusCode != 400 || !strings.Contains(string(a.body), "Idempotency-Key") {
+		if a := submit(keys...); a.StatusCode != http.StatusBadRequest || !strings.Contains(string(a.body), "Idempotency-Key") {
 			t.Errorf("%q: got %d %s", keys, a.StatusCode, a.body)
 		}
 	}
@@ -144,9 +145,37 @@ func TestTasksAreRead(t *testing.T) {
 	if !strings.Contains(string(a.body), `"status":"in progress"`) || strings.Contains(string(a.body), `"attempt"`) {
 		t.Errorf("got %s", a.body)
 	}
-	if a := exchange(t, h, request("GET", "/v1/tasks/77", "")); a.StatusCode != 404 || a.code(t) != task.CodeTaskNotFound {
+	if a := exchange(t, h, request("GET", "/v1/tasks/77", "")); a.StatusCode != http.StatusNotFound || a.code(t) != task.CodeTaskNotFound {
 		t.Errorf("got %d %s", a.StatusCode, a.body)
 	}
+}
+
+// A read is stamped with the view that it shows, not with a newer one.
+func TestReadsAreStampedWithTheirView(t *testing.T) {
+	for _, target := range []string{"/v1/tasks", "/v1/tasks/1", "/v1/tasks/9", "/v1/slaves", "/get-tasks"} {
+		m := &restless{fakeMaster: newLeader("http://m1")}
+		if _, err := m.Submit(t.Context(), Submission{}); err != nil {
+			t.Fatal(err)
+		}
+		a := exchange(t, New(Config{Backend: m}), request("GET", target, ""))
+		if got := a.Header.Get("Muster-Index"); got != "101" {
+			t.Errorf("%s: stamped %s", target, got)
+		}
+	}
+}
+
+// restless has a new entry at every look.
+type restless struct {
+	*fakeMaster
+
+	looks uint64
+}
+
+func (m *restless) Read(context.Context, ReadOptions) (View, error) {
+	m.looks++
+	v := m.view()
+	v.index = 100 + m.looks
+	return v, nil
 }
 
 func TestEmptyListsAreArrays(t *testing.T) {
@@ -177,7 +206,7 @@ func TestSlaves(t *testing.T) {
 	if len(l.Slaves) != 3 || l.Slaves[0].LastSeenAt.IsZero() || !l.Slaves[1].LastSeenAt.IsZero() {
 		t.Errorf("got %+v", l.Slaves)
 	}
-	if a := exchange(t, h, request("POST", "/v1/slaves/slave-1/leave", `{"incarnation":"i-1"}`)); a.StatusCode != 200 || !strings.Contains(string(a.body), `"state":"left"`) {
+	if a := exchange(t, h, request("POST", "/v1/slaves/slave-1/leave", `{"incarnation":"i-1"}`)); a.StatusCode != http.StatusOK || !strings.Contains(string(a.body), `"state":"left"`) {
 		t.Errorf("got %s", a.body)
 	}
 	if a := exchange(t, h, request("POST", "/v1/slaves/a%20b+c/leave", `{"incarnation":"i-1"}`)); a.code(t) != task.CodeSlaveNotFound {
@@ -208,7 +237,7 @@ func TestMastersAndNode(t *testing.T) {
 		{"GET", "/v1/tasks/", "", `"code":"not_found"`, 404},
 		{"GET", "/", "", `"code":"not_found"`, 404},
 		{"PUT", "/v1/tasks", "{}", `"code":"method_not_allowed"`, 405},
-		{"GET", "/join", "", "it knows POST.", 405},
+		{"GET", "/join", "", "it knows POST", 405},
 		{"BREW", "/pot", "", `"code":"not_found"`, 404},
 	} {
 		a := exchange(t, h, request(tc.method, tc.path, tc.body))
@@ -234,7 +263,7 @@ func TestReadiness(t *testing.T) {
 		{task.Refuse(task.CodeMasterNotFound, "not a member"), task.CodeNotCaughtUp},
 	} {
 		m.notReady = tc.err
-		if a := exchange(t, h, request("GET", "/readyz", "")); a.StatusCode != 503 || a.code(t) != tc.want {
+		if a := exchange(t, h, request("GET", "/readyz", "")); a.StatusCode != http.StatusServiceUnavailable || a.code(t) != tc.want {
 			t.Errorf("%v: got %d %s", tc.err, a.StatusCode, a.body)
 		}
 	}
@@ -285,11 +314,11 @@ func TestEveryRefusal(t *testing.T) {
 		t.Errorf("got %s", a.body)
 	}
 	m.refuse = task.Refuse("strange", "A code that nobody knows.")
-	if a := exchange(t, h, request("POST", "/v1/tasks", `{"expression":"1"}`)); a.StatusCode != 500 || a.code(t) != task.CodeInternal {
+	if a := exchange(t, h, request("POST", "/v1/tasks", `{"expression":"1"}`)); a.StatusCode != http.StatusInternalServerError || a.code(t) != task.CodeInternal {
 		t.Errorf("got %d %s", a.StatusCode, a.body)
 	}
 	m.refuse = errPlanted
-	if a := exchange(t, h, request("POST", "/v1/tasks", `{"expression":"1"}`)); a.StatusCode != 500 || strings.Contains(string(a.body), "planted") {
+	if a := exchange(t, h, request("POST", "/v1/tasks", `{"expression":"1"}`)); a.StatusCode != http.StatusInternalServerError || strings.Contains(string(a.body), "planted") {
 		t.Errorf("got %d %s", a.StatusCode, a.body)
 	}
 }
@@ -297,7 +326,7 @@ func TestEveryRefusal(t *testing.T) {
 func TestPanicIsAnswered(t *testing.T) {
 	m := newLeader("http://m1")
 	m.panics = true
-	if a := exchange(t, handlerOf(m), request("POST", "/v1/tasks", `{"expression":"1"}`)); a.StatusCode != 500 || a.code(t) != task.CodeInternal {
+	if a := exchange(t, handlerOf(m), request("POST", "/v1/tasks", `{"expression":"1"}`)); a.StatusCode != http.StatusInternalServerError || a.code(t) != task.CodeInternal {
 		t.Errorf("got %d %s", a.StatusCode, a.body)
 	}
 }

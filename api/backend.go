@@ -127,8 +127,8 @@ type Status struct {
 	// Fingerprint is of the state at AppliedIndex; only when asked for, as it
 	// reads the whole state.
 	Fingerprint string
-	Counts          task.Counts
-	Capacity        task.Capacity
-	Ready           bool
-	NotReady        string // why not
+	Counts      task.Counts
+	Capacity    task.Capacity
+	Ready       bool
+	NotReady    string // why not
 }

@@ -74,9 +74,9 @@ func checkMediaType(contentType string) error {
 		strings.HasPrefix(mt, "application/") && strings.HasSuffix(mt, "+json")) {
 		return nil
 	}
-	return task.Refuse(task.CodeUnsupportedMediaType, fmt.Sprintf("The Content-Type must be application/json, not %.100q.", contentType))
+	return task.Refuse(task.CodeUnsupportedMediaType, fmt.Sprintf("the Content-Type must be application/json, not %.100q", contentType))
 }
 
 func tooLarge(limit int64) *task.Error {
-	return task.Refuse(task.CodeBodyTooLarge, fmt.Sprintf("The body is larger than %d bytes.", limit))
+	return task.Refuse(task.CodeBodyTooLarge, fmt.Sprintf("the body is larger than %d bytes", limit))
 }

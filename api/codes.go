@@ -25,7 +25,7 @@ var statuses = map[task.Code]int{
 	task.CodeTaskNotFound: http.StatusNotFound,
 	task.CodeNotPending:   http.StatusConflict,
 	task.CodeStaleAttempt: http.StatusConflict,
-	task.CodeKeyReused:    http.StatusUnprocessableEntity,
+	task.CodeKeyReused:    http.StatusConflict,
 	task.CodeNotDone:      http.StatusConflict,
 
 	task.CodeSlaveNotFound:    http.StatusNotFound,

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -22,14 +23,20 @@ import (
 	"muster/task"
 )
 
-// theDocument loads openapi.yaml and checks it.
-func theDocument(t testing.TB) *openapi3.T {
-	t.Helper()
+// loadDocument reads openapi.yaml once for all tests.
+var loadDocument = sync.OnceValues(func() (*openapi3.T, error) {
 	doc, err := openapi3.NewLoader().LoadFromData(document)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	if err := doc.Validate(context.Background()); err != nil {
+	return doc, doc.Validate(context.Background())
+})
+
+// theDocument is openapi.yaml, which is valid.
+func theDocument(t testing.TB) *openapi3.T {
+	t.Helper()
+	doc, err := loadDocument()
+	if err != nil {
 		t.Fatal(err)
 	}
 	return doc
@@ -131,7 +138,7 @@ func operation(doc *openapi3.T, method, path string) *openapi3.Operation {
 func TestConformsFails(t *testing.T) {
 	doc := theDocument(t)
 	good := func() answered {
-		return answered{&http.Response{StatusCode: 200, Header: http.Header{
+		return answered{&http.Response{StatusCode: http.StatusOK, Header: http.Header{
 			"Muster-Index": {"1"}, "Muster-Leader": {""}, "Content-Type": {"application/json"},
 		}}, []byte(`{"slaves":[]}`)}
 	}

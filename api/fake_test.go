@@ -14,13 +14,15 @@ import (
 // fakeCluster is the state that several masters share, without Raft: what is
 // written on one is at once on all.
 type fakeCluster struct {
-	mu      sync.Mutex
-	index   uint64
-	tasks   map[task.ID]task.Task
-	keys    map[string]task.ID
-	slaves  []task.Slave
-	leader  *fakeMaster   // nil: none
-	changed chan struct{} // closed at every change
+	mu     sync.Mutex
+	index  uint64
+	tasks  map[task.ID]task.Task
+	keys   map[string]task.ID
+	slaves []task.Slave
+	leader *fakeMaster // nil: none
+	// leaderAsked, if set, is called when somebody wants to know the leader.
+	leaderAsked func()
+	changed     chan struct{} // closed at every change
 }
 
 // fakeMaster is the Backend of one of them.
@@ -74,6 +76,9 @@ func (c *fakeCluster) look() (uint64, <-chan struct{}) {
 func (m *fakeMaster) Leader() (string, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.leaderAsked != nil {
+		m.leaderAsked()
+	}
 	if m.leader == m {
 		return m.url, true
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/http"
@@ -21,22 +22,22 @@ const headerForwarded = "Muster-Forwarded"
 // toLeader sends a call that this master can't answer to the one that can: by
 // redirect, or by carrying it there. The leader's URL is the configured one; the
 // Host header of a request decides nothing.
-func (s *server) toLeader(c *gin.Context, leader string, forward bool) {
+func (s *server) toLeader(c *gin.Context, r route, leader string, forward bool) {
 	leader = strings.TrimRight(leader, "/")
 	switch by := c.Request.Header.Get(headerForwarded); {
 	case by != "":
-		s.fail(c, task.Refuse(task.CodeNoLeader, "The master at "+by+" forwarded the call here, but this master does not lead. Try again."))
+		s.fail(c, task.Refuse(task.CodeNoLeader, "the master at "+by+" forwarded the call here, but this master does not lead; try again"))
 	case leader == "" || leader == strings.TrimRight(s.SelfURL, "/"):
-		s.fail(c, task.Refuse(task.CodeNoLeader, "No leader is known at the moment. Nothing was done; try again."))
+		s.fail(c, task.Refuse(task.CodeNoLeader, "no leader is known at the moment; nothing was done, try again"))
 	case forward || s.ForwardFollowers:
-		s.forward(c, leader)
+		s.forward(c, r, leader)
 	default:
 		s.redirect(c, leader)
 	}
 }
 
 func (s *server) redirect(c *gin.Context, leader string) {
-	refusal := task.Refuse(task.CodeNotLeader, "Only the leader answers this; it is at "+leader+". Nothing was done.")
+	refusal := task.Refuse(task.CodeNotLeader, "only the leader answers this; it is at "+leader+", nothing was done")
 	refusal.Leader = leader
 	location := leader + c.Request.URL.EscapedPath()
 	if q := c.Request.URL.RawQuery; q != "" {
@@ -47,14 +48,20 @@ func (s *server) redirect(c *gin.Context, leader string) {
 }
 
 // forward carries the call to the leader and its answer back, stamps included.
-func (s *server) forward(c *gin.Context, leader string) {
+func (s *server) forward(c *gin.Context, r route, leader string) {
 	target, err := url.Parse(leader)
 	if err != nil {
 		s.log.Error("the leader's URL can't be read", "url", leader, "error", err)
-		s.fail(c, task.Refuse(task.CodeNoLeader, "The leader's URL can't be read. Nothing was done."))
+		s.fail(c, task.Refuse(task.CodeNoLeader, "the leader's URL can't be read; nothing was done"))
 		return
 	}
-	s.extend(c, s.JoinTimeout)
+	limit := 2 * s.CallTimeout // the leader's own word on its time comes before
+	if r.traits&lasting != 0 {
+		limit = 2 * max(s.JoinTimeout, maxWait)
+		s.extend(c, limit)
+	}
+	ctx, cancel := context.WithTimeout(c.Request.Context(), limit)
+	defer cancel()
 	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxBody)
 	self := s.SelfURL
 	if self == "" {
@@ -63,16 +70,16 @@ func (s *server) forward(c *gin.Context, leader string) {
 	proxy := httputil.ReverseProxy{
 		Transport: s.Transport,
 		ErrorLog:  nil, // ErrorHandler has them all
-		Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(target)
-			r.Out.Header.Set(headerForwarded, self)
+		Rewrite: func(p *httputil.ProxyRequest) {
+			p.SetURL(target)
+			p.Out.Header.Set(headerForwarded, self)
 		},
-		ErrorHandler: func(_ http.ResponseWriter, r *http.Request, err error) {
-			s.log.Warn("can't forward a call to the leader", "leader", leader, "path", r.URL.Path, "error", err)
-			s.fail(c, forwardFailed(r.Method, leader, err))
+		ErrorHandler: func(_ http.ResponseWriter, _ *http.Request, err error) {
+			s.log.Warn("can't forward a call to the leader", "leader", leader, "path", r.path, "error", err)
+			s.fail(c, forwardFailed(r.method, leader, err))
 		},
 	}
-	proxy.ServeHTTP(c.Writer, c.Request)
+	proxy.ServeHTTP(c.Writer, c.Request.WithContext(ctx))
 }
 
 // forwardFailed says what is known of a call that came to no answer.
@@ -81,10 +88,10 @@ func forwardFailed(method, leader string, err error) *task.Error {
 		return tooLarge(large.Limit)
 	}
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" || method == http.MethodGet {
-		return task.Refuse(task.CodeNoLeader, "The leader at "+leader+" could not be reached. Nothing was done; try again.")
+		return task.Refuse(task.CodeNoLeader, "the leader at "+leader+" could not be reached; nothing was done, try again")
 	}
-	return task.Refuse(task.CodeOutcomeUnknown, "The leader at "+leader+" gave no answer: the call may have been done. "+
-		"Repeat it, a submit with the same Idempotency-Key, or look.")
+	return task.Refuse(task.CodeOutcomeUnknown, "the leader at "+leader+" gave no answer: the call may have been done; "+
+		"repeat it, a submit with the same Idempotency-Key, or look")
 }
 
 // newForwardTransport is for many calls to one host.

@@ -21,7 +21,7 @@ func (s *server) join(c *gin.Context, _ *query) error {
 		return refusal
 	}
 	s.extend(c, s.JoinTimeout)
-	ctx, cancel := context.WithTimeout(c, s.JoinTimeout)
+	ctx, cancel := context.WithTimeout(c.Request.Context(), s.JoinTimeout)
 	defer cancel()
 	joined, err := s.Backend.Join(ctx, request)
 	if err != nil {
@@ -54,7 +54,7 @@ func (s *server) masters(masters []task.Master) []wire.Master {
 func (s *server) removeMaster(c *gin.Context, _ *query) error {
 	id := c.Param("id")
 	s.extend(c, s.JoinTimeout)
-	ctx, cancel := context.WithTimeout(c, s.JoinTimeout)
+	ctx, cancel := context.WithTimeout(c.Request.Context(), s.JoinTimeout)
 	defer cancel()
 	if err := s.Backend.RemoveMaster(ctx, id); err != nil {
 		return err
@@ -66,7 +66,7 @@ func (s *server) removeMaster(c *gin.Context, _ *query) error {
 // transferLeadership hands leadership to a master.
 func (s *server) transferLeadership(c *gin.Context, _ *query) error {
 	id := c.Param("id")
-	ctx, cancel := context.WithTimeout(c, s.CallTimeout)
+	ctx, cancel := context.WithTimeout(c.Request.Context(), s.CallTimeout)
 	defer cancel()
 	if err := s.Backend.TransferLeadership(ctx, id); err != nil {
 		return err

@@ -74,7 +74,7 @@ func (s *server) readiness(c *gin.Context, _ *query) error {
 
 // serveMetrics shows all that is in the registry.
 func (s *server) serveMetrics(c *gin.Context, _ *query) error {
-	s.stamp(c, s.index(c))
+	s.stamp(c, s.index(c.Request.Context()))
 	promhttp.HandlerFor(s.Registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}).ServeHTTP(c.Writer, c.Request)
 	return nil
 }

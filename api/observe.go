@@ -54,7 +54,7 @@ func (s *server) observe(c *gin.Context) {
 	}
 	s.metrics.requests.WithLabelValues(route, method, strconv.Itoa(c.Writer.Status())).Inc()
 	s.metrics.seconds.WithLabelValues(route, method).Observe(took.Seconds())
-	if s.log.Enabled(c, slog.LevelDebug) {
+	if s.log.Enabled(c.Request.Context(), slog.LevelDebug) {
 		s.log.Debug("request", "method", c.Request.Method, "path", c.Request.URL.Path, "status", c.Writer.Status(),
 			"bytes", c.Writer.Size(), "took", took, "client", c.Request.RemoteAddr)
 	}
@@ -73,7 +73,7 @@ func (s *server) recoverPanic(c *gin.Context) {
 		}
 		s.log.Error("a handler panicked", "method", c.Request.Method, "path", c.FullPath(), "panic", cause, "stack", string(debug.Stack()))
 		if !c.Writer.Written() {
-			s.fail(c, task.Refuse(task.CodeInternal, "Something went wrong inside this master; its log says what."))
+			s.fail(c, task.Refuse(task.CodeInternal, "something went wrong inside this master; its log says what"))
 		}
 	}()
 	c.Next()

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -40,11 +41,11 @@ func TestQueriesAreStrict(t *testing.T) {
 		"/get-tasks?limit=0":                "limit must be",
 	} {
 		a := exchange(t, h, request("GET", target, ""))
-		if a.StatusCode != 400 || a.code(t) != task.CodeInvalidRequest || !strings.Contains(string(a.body), want) {
+		if a.StatusCode != http.StatusBadRequest || a.code(t) != task.CodeInvalidRequest || !strings.Contains(string(a.body), want) {
 			t.Errorf("%s: got %d %s", target, a.StatusCode, a.body)
 		}
 	}
-	if a := exchange(t, h, request("POST", "/v1/tasks?explain=1", `{"expression":"1"}`)); a.StatusCode != 400 {
+	if a := exchange(t, h, request("POST", "/v1/tasks?explain=1", `{"expression":"1"}`)); a.StatusCode != http.StatusBadRequest {
 		t.Errorf("got %d %s", a.StatusCode, a.body)
 	}
 }
@@ -95,7 +96,7 @@ func TestBodiesAreChecked(t *testing.T) {
 		{"/submit-task", ``, "the body is empty", task.CodeInvalidRequest},
 	} {
 		a := exchange(t, h, request("POST", tc.path, tc.body))
-		if a.StatusCode != 400 || a.code(t) != tc.code || !strings.Contains(string(a.body), tc.want) {
+		if a.StatusCode != http.StatusBadRequest || a.code(t) != tc.code || !strings.Contains(string(a.body), tc.want) {
 			t.Errorf("%s %.200s: got %d %s", tc.path, tc.body, a.StatusCode, a.body)
 		}
 	}
@@ -109,14 +110,14 @@ func TestBodyIsBounded(t *testing.T) {
 		if !known {
 			r.ContentLength = -1
 		}
-		if a := exchange(t, h, r); a.StatusCode != 413 || a.code(t) != task.CodeBodyTooLarge {
+		if a := exchange(t, h, r); a.StatusCode != http.StatusRequestEntityTooLarge || a.code(t) != task.CodeBodyTooLarge {
 			t.Errorf("length known: %v: got %d %s", known, a.StatusCode, a.body)
 		}
 	}
 	// A length that is only promised is not believed.
-	r := httptest.NewRequest("POST", "/v1/tasks", strings.NewReader(`{"expression":"1"}`))
+	r := httptest.NewRequest(http.MethodPost, "/v1/tasks", strings.NewReader(`{"expression":"1"}`))
 	r.ContentLength = maxBody
-	if a := exchange(t, h, r); a.StatusCode != 201 {
+	if a := exchange(t, h, r); a.StatusCode != http.StatusCreated {
 		t.Errorf("got %d %s", a.StatusCode, a.body)
 	}
 }
@@ -140,12 +141,12 @@ func TestForeignPagesAreRefused(t *testing.T) {
 	h := handlerOf(newLeader("http://m1"))
 	r := request("POST", "/v1/tasks", `{"expression":"1"}`)
 	r.Header.Set("Sec-Fetch-Site", "cross-site")
-	if a := exchange(t, h, r); a.StatusCode != 400 || !strings.Contains(string(a.body), "another origin") {
+	if a := exchange(t, h, r); a.StatusCode != http.StatusBadRequest || !strings.Contains(string(a.body), "another origin") {
 		t.Errorf("got %d %s", a.StatusCode, a.body)
 	}
 	r = request("GET", "/v1/tasks", "")
 	r.Header.Set("Sec-Fetch-Site", "cross-site")
-	if a := exchange(t, h, r); a.StatusCode != 200 {
+	if a := exchange(t, h, r); a.StatusCode != http.StatusOK {
 		t.Errorf("got %d %s", a.StatusCode, a.body)
 	}
 }
@@ -163,7 +164,7 @@ func FuzzCalls(f *testing.F) {
 		if strings.Contains(query, "min_index") && !strings.Contains(query, "min_index=0") {
 			return // waits
 		}
-		r := httptest.NewRequest("GET", "/", strings.NewReader(string(body)))
+		r := httptest.NewRequest(http.MethodGet, "/", strings.NewReader(string(body)))
 		r.Method, r.URL.Path, r.URL.RawQuery = method, "/"+strings.TrimPrefix(path, "/"), query
 		r.Header.Set("Content-Type", contentType)
 		w := httptest.NewRecorder()

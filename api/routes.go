@@ -6,7 +6,9 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// handler answers one call, or returns why not.
+// handler answers one call, or returns why not. As a context it uses the
+// request's and never gin's own: gin uses that again for another request, while a
+// timer may still look at it.
 type handler func(c *gin.Context, q *query) error
 
 // route is one line of the table of calls.
@@ -14,46 +16,54 @@ type route struct {
 	method, path string
 	handle       handler
 	params       []string // the query parameters that it knows
-	atLeader     bool     // only the leader can answer; else only when linearizable is asked for
+	traits       traits
 }
 
-// What several calls know.
-var (
-	forWrites = []string{"forward"}
-	forReads  = []string{"min_index", "consistency", "forward"}
-	forSubmit = []string{"explain", "forward"}
-	forLists  = []string{
-		"status", "outcome", "slave", "limit", "cursor", "order", "min_index", "consistency", "forward",
-	}
+// traits are what a call is like.
+type traits uint8
+
+const (
+	// local: any master answers, unless linearizable is asked for.
+	local traits = 0
+	// atLeader: only the leader can answer.
+	atLeader traits = 1
+	// lasting: may last for minutes.
+	lasting traits = 2
 )
 
 // routes is the table of calls; openapi.yaml describes them.
 func (s *server) routes() []route {
 	const get, post = http.MethodGet, http.MethodPost
+	// What several calls know.
+	forWrites := []string{"forward"}
+	forReads := []string{"min_index", "consistency", "forward"}
+	forSubmit := append([]string{"explain"}, forWrites...)
+	forTask := append([]string{"wait"}, forReads...)
+	forLists := append([]string{"status", "outcome", "slave", "limit", "cursor", "order"}, forReads...)
 	return []route{
-		{post, "/v1/tasks", s.submit, forSubmit, true},
-		{get, "/v1/tasks", s.listTasks, forLists, false},
-		{get, "/v1/tasks/:id", s.getTask, append([]string{"wait"}, forReads...), false},
+		{post, "/v1/tasks", s.submit, forSubmit, atLeader},
+		{get, "/v1/tasks", s.listTasks, forLists, local},
+		{get, "/v1/tasks/:id", s.getTask, forTask, local | lasting},
 
-		{post, "/v1/results", s.reportResults, forWrites, true},
-		{post, "/v1/slaves", s.registerSlave, forWrites, true},
-		{get, "/v1/slaves", s.listSlaves, forReads, false},
-		{post, "/v1/slaves/:name/leave", s.leaveSlave, forWrites, true},
+		{post, "/v1/results", s.reportResults, forWrites, atLeader},
+		{post, "/v1/slaves", s.registerSlave, forWrites, atLeader},
+		{get, "/v1/slaves", s.listSlaves, forReads, local},
+		{post, "/v1/slaves/:name/leave", s.leaveSlave, forWrites, atLeader},
 
-		{post, "/join", s.join, forWrites, true},
-		{get, "/v1/masters", s.listMasters, nil, false},
-		{http.MethodDelete, "/v1/masters/:id", s.removeMaster, forWrites, true},
-		{post, "/v1/masters/:id/transfer", s.transferLeadership, forWrites, true},
+		{post, "/join", s.join, forWrites, atLeader | lasting},
+		{get, "/v1/masters", s.listMasters, nil, local},
+		{http.MethodDelete, "/v1/masters/:id", s.removeMaster, forWrites, atLeader | lasting},
+		{post, "/v1/masters/:id/transfer", s.transferLeadership, forWrites, atLeader},
 
-		{get, "/v1/status", s.status, []string{"fingerprint"}, false},
-		{get, "/healthz", s.health, nil, false},
-		{get, "/readyz", s.readiness, nil, false},
-		{get, "/metrics", s.serveMetrics, nil, false},
-		{get, "/openapi.yaml", s.specification, nil, false},
+		{get, "/v1/status", s.status, []string{"fingerprint"}, local},
+		{get, "/healthz", s.health, nil, local},
+		{get, "/readyz", s.readiness, nil, local},
+		{get, "/metrics", s.serveMetrics, nil, local},
+		{get, "/openapi.yaml", s.specification, nil, local},
 
-		{post, "/submit-task", s.submit, forSubmit, true},
-		{get, "/get-tasks", s.listTasksSimply, forLists, false},
-		{post, "/register-slave", s.registerSlave, forWrites, true},
+		{post, "/submit-task", s.submit, forSubmit, atLeader},
+		{get, "/get-tasks", s.listTasksSimply, forLists, local},
+		{post, "/register-slave", s.registerSlave, forWrites, atLeader},
 	}
 }
 
@@ -70,9 +80,9 @@ func (s *server) serve(r route) gin.HandlerFunc {
 			s.fail(c, q.wrong)
 			return
 		}
-		if r.atLeader || linearizable {
+		if r.traits&atLeader != 0 || linearizable {
 			if url, self := s.Backend.Leader(); !self {
-				s.toLeader(c, url, forward)
+				s.toLeader(c, r, url, forward)
 				return
 			}
 		}

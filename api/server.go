@@ -30,12 +30,11 @@ func NewServer(handler http.Handler) *http.Server {
 	}
 }
 
-// extend gives this request's connection time for a call that may last d. The
-// read deadline moves too: when it passes, the server takes the client for gone.
+// extend gives this request's connection time for a call that may last d: the
+// server's time-out for writing runs from the request's header on.
 func (s *server) extend(c *gin.Context, d time.Duration) {
-	until := time.Now().Add(d + readTimeout)
-	rc := http.NewResponseController(c.Writer)
-	if err := errors.Join(rc.SetReadDeadline(until), rc.SetWriteDeadline(until)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		s.log.Debug("can't extend a connection's deadlines", "error", err)
+	err := http.NewResponseController(c.Writer).SetWriteDeadline(time.Now().Add(d + writeTimeout))
+	if err != nil && !errors.Is(err, http.ErrNotSupported) {
+		s.log.Debug("can't extend a connection's deadline", "error", err)
 	}
 }

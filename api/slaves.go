@@ -22,7 +22,7 @@ func (s *server) reportResults(c *gin.Context, _ *query) error {
 	if refusal != nil {
 		return refusal
 	}
-	ctx, cancel := context.WithTimeout(c, s.CallTimeout)
+	ctx, cancel := context.WithTimeout(c.Request.Context(), s.CallTimeout)
 	defer cancel()
 	verdicts, err := s.Backend.Results(ctx, report)
 	if err != nil {
@@ -46,7 +46,7 @@ func (s *server) registerSlave(c *gin.Context, _ *query) error {
 	if refusal := checkRegistration(&registration); refusal != nil {
 		return refusal
 	}
-	ctx, cancel := context.WithTimeout(c, s.CallTimeout)
+	ctx, cancel := context.WithTimeout(c.Request.Context(), s.CallTimeout)
 	defer cancel()
 	slave, err := s.Backend.RegisterSlave(ctx, registration)
 	if err != nil {
@@ -62,7 +62,7 @@ func (s *server) leaveSlave(c *gin.Context, _ *query) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(c, s.CallTimeout)
+	ctx, cancel := context.WithTimeout(c.Request.Context(), s.CallTimeout)
 	defer cancel()
 	slave, err := s.Backend.LeaveSlave(ctx, c.Param("name"), body.Incarnation)
 	if err != nil {

@@ -34,7 +34,7 @@ func (s *server) submit(c *gin.Context, q *query) error {
 	if refusal := checkSpec(&spec); refusal != nil {
 		return refusal
 	}
-	ctx, cancel := context.WithTimeout(c, s.CallTimeout)
+	ctx, cancel := context.WithTimeout(c.Request.Context(), s.CallTimeout)
 	defer cancel()
 	done, err := s.Backend.Submit(ctx, Submission{Spec: spec, Key: key, Explain: explain})
 	if err != nil {
@@ -105,7 +105,7 @@ func (s *server) getTask(c *gin.Context, q *query) error {
 }
 
 func unknownTask(id uint64) *task.Error {
-	e := task.Refuse(task.CodeTaskNotFound, "There is no task "+strconv.FormatUint(id, 10)+".")
+	e := task.Refuse(task.CodeTaskNotFound, "there is no task "+strconv.FormatUint(id, 10))
 	e.Task = task.ID(id)
 	return e
 }
@@ -113,12 +113,12 @@ func unknownTask(id uint64) *task.Error {
 // await returns a view in which the task is done, or one from the end of the wait.
 func (s *server) await(c *gin.Context, id task.ID, wait time.Duration) (View, error) {
 	s.extend(c, wait)
-	ctx, cancel := context.WithTimeout(c, wait)
+	ctx, cancel := context.WithTimeout(c.Request.Context(), wait)
 	defer cancel()
 	if err := s.Backend.AwaitTask(ctx, id); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return nil, err
 	}
-	return s.Backend.Read(c, ReadOptions{})
+	return s.Backend.Read(c.Request.Context(), ReadOptions{})
 }
 
 // listTasks shows a page of tasks.
@@ -175,13 +175,13 @@ func (s *server) read(c *gin.Context, q *query) (View, error) {
 		return nil, q.wrong
 	}
 	if opts == (ReadOptions{}) {
-		return s.Backend.Read(c, opts)
+		return s.Backend.Read(c.Request.Context(), opts)
 	}
 	limit := s.IndexWait
 	if opts.Linearizable {
 		limit = max(limit, s.CallTimeout)
 	}
-	ctx, cancel := context.WithTimeout(c, limit)
+	ctx, cancel := context.WithTimeout(c.Request.Context(), limit)
 	defer cancel()
 	return s.Backend.Read(ctx, opts)
 }

@@ -153,7 +153,7 @@ func (c *Client) request(ctx context.Context, base string, k call, out any) (nex
 		defer cancel()
 		ctx = limited
 	}
-	var trace connTrace
+	trace := connTrace{speaks: &c.traces}
 	resp, err := c.http.Do(req.WithContext(trace.in(ctx)))
 	if err != nil {
 		return "", &silence{address: base, cause: err, sent: trace.sent()}
@@ -181,17 +181,20 @@ func (c *Client) request(ctx context.Context, base string, k call, out any) (nex
 }
 
 // connTrace tells whether a request can have left: it can't while it waited for a
-// connection. A transport that does not say so may have sent anything.
-type connTrace struct{ asked, got atomic.Bool }
+// connection. A transport that never says so may have sent anything.
+type connTrace struct {
+	speaks *atomic.Bool // the transport has said so once
+	got    atomic.Bool
+}
 
 func (t *connTrace) in(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GetConn: func(string) { t.asked.Store(true) },
+		GetConn: func(string) { t.speaks.Store(true) },
 		GotConn: func(httptrace.GotConnInfo) { t.got.Store(true) },
 	})
 }
 
-func (t *connTrace) sent() bool { return t.got.Load() || !t.asked.Load() }
+func (t *connTrace) sent() bool { return t.got.Load() || !t.speaks.Load() }
 
 // leaderOf reads a redirect.
 func leaderOf(base string, resp *http.Response) (string, error) {

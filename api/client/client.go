@@ -35,7 +35,8 @@ type Client struct {
 	addresses []string
 	log       *slog.Logger
 
-	seen atomic.Uint64 // the highest index of an answer
+	seen   atomic.Uint64 // the highest index of an answer
+	traces atomic.Bool   // see connTrace
 
 	mu     sync.Mutex
 	leader string // last known URL, "" for unknown; under mu

@@ -40,7 +40,7 @@ func (c *Client) LeaveSlave(ctx context.Context, name, incarnation string) error
 }
 
 // maxReport keeps a report's body well under the masters' limit of 1 MiB.
-const maxReport = 768 << 10
+const maxReport = 900 << 10
 
 // Report tells results and returns the verdicts, in order. A report too large
 // for one request is told in several; if one fails, the verdicts of those before

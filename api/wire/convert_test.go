@@ -76,8 +76,8 @@ func fill(v reflect.Value, n *uint64) {
 	*n++
 	switch v.Kind() {
 	case reflect.Struct:
-		for i := range v.NumField() {
-			fill(v.Field(i), n)
+		for _, f := range v.Fields() {
+			fill(f, n)
 		}
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
@@ -122,8 +122,8 @@ func change(v reflect.Value) {
 func eachLeaf(v reflect.Value, path string, f func(string, reflect.Value)) {
 	switch v.Kind() {
 	case reflect.Struct:
-		for i := range v.NumField() {
-			eachLeaf(v.Field(i), join(path, v.Type().Field(i).Name), f)
+		for field, value := range v.Fields() {
+			eachLeaf(value, join(path, field.Name), f)
 		}
 	case reflect.Pointer:
 		eachLeaf(v.Elem(), path, f)
@@ -150,6 +150,7 @@ func TestRequestsRoundTrip(t *testing.T) {
 }
 
 func roundTrip[D, W any](t *testing.T, name string, from func(D) W, to func(W) (D, *task.Error)) {
+	t.Helper()
 	t.Run(name, func(t *testing.T) {
 		var in D
 		n := uint64(1)

@@ -88,8 +88,7 @@ func shapeOf(t reflect.Type) *shape {
 		return &shape{kind: reflect.Slice, elem: shapeOf(t.Elem())}
 	case reflect.Struct:
 		s := &shape{kind: reflect.Struct}
-		for i := range t.NumField() {
-			f := t.Field(i)
+		for f := range t.Fields() {
 			name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 			s.fields = append(s.fields, field{name, !strings.Contains(options, "omitempty"), shapeOf(f.Type)})
 		}
