@@ -53,8 +53,10 @@ func checkParameter(p Parameter) *Error {
 	}
 	switch p.Value.Type {
 	case Number:
-		if f, err := strconv.ParseFloat(p.Value.Text, 64); err != nil || math.IsInf(f, 0) || math.IsNaN(f) {
-			return badExpression("parameter %s is %q, which is not a number that fits into 64 bits", p.Name, clip(p.Value.Text))
+		// A whole number above 2^53 is fine: it is kept as it was written, and
+		// counts as the nearest 64-bit float when it is computed with.
+		if f, err := strconv.ParseFloat(p.Value.Text, 64); err != nil || math.IsInf(f, 0) || !isPlainNumber(p.Value.Text) {
+			return badExpression("parameter %s is %q, which is not a number like -1.5e3 that fits into 64 bits", p.Name, clip(p.Value.Text))
 		}
 	case Boolean:
 		if p.Value.Text != "true" && p.Value.Text != "false" {
@@ -68,6 +70,37 @@ func checkParameter(p Parameter) *Error {
 		return badExpression("parameter %s is not a number, a string or a boolean", p.Name)
 	}
 	return nil
+}
+
+// isPlainNumber reports whether a text is a number as JSON writes it. What Go
+// reads besides (0x1p4, +1, .5, Inf) no other language has to understand.
+func isPlainNumber(s string) bool {
+	digits := func(s string) (rest string, ok bool) {
+		rest = strings.TrimLeft(s, "0123456789")
+		return rest, len(rest) < len(s)
+	}
+	s = strings.TrimPrefix(s, "-")
+	rest, ok := digits(s)
+	if !ok || s[0] == '0' && len(s)-len(rest) > 1 {
+		return false
+	}
+	if fraction, point := strings.CutPrefix(rest, "."); point {
+		if rest, ok = digits(fraction); !ok {
+			return false
+		}
+	}
+	if rest == "" {
+		return true
+	}
+	if rest[0] != 'e' && rest[0] != 'E' {
+		return false
+	}
+	rest = rest[1:]
+	if rest != "" && (rest[0] == '+' || rest[0] == '-') {
+		rest = rest[1:]
+	}
+	rest, ok = digits(rest)
+	return ok && rest == ""
 }
 
 // reserved can't be the name of a parameter: the language uses them.

@@ -1,6 +1,7 @@
 package task_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -101,6 +102,22 @@ func TestCheckParameters(t *testing.T) {
 		err := task.CheckExpression("1", tc.params)
 		if tc.why == "" && err != nil || tc.why != "" && (err == nil || !strings.Contains(err.Message, tc.why)) {
 			t.Errorf("%.100v: %v, want %q", tc.params, err, tc.why)
+		}
+	}
+}
+
+// TestNumbersAreWrittenAsInJSON holds the check of numbers against encoding/json.
+func TestNumbersAreWrittenAsInJSON(t *testing.T) {
+	for _, text := range []string{
+		"0", "-0", "4", "12", "-1.5e-7", "1E3", "1e+3", "0.5", "9007199254740993", "1e-999", strings.Repeat("1", 308),
+		"", "-", "+1", "01", "-01", ".5", "5.", "1.e3", "1e", "1e+", "e3", "0x10", "0x1p4", "1_000", "1 ", " 1", "--1", "1-", "1.2.3", "1e3e3",
+		"Inf", "-Inf", "+Inf", "infinity", "NaN", "nan", "1,5", "1\n", "٤", "1e999", "null", "\"1\"",
+	} {
+		var f float64
+		want := text == strings.TrimSpace(text) && text != "null" && json.Unmarshal([]byte(text), &f) == nil
+		err := task.CheckExpression("x", []task.Parameter{{Name: "x", Value: task.Value{Type: task.Number, Text: text}}})
+		if (err == nil) != want {
+			t.Errorf("%q: %v; JSON takes it: %v", text, err, want)
 		}
 	}
 }

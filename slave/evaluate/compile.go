@@ -10,56 +10,42 @@ import (
 	"muster/task"
 )
 
-// callParameter is handed to every function as its first argument: the library
-// knows no context, and a parsed expression serves many evaluations. No client
-// can name it.
-const callParameter = "$call"
+// Names that the library asks for and that no client can write.
+const (
+	// callParameter is handed to every function as its first argument: the
+	// library knows no context, and a parsed expression serves many evaluations.
+	callParameter = "$call"
+	// literalPrefix and a number name a string literal. The library never sees
+	// one: it would take some for dates, in the local time zone.
+	literalPrefix = "$"
+	// optionalPrefix and a name ask for a parameter that may not be there.
+	optionalPrefix = "?"
+)
 
 // compiled is a parsed expression. It is safe for concurrent use.
 type compiled struct {
 	parsed   *govaluate.EvaluableExpression
-	literals []string // by number, the values of the parameters "$0", "$1" …
+	literals []string // by number
 }
 
-// compile parses an expression. What the library gets is made from the tokens of
-// task.LexExpression, with spaces between them: names in brackets, string
-// literals as parameters, and callParameter in every call.
+// compile parses an expression. What the library gets is not what the client
+// wrote, but a text that grammar made of its tokens, with spaces between them and
+// names in brackets, so that the library's lexer finds the same tokens.
 func compile(expression string) (*compiled, error) {
 	tokens, refusal := task.LexExpression(expression)
 	if refusal != nil {
 		return nil, refusal
 	}
-	c := &compiled{}
-	var b strings.Builder
-	for i := 0; i < len(tokens); i++ {
-		t := tokens[i]
-		call := t.Kind == task.TokenName && i+1 < len(tokens) && tokens[i+1].Kind == task.TokenOpen
-		switch {
-		case call:
-			if _, ok := functions[t.Text]; !ok {
-				return nil, fmt.Errorf("there is no function %q (at byte %d)", t.Text, t.At)
-			}
-			i++ // the parenthesis
-			b.WriteString(t.Text + " ( [" + callParameter + "]")
-			if i+1 < len(tokens) && tokens[i+1].Kind != task.TokenClose {
-				b.WriteString(" ,")
-			}
-		case t.Kind == task.TokenString:
-			b.WriteString("[$" + strconv.Itoa(len(c.literals)) + "]")
-			c.literals = append(c.literals, t.Text)
-		case t.Kind == task.TokenName && t.Text != "true" && t.Text != "false":
-			b.WriteString("[" + t.Text + "]")
-		default:
-			b.WriteString(t.Text)
-		}
-		b.WriteByte(' ')
+	g := grammar{tokens: tokens}
+	text, err := g.parse()
+	if err != nil {
+		return nil, err
 	}
-	parsed, err := govaluate.NewEvaluableExpressionWithFunctions(b.String(), library())
+	parsed, err := govaluate.NewEvaluableExpressionWithFunctions(text, library())
 	if err != nil {
 		return nil, fmt.Errorf("the expression is wrong: %w", err)
 	}
-	c.parsed = parsed
-	return c, nil
+	return &compiled{parsed: parsed, literals: g.literals}, nil
 }
 
 // parameters answers the library's questions for values.
@@ -71,17 +57,21 @@ type parameters struct {
 
 // Get returns a parameter, a string literal, or the call itself.
 func (p parameters) Get(name string) (any, error) {
-	if !strings.HasPrefix(name, "$") {
-		v, ok := p.given[name]
-		if !ok {
+	if name == callParameter {
+		return p.call, nil
+	}
+	if optional, ok := strings.CutPrefix(name, optionalPrefix); ok {
+		return p.given[optional], nil // nil: the value behind ?? counts
+	}
+	number, ok := strings.CutPrefix(name, literalPrefix)
+	if !ok {
+		v, known := p.given[name]
+		if !known {
 			return nil, fmt.Errorf("there is no parameter %q", name)
 		}
 		return v, nil
 	}
-	if name == callParameter {
-		return p.call, nil
-	}
-	i, err := strconv.Atoi(name[1:])
+	i, err := strconv.Atoi(number)
 	if err != nil || i >= len(p.literals) {
 		return nil, fmt.Errorf("there is no literal %s", name)
 	}

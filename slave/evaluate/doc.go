@@ -2,12 +2,14 @@
 // which is archived and trusts its input; so three things stand between it and
 // what a client wrote:
 //
-//   - task.LexExpression splits the expression within limits, and the library is
-//     handed a new one made from those tokens (compile.go). It never sees a string
-//     literal (it would take some for dates, in the local time zone), an accessor
-//     (it would call Go methods) or a regular expression (compiling one can take
-//     seconds).
-//   - The functions are a fixed set, each with bounds (functions.go).
+//   - task.LexExpression splits the expression within limits, grammar reads the
+//     tokens, and the library is handed a new text made from them (grammar.go,
+//     compile.go). It never sees a string literal (it would take some for dates,
+//     in the local time zone), an accessor (it would call Go methods), a regular
+//     expression (compiling one can take seconds) or a mistake (it computes half
+//     of some without a word).
+//   - The functions are a fixed set, each with bounds (functions.go), and so are
+//     the operators that the library leaves without (operators.go).
 //   - Evaluation happens in a child process with a memory limit, that is killed
 //     when it does not answer in time (pool.go, child.go, serve.go). What else it
 //     computed at that moment is computed again in another one.

@@ -13,6 +13,7 @@ import (
 // Evaluator computes expressions in this process. It is safe for concurrent use.
 type Evaluator struct {
 	sleep func(ctx context.Context, d time.Duration) error
+	turns turns // nil: as many compute at once as are asked to
 	cache cache
 }
 
@@ -40,19 +41,28 @@ func pause(ctx context.Context, d time.Duration) error {
 type call struct {
 	ctx   context.Context //nolint:containedctx // the library has no other way to hand it to a function
 	sleep func(ctx context.Context, d time.Duration) error
+	turn  *turn
 }
+
+// panicked begins the failure of an expression over which the library panicked.
+const panicked = "the expression can't be computed"
 
 // Evaluate computes the expression of an order. Any error is the expression's
 // own, or ctx's.
 func (e *Evaluator) Evaluate(ctx context.Context, o task.Order) (v task.Value, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			v, err = task.Value{}, fmt.Errorf("the expression can't be computed: %v", p)
+			v, err = task.Value{}, fmt.Errorf("%s: %v", panicked, p)
 		}
 	}()
 	if refusal := task.CheckExpression(o.Expression, o.Parameters); refusal != nil {
 		return task.Value{}, errors.New(refusal.Message)
 	}
+	mine := &turn{of: e.turns}
+	if err := mine.take(ctx); err != nil {
+		return task.Value{}, err
+	}
+	defer mine.release()
 	c, err := e.cache.get(o.Expression)
 	if err != nil {
 		return task.Value{}, err
@@ -61,7 +71,7 @@ func (e *Evaluator) Evaluate(ctx context.Context, o task.Order) (v task.Value, e
 	if err != nil {
 		return task.Value{}, err
 	}
-	result, err := c.parsed.Eval(parameters{literals: c.literals, given: given, call: &call{ctx, e.sleep}})
+	result, err := c.parsed.Eval(parameters{literals: c.literals, given: given, call: &call{ctx, e.sleep, mine}})
 	if err != nil {
 		return task.Value{}, err
 	}

@@ -52,11 +52,21 @@ func TestDocumentedExamples(t *testing.T) {
 // TestDatesAreStrings computes with what the library would take for dates, in two
 // time zones: results must be the same on every slave.
 func TestDatesAreStrings(t *testing.T) {
-	for _, zone := range []string{"UTC", "Asia/Kathmandu"} {
-		t.Setenv("TZ", zone)
-		got, err := New(nil).Evaluate(t.Context(), order(`"2006-01-02" + ""`))
-		if err != nil || got != (task.Value{Type: task.String, Text: "2006-01-02"}) {
-			t.Errorf("TZ=%s: %v, %v", zone, got, err)
+	here := time.Local                      //nolint:gosmopolitan // the zone is what this test is about
+	t.Cleanup(func() { time.Local = here }) //nolint:reassign,gosmopolitan // TZ is read once, at the first use of a time
+	for _, zone := range []*time.Location{time.UTC, time.FixedZone("Kathmandu", 5*3600+45*60)} {
+		time.Local = zone //nolint:reassign,gosmopolitan // as above
+		for expression, want := range map[string]string{
+			`"2006-01-02"`: "2006-01-02", `"2006-01-02" + ""`: "2006-01-02", `'2006-01-02' == d`: "true", `'2006-01-02' < '2006-01-03'`: "true",
+			`'2006-01-02 15:04:05' + d`: "2006-01-02 15:04:052006-01-02", `'3:04PM' in ('3:04PM', 1)`: "true", `true ? '2006-01-02T15Z' : d`: "2006-01-02T15Z",
+		} {
+			got, err := New(nil).Evaluate(t.Context(), order(expression, str("d", "2006-01-02")))
+			if err != nil || got.Text != want {
+				t.Errorf("in %v, %s: %v, %v; want %s", zone, expression, got, err, want)
+			}
+		}
+		if v, err := New(nil).Evaluate(t.Context(), order(`'2006-01-02' - 1`)); err == nil {
+			t.Errorf("in %v a date less one is %v", zone, v)
 		}
 	}
 }
@@ -71,7 +81,9 @@ func TestHostileExpressions(t *testing.T) {
 		"max((1,2),3)", "sin('a')", "sin(1,2)", "1 in (1,2", "(1,2) in 1", "1 in 1", "true + 1", "'a' - 1", "'a' * 2", "!1", "-true", "~'a'",
 		"1 ? 2 : 3", "false ? 1", "? :", "1 ?? ", "factorial(171)", "factorial(-1)", "factorial(1.5)", "factorial(1/0)", "fib(1477)",
 		"nthprime(100001)", "isprime(2**53+2)", "gcd(0/0, 1)", "sleep(-1)", "sleep(1e9)", "sleep(0/0)", "sleep(1/0)", "sleep('a')",
-		"[x]", "$call", "$0", "#", "1 << 'a'", "1 << -1 ? 2 : 3", strings.Repeat("-", 511) + "1", strings.Repeat("!", 511) + "true",
+		"[x]", "$call", "$0", "?x", "#", "op_plus(1, 2)", "op_in(1, 1)", "(1)(2)", "(1) x", "(2) 3", "x (1)", "max(1)(2)", "1 : 2", "true ? 1",
+		"true ? 1 : 2 : 3", "(1, 2) == (1, 2)", "(1, 2) in ((1, 2), 3)", "1 in ((1, 2), 3)", "'' + (1, 2)", "max(1, (2, 3))", "1 in x", "x in ()", "1 + ()",
+		"5 - +3", "- -1", "!!true", "~(10**300)", "~1.5", "~(0/0)", "1 << 64", "1 << -1", "1 & 'a'", "2**63 | 0", "true + true", "?? 1", "nope", "nope ?? nope", "1 << 'a'", "1 << -1 ? 2 : 3", strings.Repeat("-", 511) + "1", strings.Repeat("!", 511) + "true",
 		strings.Repeat("max(", 64) + "1" + strings.Repeat(")", 64) + "+", "sin + 1", "true(1)", "in(1)", "0x", "1 1", "'a' 'b'", "x x",
 	} {
 		start := time.Now()
@@ -83,10 +95,49 @@ func TestHostileExpressions(t *testing.T) {
 			t.Errorf("%.60q took %v", expression, took)
 		}
 	}
-	// All tokens spent on making a string longer: too large a result, said so.
-	_, err := e.Evaluate(t.Context(), order("s"+strings.Repeat("+s", 255), str("s", long)))
-	if err == nil || !strings.Contains(err.Error(), "at most 65536") {
-		t.Errorf("a result of 1 MiB: %v", err)
+	// All tokens spent on making a string longer: it stops where a result would.
+	for _, joined := range []string{"s" + strings.Repeat("+s", 255), "('" + long[:3000] + "'" + strings.Repeat("+s", 64) + ") == 'x'"} {
+		_, err := e.Evaluate(t.Context(), order(joined, str("s", long)))
+		if err == nil || !strings.Contains(err.Error(), "at most 65536") {
+			t.Errorf("%.20s…: %v", joined, err)
+		}
+	}
+}
+
+// TestMonstersJustUnderTheLimits uses up all tokens, or all depth, in each way
+// that makes the library recurse; each ends soon, with the right value.
+func TestMonstersJustUnderTheLimits(t *testing.T) {
+	nest := func(open, middle, end string, n int) string {
+		return strings.Repeat(open, n) + middle + strings.Repeat(end, n)
+	}
+	for expression, want := range map[string]string{
+		nest("(", "1", ")", 64):                                        "1",
+		nest("-(", "1", ")", 64):                                       "1",
+		nest("(1+", "1", ")", 64):                                      "65",
+		nest("max(1,", "2", ")", 64):                                   "2",
+		nest("(1 in (", "1", ",1)?1:2)", 31):                           "1",
+		"1" + strings.Repeat("+1", 255):                                "256",
+		"1" + strings.Repeat("-1", 255):                                "-254",
+		"1" + strings.Repeat("+1-1", 127):                              "1",
+		"1" + strings.Repeat("**1", 255):                               "1",
+		"0" + strings.Repeat("|1&3", 127):                              "1",
+		"true" + strings.Repeat("&&true", 255):                         "true",
+		strings.Repeat("false?1:", 127) + "2":                          "2",
+		strings.Repeat("true?", 127) + "2" + strings.Repeat(":1", 127): "2",
+		strings.Repeat("nope??", 255) + "3":                            "3",
+		"sum(" + strings.Repeat("1,", 254) + "1)":                      "255",
+		"300 in (" + strings.Repeat("1,", 253) + "300)":                "true",
+		"~0" + strings.Repeat("^~0", 169):                              "0",
+		strings.Repeat("1==", 255) + "1":                               "false",
+	} {
+		start := time.Now()
+		v, err := New(nil).Evaluate(t.Context(), order(expression))
+		if err != nil || v.Text != want {
+			t.Errorf("%.40s…: %v, %v; want %s", expression, v, err, want)
+		}
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("%.40s… took %v", expression, took)
+		}
 	}
 }
 
@@ -155,7 +206,8 @@ func TestCacheIsBounded(t *testing.T) {
 func FuzzEvaluate(f *testing.F) {
 	for _, seed := range []string{
 		"2+3*x", "max(1, 2, x)", "'a' + s", "x in (1,2,4)", "x > 1 ? 'a' : 'b'", "-x ** -2", "~x << 3", "s == 's' && !(x < 1)",
-		"fib(10) + nthprime(5)", "1 ?? x", "((x))", "x,x", "sum(1)", "isprime(x)",
+		"fib(10) + nthprime(5)", "1 ?? x", "((x))", "x,x", "sum(1)", "isprime(x)", "nope ?? x ?? 1", "1 ? 2 : 3 ? 4 : 5", "s in ('s', \"t\")",
+		"!true || false", "2**-1<<63>>1&3|4^~5", "hypot(1, pi()) % 0x1F", "'2006-01-02' < s", "1e3", "-(1 in (1))", "max(1)(2)", "(2) 3",
 	} {
 		f.Add(seed)
 	}
@@ -163,10 +215,20 @@ func FuzzEvaluate(f *testing.F) {
 	f.Fuzz(func(t *testing.T, expression string) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
+		o := order(expression, num("x", "4"), str("s", "s"))
 		start := time.Now()
-		v, err := e.Evaluate(ctx, order(expression, num("x", "4"), str("s", "s")))
+		v, err := e.Evaluate(ctx, o)
 		if err == nil && (v.Type == task.NoValue || len(v.Text) > task.MaxResultBytes) {
 			t.Errorf("%q: %v", expression, v)
+		}
+		if err != nil && strings.Contains(err.Error(), panicked) {
+			t.Errorf("%q: the library panicked: %v", expression, err)
+		}
+		if refusal := task.CheckExpression(expression, o.Parameters); refusal != nil && err == nil {
+			t.Errorf("%q: refused (%v), and computed as %v", expression, refusal, v)
+		}
+		if again, err2 := e.Evaluate(ctx, o); again != v || (err == nil) != (err2 == nil) {
+			t.Errorf("%q: %v, %v, then %v, %v", expression, v, err, again, err2)
 		}
 		if took := time.Since(start); took > 3*time.Second {
 			t.Errorf("%q took %v", expression, took)

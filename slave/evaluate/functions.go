@@ -66,9 +66,12 @@ func fold(f func(a, b float64) float64, x []float64) float64 {
 	return acc
 }
 
-// library returns the functions as the evaluator's library takes them.
+// library returns the functions and our operators as govaluate takes them.
 func library() map[string]govaluate.ExpressionFunction {
-	out := make(map[string]govaluate.ExpressionFunction, len(functions))
+	out := make(map[string]govaluate.ExpressionFunction, len(functions)+len(operatorFunctions))
+	for name, f := range operatorFunctions {
+		out[name] = func(args ...any) (any, error) { return f(args) }
+	}
 	for name, f := range functions {
 		out[name] = func(args ...any) (any, error) {
 			v, err := f.apply(args)
@@ -88,9 +91,12 @@ func library() map[string]govaluate.ExpressionFunction {
 func (f function) apply(args []any) (float64, error) {
 	c, ok := args[0].(*call)
 	if !ok {
-		return 0, errors.New("its first argument is a list; it takes numbers")
+		return 0, errors.New("it was called without its call")
 	}
 	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	if err := c.turn.yield(c.ctx); err != nil {
 		return 0, err
 	}
 	x := make([]float64, len(args)-1)
@@ -103,7 +109,11 @@ func (f function) apply(args []any) (float64, error) {
 	case f.args == anyNumber && len(x) == 0:
 		return 0, errors.New("it takes at least one argument")
 	case f.args != anyNumber && len(x) != f.args:
-		return 0, fmt.Errorf("it takes %d arguments, not %d", f.args, len(x))
+		plural := "s"
+		if f.args == 1 {
+			plural = ""
+		}
+		return 0, fmt.Errorf("it takes %d argument%s, not %d", f.args, plural, len(x))
 	}
 	return f.compute(c, x)
 }
@@ -112,7 +122,7 @@ func (f function) apply(args []any) (float64, error) {
 const (
 	maxFactorial = 170     // the next one does not fit into a 64-bit float
 	maxFib       = 1476    // as above
-	maxNthPrime  = 100_000 // tenths of a second
+	maxNthPrime  = 100_000 // a tenth of a second
 	maxExact     = 1 << 53 // whole numbers above are not exact
 	maxSleep     = 24 * time.Hour
 )
@@ -172,20 +182,27 @@ func isPrime(c *call, x []float64) (float64, error) {
 	return 1, nil
 }
 
+// nthPrime tries one number after the other. It keeps the primes that it may
+// have to divide by, and no more: many evaluations share one process's memory.
 func nthPrime(c *call, x []float64) (float64, error) {
 	n, err := whole(x[0], 1, maxNthPrime)
 	if err != nil {
 		return 0, err
 	}
-	primes := make([]int64, 0, n)
-	for candidate := int64(2); ; candidate++ {
+	const last = 1_299_709 // the prime with number maxNthPrime
+	var divisors []int64
+	for candidate, found := int64(2), int64(0); ; candidate++ {
 		if candidate&0xff == 0 && c.ctx.Err() != nil {
 			return 0, c.ctx.Err()
 		}
-		if dividesNone(primes, candidate) {
-			if primes = append(primes, candidate); int64(len(primes)) == n {
-				return float64(candidate), nil
-			}
+		if !dividesNone(divisors, candidate) {
+			continue
+		}
+		if found++; found == n {
+			return float64(candidate), nil
+		}
+		if candidate*candidate <= last {
+			divisors = append(divisors, candidate)
 		}
 	}
 }
@@ -208,5 +225,5 @@ func sleep(c *call, x []float64) (float64, error) {
 	if !(x[0] >= 0 && x[0] <= maxSleep.Seconds()) {
 		return 0, fmt.Errorf("%s is not a number of seconds from 0 to %s", formatNumber(x[0]), formatNumber(maxSleep.Seconds()))
 	}
-	return x[0], c.sleep(c.ctx, time.Duration(x[0]*float64(time.Second)))
+	return x[0], c.turn.sleep(c.ctx, time.Duration(x[0]*float64(time.Second)), c.sleep)
 }

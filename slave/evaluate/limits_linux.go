@@ -1,6 +1,13 @@
 package evaluate
 
-import "golang.org/x/sys/unix"
+import (
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// systemBounds tells that the system enforces limitMemory.
+const systemBounds = true
 
 // limitMemory bounds this process's data. RLIMIT_DATA counts private writable
 // memory, so the address space that Go's runtime reserves without using it does
@@ -11,3 +18,7 @@ func limitMemory(bytes uint64) error {
 	}
 	return unix.Setrlimit(unix.RLIMIT_DATA, &unix.Rlimit{Cur: bytes, Max: bytes})
 }
+
+// attributes has the system kill a child when the slave dies. A child ends by
+// itself when its stdin does, but not while it is stopped.
+func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }

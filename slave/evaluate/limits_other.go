@@ -2,6 +2,13 @@
 
 package evaluate
 
-// limitMemory can't bound this process here; the garbage collector's goal is all
-// that holds it.
+import "syscall"
+
+// systemBounds tells that the system enforces limitMemory. Here it can't, and the
+// child watches itself.
+const systemBounds = false
+
 func limitMemory(uint64) error { return nil }
+
+// attributes has nothing to ask of the system: a child ends when its stdin does.
+func attributes() *syscall.SysProcAttr { return nil }

@@ -3,7 +3,6 @@ package evaluate
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"runtime"
 	"sync"
@@ -23,15 +22,20 @@ type PoolConfig struct {
 // Pool computes expressions in child processes, which it starts when they are
 // needed and again when they die. It is safe for concurrent use.
 type Pool struct {
-	cfg PoolConfig
+	cfg     PoolConfig
+	starter *thread
+	closing chan struct{}
+	// processes waits for every process that was started.
+	processes sync.WaitGroup
 
 	mu       sync.Mutex
-	children []*child // under mu; nil: not started, or to be started again
-	starts   []starts // per child; under mu
-	closed   bool     // under mu
+	children []*child            // under mu; nil: not started, or to be started again
+	starts   []starts            // per child; under mu
+	alive    map[*child]struct{} // children, and those of alone; under mu
+	closed   bool                // under mu
 
-	// quarantine is held by the one request that runs in a process of its own,
-	// after it was in one that died.
+	// quarantine holds one token for each request that runs in a process of its
+	// own, after it was in one that died.
 	quarantine chan struct{}
 }
 
@@ -47,21 +51,11 @@ const (
 	longestPause = 5 * time.Second
 	calmAfter    = 10 * time.Second // a child that lived so long starts without a pause
 	maxInnocent  = 3                // times a task is moved on because of another one
+	// maxAlone is how many tasks run in a process of their own at once. One
+	// would do to find the guilty, but the innocent wait in that line, and a
+	// line of sleepers would last longer than their time-outs.
+	maxAlone = 8
 )
-
-// DiedError says that the process of a task died twice, the second time with
-// that task alone.
-type DiedError struct{}
-
-// Error returns a sentence for the task's record.
-func (DiedError) Error() string {
-	return "the evaluating process died, twice: the expression needs more memory than it may have, or the process was killed"
-}
-
-// Retryable tells that another execution may succeed.
-func (DiedError) Retryable() bool { return true }
-
-var errClosed = errors.New("the evaluator is closed")
 
 // NewPool returns a Pool; Close ends its processes.
 func NewPool(cfg PoolConfig) (*Pool, error) {
@@ -75,16 +69,16 @@ func NewPool(cfg PoolConfig) (*Pool, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Pool{
-		cfg:      cfg,
+		cfg: cfg, starter: newThread(), closing: make(chan struct{}),
 		children: make([]*child, cfg.Children), starts: make([]starts, cfg.Children),
-		quarantine: make(chan struct{}, 1),
+		alive: map[*child]struct{}{}, quarantine: make(chan struct{}, maxAlone),
 	}, nil
 }
 
 // Evaluate computes the expression of an order in a child process. When ctx ends
 // it returns ctx's cause; a process that does not stop computing then is killed,
 // and what else it computed goes on in another one. Any other error is the
-// expression's own, except a DiedError.
+// expression's own, unless it says that it is Retryable.
 func (p *Pool) Evaluate(ctx context.Context, o task.Order) (task.Value, error) {
 	for range maxInnocent {
 		c, err := p.pick(ctx)
@@ -93,14 +87,15 @@ func (p *Pool) Evaluate(ctx context.Context, o task.Order) (task.Value, error) {
 		}
 		v, err := c.do(ctx, o)
 		switch {
-		case ctx.Err() != nil && err != nil:
+		case err == nil:
+			return v, nil
+		case ctx.Err() != nil:
 			return task.Value{}, context.Cause(ctx)
 		case errors.Is(err, errInnocent):
 		case errors.Is(err, errDied):
-			p.cfg.Logger.Warn("an evaluating process died; its tasks run again, one at a time", "task", o.ID)
 			return p.alone(ctx, o)
 		default:
-			return v, err
+			return task.Value{}, err
 		}
 	}
 	return p.alone(ctx, o)
@@ -113,9 +108,15 @@ func (p *Pool) pick(ctx context.Context) (*child, error) {
 		if c != nil || err != nil {
 			return c, err
 		}
-		if err := pause(ctx, wait); err != nil {
-			return nil, err
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-p.closing: // tryPick says so
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, context.Cause(ctx)
 		}
+		timer.Stop()
 	}
 }
 
@@ -123,9 +124,6 @@ func (p *Pool) pick(ctx context.Context) (*child, error) {
 func (p *Pool) tryPick() (best *child, wait time.Duration, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed {
-		return nil, 0, errClosed
-	}
 	least, empty := 0, -1
 	for i, c := range p.children {
 		load := -1
@@ -143,63 +141,96 @@ func (p *Pool) tryPick() (best *child, wait time.Duration, err error) {
 		return best, 0, nil
 	}
 	s := &p.starts[empty]
-	if wait = time.Until(s.last.Add(s.pause)); wait > 0 {
+	if wait = time.Until(s.last.Add(s.pause)); wait > 0 && !p.closed {
 		return best, wait, nil
 	}
-	c, err := startChild(p.cfg.Command)
-	if err != nil {
-		return nil, 0, fmt.Errorf("start an evaluating process: %w", err)
+	if s.last.IsZero() || time.Since(s.last) > calmAfter {
+		s.pause = 0
 	}
-	if s.pause = min(max(firstPause, 2*s.pause), longestPause); s.last.IsZero() || time.Since(s.last) > calmAfter {
-		s.pause = firstPause
+	s.last, s.pause = time.Now(), min(max(firstPause, 2*s.pause), longestPause)
+	if p.children[empty], err = p.start(); err != nil {
+		return nil, 0, err
 	}
-	s.last = time.Now()
-	p.children[empty] = c
-	return c, 0, nil
+	return p.children[empty], 0, nil
 }
 
-// alone computes an order in a process that nothing else runs in.
+// alone computes an order in a process that nothing else runs in. If that one
+// dies too, the order is the cause, as far as anybody can tell.
 func (p *Pool) alone(ctx context.Context, o task.Order) (task.Value, error) {
 	select {
 	case p.quarantine <- struct{}{}:
 		defer func() { <-p.quarantine }()
+	case <-p.closing:
+		return task.Value{}, errClosed
 	case <-ctx.Done():
 		return task.Value{}, context.Cause(ctx)
 	}
 	p.mu.Lock()
-	closed := p.closed
+	c, err := p.start()
 	p.mu.Unlock()
-	if closed {
-		return task.Value{}, errClosed
-	}
-	c, err := startChild(p.cfg.Command)
 	if err != nil {
-		return task.Value{}, fmt.Errorf("start an evaluating process: %w", err)
+		return task.Value{}, err
 	}
 	defer c.end()
 	v, err := c.do(ctx, o)
 	switch {
-	case ctx.Err() != nil && err != nil:
+	case err == nil:
+		return v, nil
+	case ctx.Err() != nil:
 		return task.Value{}, context.Cause(ctx)
-	case errors.Is(err, errDied):
+	case !errors.Is(err, errDied) && !errors.Is(err, errInnocent):
+		return task.Value{}, err
+	case p.isClosed():
+		return task.Value{}, errClosed
+	default:
 		return task.Value{}, DiedError{}
 	}
-	return v, err
 }
 
-// Close ends all processes and waits for them. Requests that are under way fail.
+// start starts a process. It needs p.mu, so that none is started behind Close.
+func (p *Pool) start() (c *child, err error) {
+	if p.closed {
+		return nil, errClosed
+	}
+	p.starter.do(func() { c, err = startChild(p.cfg.Command) })
+	if err != nil {
+		return nil, &startError{err}
+	}
+	p.alive[c] = struct{}{}
+	p.processes.Go(func() {
+		c.run()
+		p.mu.Lock()
+		delete(p.alive, c)
+		p.mu.Unlock()
+		if state := c.cmd.ProcessState; state != nil && !state.Success() {
+			p.cfg.Logger.Warn("an evaluating process died; what it computed is computed again",
+				"pid", state.Pid(), "end", state.String(), "said", c.stderr.String())
+		}
+	})
+	return c, nil
+}
+
+func (p *Pool) isClosed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.closed
+}
+
+// Close ends all processes and waits for them. Requests that are under way fail
+// with an error that is Retryable. It may be repeated.
 func (p *Pool) Close() error {
 	p.mu.Lock()
-	p.closed = true
-	children := p.children
-	p.children = make([]*child, len(children))
-	p.mu.Unlock()
-	var wg sync.WaitGroup
-	for _, c := range children {
-		if c != nil {
-			wg.Go(c.end)
-		}
+	first := !p.closed
+	if p.closed = true; first {
+		close(p.closing)
 	}
-	wg.Wait()
+	for c := range p.alive {
+		p.processes.Go(c.end)
+	}
+	p.mu.Unlock()
+	p.processes.Wait()
+	if first {
+		p.starter.stop()
+	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"sync"
 
 	"muster/task"
@@ -17,7 +18,7 @@ import (
 const (
 	// ChildMemory is how many bytes of data a child may have before the system
 	// refuses it more, which ends it. Where the system can't be told (not Linux),
-	// only the garbage collector is.
+	// the child watches itself, and ends soon after.
 	ChildMemory  = 512 << 20
 	childGoal    = ChildMemory / 2 // the garbage collector works hard from here
 	childThreads = 2               // that run Go code at once
@@ -32,7 +33,14 @@ func ServeChild(ctx context.Context, in io.Reader, out io.Writer) error {
 	}
 	debug.SetMemoryLimit(childGoal)
 	runtime.GOMAXPROCS(min(childThreads, runtime.NumCPU()))
-	return serve(ctx, in, out, New(nil).Evaluate)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	if !systemBounds {
+		go watchMemory(ctx, ChildMemory) // the process's end is its end
+	}
+	e := New(nil)
+	e.turns = make(turns, maxComputing)
+	return serve(ctx, in, out, e.Evaluate)
 }
 
 // errGivenUp is the cause of a context whose request was cancelled.
@@ -70,21 +78,37 @@ func serve(ctx context.Context, in io.Reader, out io.Writer, evaluate func(conte
 		running[r.ID] = cancel
 		mu.Unlock()
 		go func() { // the process's end is its end
-			answer := response{ID: r.ID}
 			v, err := evaluate(one, task.Order{Expression: r.Expression, Parameters: r.Parameters})
-			switch {
-			case err != nil && errors.Is(context.Cause(one), errGivenUp):
-				answer.Stopped = true
-			case err != nil:
-				answer.Error = err.Error()
-			default:
-				answer.Value = v
-			}
+			answer := answerTo(one, r.ID, v, err)
 			mu.Lock()
 			delete(running, r.ID)
 			mu.Unlock()
 			cancel(nil)
-			answers.send(answer)
+			answers.send(answer, nil) // the slave reads until its end, and then so does this process
 		}()
 	}
+}
+
+// answerTo says what an evaluation came to. One that failed after its context
+// ended was given up, or the process ends: that is not the expression's fault, and
+// must not be recorded as if it were.
+func answerTo(ctx context.Context, id uint64, v task.Value, err error) response {
+	switch {
+	case err == nil:
+		return response{ID: id, Value: v}
+	case ctx.Err() != nil:
+		return response{ID: id, Stopped: true}
+	default:
+		return response{ID: id, Error: clip(err.Error())}
+	}
+}
+
+// clip cuts an error's words to what a task keeps. govaluate writes whole values
+// into its errors.
+func clip(s string) string {
+	const mark = " …"
+	if len(s) > task.MaxErrorBytes {
+		s = s[:task.MaxErrorBytes-len(mark)] + mark
+	}
+	return strings.ToValidUTF8(s, "")
 }

@@ -108,10 +108,14 @@ func (f *frames) write(w *bufio.Writer, stop <-chan struct{}) error {
 	}
 }
 
-// send hands a frame over, unless nothing is written any more.
-func (f *frames) send(v any) {
+// send hands a frame over. It reports false when nothing is written any more, or
+// when stop is closed while the other side reads nothing.
+func (f *frames) send(v any, stop <-chan struct{}) bool {
 	select {
 	case f.queue <- v:
+		return true
 	case <-f.done:
+	case <-stop:
 	}
+	return false
 }
