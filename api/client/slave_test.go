@@ -26,7 +26,7 @@ func TestSlaveCalls(t *testing.T) {
 	if got[0].target != "/v1/slaves" || got[1].target != "/v1/slaves/a%20b/leave" || string(got[1].body) != `{"incarnation":"i"}` {
 		t.Errorf("heard %+v", got)
 	}
-	if want := `{"incarnation":"i","kinds":[{"idempotent":true,"name":"k"}],"name":"a b","slots":2,"url":"http://h"}`; string(got[0].body) != want {
+	if want := `{"name":"a b","url":"http://h","slots":2,"incarnation":"i","kinds":[{"name":"k","idempotent":true}]}`; string(got[0].body) != want {
 		t.Errorf("heard %s", got[0].body)
 	}
 }
@@ -95,7 +95,7 @@ func TestReportIsSplit(t *testing.T) {
 		if len(call.body) > 1<<20 {
 			t.Errorf("a request of %d bytes", len(call.body))
 		}
-		if !strings.Contains(string(call.body[:100]), `"counter":4,"free":1,"incarnation":"i"`) {
+		if !strings.Contains(string(call.body[:100]), `{"slave":"s","incarnation":"i","free":1,"slots":2,"counter":4`) {
 			t.Errorf("heard %.100s", call.body)
 		}
 	}

@@ -48,21 +48,22 @@ const (
 
 // Asked defines model for Asked.
 type Asked struct {
+	Slave string `json:"slave"`
+
 	// Answer The slave's words; empty when it was silent.
 	//
 	// Example: I am not available.
 	Answer string `json:"answer"`
 
 	// From `slave`: it was asked over the network. `books`: the leader knew without asking.
-	From  string `json:"from"`
-	Slave string `json:"slave"`
+	From string `json:"from"`
 }
 
 // Capacity The sum of the slaves that are alive.
 type Capacity struct {
-	Busy   int `json:"busy"`
 	Slaves int `json:"slaves"`
 	Slots  int `json:"slots"`
+	Busy   int `json:"busy"`
 }
 
 // Code A refusal's name for programs.
@@ -70,47 +71,48 @@ type Code = task.Code
 
 // Counts defines model for Counts.
 type Counts struct {
-	// Done Ever.
-	Done       uint64 `json:"done"`
-	InProgress uint64 `json:"in_progress"`
-	Pending    uint64 `json:"pending"`
-
 	// Submitted Ever.
-	Submitted uint64 `json:"submitted"`
+	Submitted  uint64 `json:"submitted"`
+	Pending    uint64 `json:"pending"`
+	InProgress uint64 `json:"in_progress"`
+
+	// Done Ever.
+	Done uint64 `json:"done"`
 }
 
 // Error defines model for Error.
 type Error struct {
-	// Busy With `full_capacity`, how many of them are taken.
-	Busy *int `json:"busy,omitempty"`
+	// Error A sentence for people.
+	Error string `json:"error"`
 
 	// Code A refusal's name for programs.
 	Code Code `json:"code"`
 
-	// Error A sentence for people.
-	Error string `json:"error"`
-
-	// Leader The leader's API URL, with `not_leader`.
-	Leader string `json:"leader,omitempty,omitzero"`
-
 	// Slots With `full_capacity`, all slots of the slaves that are alive.
 	Slots *int `json:"slots,omitempty"`
 
+	// Busy With `full_capacity`, how many of them are taken.
+	Busy *int `json:"busy,omitempty"`
+
 	// Task The task in question, with `key_reused` and `stale_attempt`.
 	Task uint64 `json:"task,omitempty,omitzero"`
+
+	// Leader The leader's API URL, with `not_leader`.
+	Leader string `json:"leader,omitempty,omitzero"`
 }
 
 // JoinRequest defines model for JoinRequest.
 type JoinRequest struct {
+	ID string `json:"id"`
+
+	// RaftAddress host:port that the other masters dial.
+	RaftAddress string `json:"raft_address"`
+
 	// APIURL The base URL for clients and slaves.
 	APIURL string `json:"api_url"`
 
 	// Commands The highest command number of the log that it understands.
 	Commands uint32 `json:"commands,omitempty,omitzero"`
-	ID       string `json:"id"`
-
-	// RaftAddress host:port that the other masters dial.
-	RaftAddress string `json:"raft_address"`
 
 	// Replace Drop a member that has the same id or address first.
 	Replace bool `json:"replace,omitempty,omitzero"`
@@ -124,9 +126,10 @@ type Joined struct {
 
 // Kind defines model for Kind.
 type Kind struct {
+	Name string `json:"name"`
+
 	// Idempotent Whether running a task of this kind twice does no harm.
-	Idempotent bool   `json:"idempotent"`
-	Name       string `json:"name"`
+	Idempotent bool `json:"idempotent"`
 }
 
 // Leave defines model for Leave.
@@ -136,22 +139,22 @@ type Leave struct {
 
 // Master defines model for Master.
 type Master struct {
-	APIURL string `json:"api_url"`
+	ID string `json:"id"`
 
-	// AppliedIndex The last index that it has applied; known of the master that is asked alone.
-	AppliedIndex uint64 `json:"applied_index,omitempty,omitzero"`
+	// Role What a master does at the moment. `joining` is one that does not vote yet.
+	Role        Role   `json:"role"`
+	Voter       bool   `json:"voter"`
+	APIURL      string `json:"api_url"`
+	RaftAddress string `json:"raft_address"`
 
 	// Commands The highest command number of the log that it understands.
 	Commands uint32 `json:"commands"`
-	ID       string `json:"id"`
 
 	// Index The log index of the last change of this entry.
-	Index       uint64 `json:"index"`
-	RaftAddress string `json:"raft_address"`
+	Index uint64 `json:"index"`
 
-	// Role What a master does at the moment. `joining` is one that does not vote yet.
-	Role  Role `json:"role"`
-	Voter bool `json:"voter"`
+	// AppliedIndex The last index that it has applied; known of the master that is asked alone.
+	AppliedIndex uint64 `json:"applied_index,omitempty,omitzero"`
 }
 
 // MasterList defines model for MasterList.
@@ -179,47 +182,44 @@ type Readiness struct {
 
 // Registration defines model for Registration.
 type Registration struct {
-	// Incarnation Random, new at every start.
-	Incarnation string `json:"incarnation"`
-
-	// Kinds The kinds that it runs; by default `expression`.
-	Kinds []Kind `json:"kinds,omitempty,omitzero"`
-
 	// Name Printable characters without spaces and slashes.
 	Name string `json:"name"`
-
-	// Slots How many tasks it runs at once.
-	Slots int `json:"slots"`
 
 	// URL The base URL that the leader calls.
 	//
 	// Example: http://10.0.0.7:8101
 	URL string `json:"url"`
+
+	// Slots How many tasks it runs at once.
+	Slots int `json:"slots"`
+
+	// Incarnation Random, new at every start.
+	Incarnation string `json:"incarnation"`
+
+	// Kinds The kinds that it runs; by default `expression`.
+	Kinds []Kind `json:"kinds,omitempty,omitzero"`
 }
 
 // Report defines model for Report.
 type Report struct {
-	// Counter Rises with every word on free slots, so that the newer of two is known. Without it, `free` and `slots`
-	// are not used.
-	Counter uint64 `json:"counter,omitempty,omitzero"`
+	// Slave The reporter's name.
+	Slave       string `json:"slave"`
+	Incarnation string `json:"incarnation"`
 
 	// Free How many of the slots are free now.
-	Free        int      `json:"free,omitempty,omitzero"`
-	Incarnation string   `json:"incarnation"`
-	Results     []Result `json:"results"`
+	Free  int `json:"free,omitempty,omitzero"`
+	Slots int `json:"slots,omitempty,omitzero"`
 
-	// Slave The reporter's name.
-	Slave string `json:"slave"`
-	Slots int    `json:"slots,omitempty,omitzero"`
+	// Counter Rises with every word on free slots, so that the newer of two is known. Without it, `free` and `slots`
+	// are not used.
+	Counter uint64   `json:"counter,omitempty,omitzero"`
+	Results []Result `json:"results"`
 }
 
 // Result defines model for Result.
 type Result struct {
+	ID      uint64 `json:"id"`
 	Attempt uint32 `json:"attempt"`
-
-	// Error At most 4 KiB.
-	Error string `json:"error,omitempty,omitzero"`
-	ID    uint64 `json:"id"`
 
 	// Outcome By default `failed` when there is an `error`, and otherwise `succeeded`.
 	Outcome Outcome `json:"outcome,omitempty,omitzero"`
@@ -230,6 +230,9 @@ type Result struct {
 	// ResultType What the text of a result stands for.
 	ResultType ValueType `json:"result_type,omitempty,omitzero"`
 
+	// Error At most 4 KiB.
+	Error string `json:"error,omitempty,omitzero"`
+
 	// Retryable Another execution may succeed where this one failed.
 	Retryable bool `json:"retryable,omitempty,omitzero"`
 }
@@ -239,52 +242,53 @@ type Role string
 
 // SimpleTask defines model for SimpleTask.
 type SimpleTask struct {
-	Error      string `json:"error,omitempty,omitzero"`
-	Expression string `json:"expression"`
-	ID         uint64 `json:"id"`
+	ID     uint64 `json:"id"`
+	Status string `json:"status"`
 
 	// Outcome How a done task ended.
-	Outcome Outcome `json:"outcome,omitempty,omitzero"`
+	Outcome    Outcome `json:"outcome,omitempty,omitzero"`
+	Result     *string `json:"result,omitempty"`
+	Expression string  `json:"expression"`
 
 	// Parameters Named values for the expression. Numbers keep their digits.
 	//
 	// Example: {"x":4}
 	Parameters Parameters `json:"parameters,omitempty,omitzero"`
-	Result     *string    `json:"result,omitempty"`
 	Slave      string     `json:"slave,omitempty,omitzero"`
-	Status     string     `json:"status"`
+	Error      string     `json:"error,omitempty,omitzero"`
 }
 
 // SimpleTaskPage defines model for SimpleTaskPage.
 type SimpleTaskPage struct {
-	Counts Counts `json:"counts"`
+	Tasks []SimpleTask `json:"tasks"`
 
 	// Next The cursor of the following page; absent on the last.
-	Next  string       `json:"next,omitempty,omitzero"`
-	Tasks []SimpleTask `json:"tasks"`
+	Next   string `json:"next,omitempty,omitzero"`
+	Counts Counts `json:"counts"`
 }
 
 // Slave defines model for Slave.
 type Slave struct {
-	// Busy How many attempts it has been given that have not ended.
-	Busy        int    `json:"busy"`
-	Incarnation string `json:"incarnation"`
+	Name string `json:"name"`
 
-	// Index The log index of the last change.
-	Index uint64 `json:"index"`
-	Kinds []Kind `json:"kinds"`
-
-	// LastSeenAt When the leader last heard of it; only from the leader.
-	LastSeenAt   time.Time `json:"last_seen_at,omitempty,omitzero"`
-	Name         string    `json:"name"`
-	RegisteredAt time.Time `json:"registered_at"`
+	// State Whether a slave may be given tasks.
+	State SlaveState `json:"state"`
 
 	// Slots How many tasks it runs at once.
 	Slots int `json:"slots"`
 
-	// State Whether a slave may be given tasks.
-	State SlaveState `json:"state"`
-	URL   string     `json:"url"`
+	// Busy How many attempts it has been given that have not ended.
+	Busy         int       `json:"busy"`
+	URL          string    `json:"url"`
+	Incarnation  string    `json:"incarnation"`
+	Kinds        []Kind    `json:"kinds"`
+	RegisteredAt time.Time `json:"registered_at"`
+
+	// LastSeenAt When the leader last heard of it; only from the leader.
+	LastSeenAt time.Time `json:"last_seen_at,omitempty,omitzero"`
+
+	// Index The log index of the last change.
+	Index uint64 `json:"index"`
 }
 
 // SlaveAnswer defines model for SlaveAnswer.
@@ -302,28 +306,16 @@ type SlaveState string
 
 // Status defines model for Status.
 type Status struct {
-	// AppliedIndex The index of the last log entry applied.
-	AppliedIndex uint64 `json:"applied_index"`
+	ID string `json:"id"`
 
-	// Capacity The sum of the slaves that are alive.
-	Capacity Capacity `json:"capacity"`
+	// Role What a master does at the moment. `joining` is one that does not vote yet.
+	Role  Role `json:"role"`
+	Voter bool `json:"voter"`
+	Ready bool `json:"ready"`
 
-	// ClusterID Absent until this master belongs to a cluster.
-	ClusterID string `json:"cluster_id,omitempty,omitzero"`
-	Counts    Counts `json:"counts"`
-
-	// DiskID Random, made when the data directory was first used.
-	DiskID string `json:"disk_id,omitempty,omitzero"`
-
-	// Fingerprint Of the state at `applied_index`; only when asked for.
-	Fingerprint string `json:"fingerprint,omitempty,omitzero"`
-
-	// Founders The disk ids, by master id, that the cluster was formed from.
-	Founders map[string]string `json:"founders,omitempty,omitzero"`
-	ID       string            `json:"id"`
-
-	// LeaderContactMS Since the leader was last heard; 0 on the leader, -1 if never.
-	LeaderContactMS int64 `json:"leader_contact_ms"`
+	// NotReady Why it is not ready.
+	NotReady string `json:"not_ready,omitempty,omitzero"`
+	Term     uint64 `json:"term"`
 
 	// LeaderID Empty when unknown.
 	LeaderID string `json:"leader_id"`
@@ -331,15 +323,28 @@ type Status struct {
 	// LeaderURL Empty when unknown.
 	LeaderURL string `json:"leader_url"`
 
-	// NotReady Why it is not ready.
-	NotReady string `json:"not_ready,omitempty,omitzero"`
-	Ready    bool   `json:"ready"`
+	// LeaderContactMS Since the leader was last heard; 0 on the leader, -1 if never.
+	LeaderContactMS int64 `json:"leader_contact_ms"`
 
-	// Role What a master does at the moment. `joining` is one that does not vote yet.
-	Role    Role   `json:"role"`
-	Term    uint64 `json:"term"`
-	Version string `json:"version"`
-	Voter   bool   `json:"voter"`
+	// AppliedIndex The index of the last log entry applied.
+	AppliedIndex uint64 `json:"applied_index"`
+
+	// Fingerprint Of the state at `applied_index`; only when asked for.
+	Fingerprint string `json:"fingerprint,omitempty,omitzero"`
+	Counts      Counts `json:"counts"`
+
+	// Capacity The sum of the slaves that are alive.
+	Capacity Capacity `json:"capacity"`
+
+	// ClusterID Absent until this master belongs to a cluster.
+	ClusterID string `json:"cluster_id,omitempty,omitzero"`
+
+	// DiskID Random, made when the data directory was first used.
+	DiskID string `json:"disk_id,omitempty,omitzero"`
+
+	// Founders The disk ids, by master id, that the cluster was formed from.
+	Founders map[string]string `json:"founders,omitempty,omitzero"`
+	Version  string            `json:"version"`
 }
 
 // Submission defines model for Submission.
@@ -349,71 +354,44 @@ type Submission struct {
 	// Example: 2+3*x
 	Expression string `json:"expression"`
 
+	// Parameters Named values for the expression. Numbers keep their digits.
+	//
+	// Example: {"x":4}
+	Parameters Parameters `json:"parameters,omitempty,omitzero"`
+
 	// Kind The kind of task; empty and by default `expression`.
 	Kind string `json:"kind,omitempty,omitzero"`
 
 	// MaxTries How often an execution may begin; 0 and by default 3.
 	MaxTries uint32 `json:"max_tries,omitempty,omitzero"`
 
-	// Parameters Named values for the expression. Numbers keep their digits.
-	//
-	// Example: {"x":4}
-	Parameters Parameters `json:"parameters,omitempty,omitzero"`
+	// TimeoutMS One execution's limit; 0 and by default 5 minutes, at most a day.
+	TimeoutMS int64 `json:"timeout_ms,omitempty,omitzero"`
 
 	// RetryOf The done task that this one repeats; 0 for none.
 	RetryOf uint64 `json:"retry_of,omitempty,omitzero"`
-
-	// TimeoutMS One execution's limit; 0 and by default 5 minutes, at most a day.
-	TimeoutMS int64 `json:"timeout_ms,omitempty,omitzero"`
 }
 
 // Submitted defines model for Submitted.
 type Submitted struct {
-	// Asked Which slaves were asked, in order. Only with `explain`.
-	Asked []Asked `json:"asked,omitempty,omitzero"`
-
 	// Message Example: Task successfully assigned to slave-2.
 	Message string `json:"message"`
 	Task    Task   `json:"task"`
+
+	// Asked Which slaves were asked, in order. Only with `explain`.
+	Asked []Asked `json:"asked,omitempty,omitzero"`
 }
 
 // Task defines model for Task.
 type Task struct {
-	// Attempt The number of the current or last assignment; 0 for none.
-	Attempt uint32 `json:"attempt"`
-
-	// Error Why a done task did not succeed.
-	Error      string    `json:"error,omitempty,omitzero"`
-	Expression string    `json:"expression"`
-	FinishedAt time.Time `json:"finished_at,omitempty,omitzero"`
-
 	// ID Given in order of submission, 1, 2, 3 …
 	ID uint64 `json:"id"`
 
-	// IdempotencyKey The Idempotency-Key of its submit.
-	IdempotencyKey string `json:"idempotency_key,omitempty,omitzero"`
-
-	// Idempotent Copied from the kind at submit. If a slave vanishes with the task, an idempotent one is run again; any other
-	// ends as `lost`.
-	Idempotent bool `json:"idempotent"`
-
-	// Incarnation The slave's incarnation that has or had the attempt.
-	Incarnation string `json:"incarnation,omitempty,omitzero"`
-
-	// Index The log index of the task's last change.
-	Index uint64 `json:"index"`
-	Kind  string `json:"kind"`
-
-	// MaxTries How often an execution may begin.
-	MaxTries uint32 `json:"max_tries"`
+	// Status How far a task is.
+	Status TaskStatus `json:"status"`
 
 	// Outcome How a done task ended.
 	Outcome Outcome `json:"outcome,omitempty,omitzero"`
-
-	// Parameters Named values for the expression. Numbers keep their digits.
-	//
-	// Example: {"x":4}
-	Parameters Parameters `json:"parameters,omitempty,omitzero"`
 
 	// Result The result of a succeeded task, as text.
 	Result *string `json:"result,omitempty"`
@@ -421,24 +399,51 @@ type Task struct {
 	// ResultType What the text of a result stands for.
 	ResultType ValueType `json:"result_type,omitempty,omitzero"`
 
-	// RetryOf The done task that this one repeats.
-	RetryOf uint64 `json:"retry_of,omitempty,omitzero"`
+	// Error Why a done task did not succeed.
+	Error      string `json:"error,omitempty,omitzero"`
+	Kind       string `json:"kind"`
+	Expression string `json:"expression"`
+
+	// Parameters Named values for the expression. Numbers keep their digits.
+	//
+	// Example: {"x":4}
+	Parameters Parameters `json:"parameters,omitempty,omitzero"`
 
 	// Slave Where the current or last attempt is.
 	Slave string `json:"slave,omitempty,omitzero"`
 
-	// StartedAt When the current or last attempt was assigned.
-	StartedAt time.Time `json:"started_at,omitempty,omitzero"`
+	// Incarnation The slave's incarnation that has or had the attempt.
+	Incarnation string `json:"incarnation,omitempty,omitzero"`
 
-	// Status How far a task is.
-	Status      TaskStatus `json:"status"`
-	SubmittedAt time.Time  `json:"submitted_at"`
+	// Attempt The number of the current or last assignment; 0 for none.
+	Attempt uint32 `json:"attempt"`
+
+	// Tries How many executions began, as far as is known.
+	Tries uint32 `json:"tries"`
+
+	// MaxTries How often an execution may begin.
+	MaxTries uint32 `json:"max_tries"`
 
 	// TimeoutMS One execution's limit.
 	TimeoutMS int64 `json:"timeout_ms"`
 
-	// Tries How many executions began, as far as is known.
-	Tries uint32 `json:"tries"`
+	// Idempotent Copied from the kind at submit. If a slave vanishes with the task, an idempotent one is run again; any other
+	// ends as `lost`.
+	Idempotent bool `json:"idempotent"`
+
+	// IdempotencyKey The Idempotency-Key of its submit.
+	IdempotencyKey string `json:"idempotency_key,omitempty,omitzero"`
+
+	// RetryOf The done task that this one repeats.
+	RetryOf     uint64    `json:"retry_of,omitempty,omitzero"`
+	SubmittedAt time.Time `json:"submitted_at"`
+
+	// StartedAt When the current or last attempt was assigned.
+	StartedAt  time.Time `json:"started_at,omitempty,omitzero"`
+	FinishedAt time.Time `json:"finished_at,omitempty,omitzero"`
+
+	// Index The log index of the task's last change.
+	Index uint64 `json:"index"`
 }
 
 // TaskAnswer defines model for TaskAnswer.
@@ -448,11 +453,11 @@ type TaskAnswer struct {
 
 // TaskPage defines model for TaskPage.
 type TaskPage struct {
-	Counts Counts `json:"counts"`
+	Tasks []Task `json:"tasks"`
 
 	// Next The cursor of the following page; absent on the last.
-	Next  string `json:"next,omitempty,omitzero"`
-	Tasks []Task `json:"tasks"`
+	Next   string `json:"next,omitempty,omitzero"`
+	Counts Counts `json:"counts"`
 }
 
 // TaskStatus How far a task is.
@@ -463,16 +468,17 @@ type ValueType string
 
 // Verdict defines model for Verdict.
 type Verdict struct {
-	// Accepted The result counts, or has counted before.
-	Accepted bool   `json:"accepted,omitempty,omitzero"`
-	Attempt  uint32 `json:"attempt"`
+	ID      uint64 `json:"id"`
+	Attempt uint32 `json:"attempt"`
 
-	// Code A refusal's name for programs.
-	Code Code `json:"code,omitempty,omitzero"`
+	// Accepted The result counts, or has counted before.
+	Accepted bool `json:"accepted,omitempty,omitzero"`
 
 	// Error Why not, in a sentence.
 	Error string `json:"error,omitempty,omitzero"`
-	ID    uint64 `json:"id"`
+
+	// Code A refusal's name for programs.
+	Code Code `json:"code,omitempty,omitzero"`
 }
 
 // Verdicts defines model for Verdicts.
