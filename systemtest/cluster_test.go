@@ -86,7 +86,7 @@ func threeMasters(t *testing.T) *system {
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	for range 100 {
-		address := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(10_000)) //nolint:gosec // not a secret
+		address := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(10_000))
 		l, err := net.Listen("tcp", address)
 		if err != nil {
 			continue
