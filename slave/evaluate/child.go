@@ -13,9 +13,14 @@ import (
 	"muster/task"
 )
 
-// cancelGrace is how long a child may take to give up a request before it is
-// killed.
-const cancelGrace = 500 * time.Millisecond
+const (
+	// cancelGrace is how long a child may take to give up a request before it is
+	// killed. It needs milliseconds, and many more when the machine is busy; a
+	// process that is killed for nothing loses what else it computed.
+	cancelGrace = 2 * time.Second
+	// endGrace is how long a child may take to end once its input has.
+	endGrace = 500 * time.Millisecond
+)
 
 // Why a request has no answer of its own.
 var (
@@ -176,7 +181,7 @@ func (c *child) death(answers chan response) (task.Value, error) {
 // end lets the process end by itself, and kills it if it does not.
 func (c *child) end() {
 	_ = c.stdin.Close() // the process may be gone
-	grace := time.NewTimer(cancelGrace)
+	grace := time.NewTimer(endGrace)
 	defer grace.Stop()
 	select {
 	case <-c.gone:

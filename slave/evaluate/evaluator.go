@@ -55,14 +55,14 @@ func (e *Evaluator) Evaluate(ctx context.Context, o task.Order) (v task.Value, e
 			v, err = task.Value{}, fmt.Errorf("%s: %v", panicked, p)
 		}
 	}()
-	if refusal := task.CheckExpression(o.Expression, o.Parameters); refusal != nil {
-		return task.Value{}, errors.New(refusal.Message)
-	}
 	mine := &turn{of: e.turns}
 	if err := mine.take(ctx); err != nil {
 		return task.Value{}, err
 	}
 	defer mine.release()
+	if refusal := task.CheckExpression(o.Expression, o.Parameters); refusal != nil {
+		return task.Value{}, errors.New(refusal.Message)
+	}
 	c, err := e.cache.get(o.Expression)
 	if err != nil {
 		return task.Value{}, err

@@ -9,7 +9,7 @@ import (
 // its threads evenly, so hundreds that compute would leave the one that reads
 // requests too little time to stop any of them: a process that is only busy would
 // look like one that hangs.
-const maxComputing = 8
+const maxComputing = 4
 
 // turns hold one token for each evaluation that computes; those that sleep hold
 // none. nil bounds nothing.

@@ -19,19 +19,20 @@ func TestABusyProcessIsNotKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	long := order("sum(" + strings.Repeat("nthprime(100000), ", 90) + "0)")
+	long := order(strings.Repeat("isprime(9007199254740881) && ", 9) + "true")
+	const tasks = 400
 	busy, stop := context.WithCancel(ctx)
 	defer stop()
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	for range 200 {
+	for range tasks {
 		wg.Go(func() {
 			if v, err := p.Evaluate(busy, long); !errors.Is(err, context.Canceled) {
 				t.Errorf("it was to be stopped: %v, %v", v, err)
 			}
 		})
 	}
-	p.awaitLoad(ctx, t, 200)
+	p.awaitLoad(ctx, t, tasks)
 	for range 3 {
 		short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
 		if v, err := p.Evaluate(short, long); !errors.Is(err, context.DeadlineExceeded) {
