@@ -200,10 +200,15 @@ func TestSlaves(t *testing.T) {
 		if s.Slave.Name != "slave-2" || s.Slave.URL != "http://10.0.0.1:8101" || !slices.Equal(s.Slave.Kinds, []wire.Kind{{Name: "expression", Idempotent: true}}) {
 			t.Errorf("got %+v", s.Slave)
 		}
+		var one wire.SlaveAnswer
+		exchange(t, h, request("POST", path, `{"name":"slave-3","url":"http://10.0.0.1:8102","incarnation":"i-3"}`)).into(t, &one)
+		if s.Slave.Slots != 3 || one.Slave.Slots != 1 {
+			t.Errorf("slots: %d and %d, want 3 and 1, the default", s.Slave.Slots, one.Slave.Slots)
+		}
 	}
 	var l wire.SlaveList
 	exchange(t, h, request("GET", "/v1/slaves", "")).into(t, &l)
-	if len(l.Slaves) != 3 || l.Slaves[0].LastSeenAt.IsZero() || !l.Slaves[1].LastSeenAt.IsZero() {
+	if len(l.Slaves) != 5 || l.Slaves[0].LastSeenAt.IsZero() || !l.Slaves[1].LastSeenAt.IsZero() {
 		t.Errorf("got %+v", l.Slaves)
 	}
 	if a := exchange(t, h, request("POST", "/v1/slaves/slave-1/leave", `{"incarnation":"i-1"}`)); a.StatusCode != http.StatusOK || !strings.Contains(string(a.body), `"state":"left"`) {

@@ -191,7 +191,7 @@ type Registration struct {
 	URL string `json:"url"`
 
 	// Slots How many tasks it runs at once.
-	Slots int `json:"slots"`
+	Slots *int `json:"slots,omitempty"`
 
 	// Incarnation Random, new at every start.
 	Incarnation string `json:"incarnation"`

@@ -39,19 +39,22 @@ func ToSpec(s Submission) task.Spec {
 
 // FromRegistration is how a slave says it.
 func FromRegistration(r task.Registration) Registration {
-	w := Registration{Name: r.Name, URL: r.URL, Slots: r.Slots, Incarnation: r.Incarnation}
+	w := Registration{Name: r.Name, URL: r.URL, Slots: &r.Slots, Incarnation: r.Incarnation}
 	if len(r.Kinds) > 0 {
 		w.Kinds = fromKinds(r.Kinds)
 	}
 	return w
 }
 
-// ToRegistration is the inverse. Without kinds a slave evaluates expressions,
-// which may be done twice.
+// ToRegistration is the inverse. Without slots a slave has one; without kinds it
+// evaluates expressions, which may be done twice.
 func ToRegistration(w Registration) task.Registration {
 	r := task.Registration{
-		Name: w.Name, URL: strings.TrimRight(w.URL, "/"), Slots: w.Slots, Incarnation: w.Incarnation,
+		Name: w.Name, URL: strings.TrimRight(w.URL, "/"), Slots: 1, Incarnation: w.Incarnation,
 		Kinds: make([]task.Kind, 0, max(1, len(w.Kinds))),
+	}
+	if w.Slots != nil {
+		r.Slots = *w.Slots
 	}
 	for _, k := range w.Kinds {
 		r.Kinds = append(r.Kinds, task.Kind{Name: k.Name, Idempotent: k.Idempotent})
