@@ -107,6 +107,7 @@ func (c *core) needsQuestion(s *slaveBook, now time.Time) bool {
 
 // hear takes a slave's word. An older word of the same incarnation than one
 // already heard only counts as a sign of life; another incarnation's is ignored.
+// With a ttl, any word serves all who wait for one.
 func (c *core) hear(s *slaveBook, a task.Availability, now time.Time) {
 	if a.Incarnation != s.rec.Incarnation {
 		return
@@ -119,6 +120,9 @@ func (c *core) hear(s *slaveBook, a task.Availability, now time.Time) {
 	}
 	if a.Free > 0 {
 		c.unpark(s)
+	}
+	if !c.literal() {
+		c.release(s, nil)
 	}
 	c.refresh(s, now)
 }

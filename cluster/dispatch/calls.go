@@ -120,9 +120,6 @@ func (d *Dispatcher) Heard(ctx context.Context, slave string, a task.Availabilit
 	return d.input(ctx, func(c *core, now time.Time) {
 		if s := c.slaves[slave]; s != nil {
 			c.hear(s, a, now)
-			if !c.literal() {
-				c.release(s, nil)
-			}
 		}
 	})
 }

@@ -135,7 +135,7 @@ func (c *core) answered(r request, resp response, now time.Time) {
 	s.lane.busy = false
 	c.touch(s)
 	if c.slaves[s.rec.Name] != s || s.rec.Incarnation != r.incarnation {
-		c.unsentElsewhere(r)
+		c.release(s, nil) // meant for an incarnation that is gone, with its attempts
 		return
 	}
 	if resp.err == nil && resp.availability.Incarnation != r.incarnation {
@@ -189,10 +189,6 @@ func (c *core) unanswered(r request, err error, now time.Time) {
 	c.refresh(s, now)
 	c.resolveSilent(s, r)
 }
-
-// unsentElsewhere drops the answer to a request that was meant for an
-// incarnation that is gone; its attempts are gone with it.
-func (c *core) unsentElsewhere(r request) { c.release(r.slave, nil) }
 
 // compareHeld acts on the difference between the attempts that a slave has and
 // those that the state says it has.

@@ -17,9 +17,10 @@ import (
 type line struct {
 	pending btree.Map[task.ID, struct{}]
 	head    *seeker // the first pending task, looking for a slave
-	parked  bool    // it found none; woken by a slot that becomes free
-	parkAt  time.Time
-	submits []*submit
+	// parkedUntil is when the first pending task, which found no slave, looks
+	// again without a cause; zero: at once. A slot that becomes free wakes it.
+	parkedUntil time.Time
+	submits     []*submit
 }
 
 // seeker looks for a slave: it asks one after the other, in registration order.
@@ -66,6 +67,7 @@ func (c *core) servePending(now time.Time) bool {
 		return false
 	}
 	l := &first.line
+	l.parkedUntil = time.Time{}
 	if l.head == nil {
 		l.head = &seeker{kind: first}
 	}
@@ -76,7 +78,7 @@ func (c *core) servePending(now time.Time) bool {
 		l.pending.Delete(lowest)
 		c.assign(lowest, s, now)
 	case nowhere:
-		l.head, l.parked, l.parkAt = nil, true, now.Add(parkPause)
+		l.head, l.parkedUntil = nil, now.Add(parkPause)
 	case seeking:
 	}
 	return true
@@ -84,17 +86,13 @@ func (c *core) servePending(now time.Time) bool {
 
 // movable tells whether the first pending task may have somewhere to go.
 func (l *line) movable(now time.Time) bool {
-	if l.parked && now.Before(l.parkAt) {
-		return false
-	}
-	l.parked = false
-	return l.head == nil || l.head.at == nil
+	return !now.Before(l.parkedUntil) && (l.head == nil || l.head.at == nil)
 }
 
 // unpark wakes the pending tasks that the slave could run.
 func (c *core) unpark(s *slaveBook) {
 	for _, kb := range s.kinds {
-		kb.line.parked = false
+		kb.line.parkedUntil = time.Time{}
 	}
 }
 
@@ -106,7 +104,7 @@ func (c *core) serveSubmits(now time.Time) bool {
 		if len(l.submits) == 0 || l.submits[0].seeker.at != nil {
 			continue
 		}
-		if l.pending.Len() > 0 && !l.parked {
+		if l.head != nil {
 			continue // its first pending task is still asking
 		}
 		if s := l.submits[0]; first == nil || s.arrival < first.arrival {
@@ -194,13 +192,9 @@ func nextAfter(set *btree.Map[uint64, *slaveBook], after uint64) *slaveBook {
 	return found
 }
 
-// resolve lets those go on who waited for the slave's word. With a ttl any
-// answer serves all of them; without, a question serves the one that asked it.
+// resolve lets the one go on that asked the slave. With a ttl it went on when the
+// word was heard, with all others who waited for it.
 func (c *core) resolve(s *slaveBook, r request) {
-	if !c.literal() {
-		c.release(s, nil)
-		return
-	}
 	k := r.asker
 	if k == nil || k.at != s {
 		return
@@ -288,8 +282,8 @@ func (c *core) nextWake() time.Time {
 	}
 	for _, kb := range c.kinds {
 		l := &kb.line
-		if l.parked && l.pending.Len() > 0 {
-			earlier(l.parkAt)
+		if !l.parkedUntil.IsZero() && l.pending.Len() > 0 {
+			earlier(l.parkedUntil)
 		}
 		for _, k := range l.heads() {
 			if k.at != nil {
@@ -304,7 +298,7 @@ func (c *core) nextWake() time.Time {
 func (c *core) addPending(t *task.Task) {
 	l := &c.kind(t.Spec.Kind).line
 	l.pending.Set(t.ID, struct{}{})
-	l.parked = false
+	l.parkedUntil = time.Time{}
 }
 
 // assign proposes that a pending task goes to the slave.

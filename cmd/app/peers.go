@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"muster/api/client"
+	"muster/api/wire"
 	"muster/cluster"
 	"muster/task"
 )
@@ -36,9 +37,7 @@ func (p peers) Join(ctx context.Context, apiURL string, req task.JoinRequest) (s
 	if err != nil {
 		return "", err
 	}
-	joined, err := c.Join(ctx, client.JoinRequest{
-		ID: req.ID, RaftAddress: req.RaftAddress, APIURL: req.APIURL, Commands: req.Commands, Replace: req.Replace,
-	})
+	joined, err := c.Join(ctx, wire.FromJoinRequest(req))
 	if err != nil {
 		return "", err
 	}
