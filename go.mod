@@ -69,6 +69,8 @@ require (
 
 // Next to the standard library.
 require (
+	// nettest holds the connections of systemtest/simnet against the rules of net.Conn
+	golang.org/x/net v0.59.0
 	// free disk space, process limits, on each platform
 	golang.org/x/sys v0.49.0
 	// single keys and the terminal's width in the demo
@@ -134,6 +136,5 @@ require (
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/arch v0.22.0 // indirect
 	golang.org/x/crypto v0.57.0 // indirect
-	golang.org/x/net v0.59.0 // indirect
 	golang.org/x/text v0.42.0 // indirect
 )

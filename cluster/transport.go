@@ -33,9 +33,15 @@ type TransportConfig struct {
 	Logger  *slog.Logger // default: discard
 }
 
+// Transport carries Raft's messages until it is closed.
+type Transport interface {
+	raft.Transport
+	raft.WithClose
+}
+
 // NewTransport returns a transport for Raft over a listener. Closing it closes
 // the listener and every connection.
-func NewTransport(cfg TransportConfig) raft.Transport {
+func NewTransport(cfg TransportConfig) Transport {
 	set(&cfg.Timings, LAN())
 	set(&cfg.Advertise, cfg.Listener.Addr().String())
 	if cfg.Dial == nil {

@@ -3,6 +3,10 @@ package app
 import (
 	"log/slog"
 	"time"
+
+	"github.com/hashicorp/raft"
+
+	"muster/slave"
 )
 
 // MasterConfig configures one master. The zero value of a field takes the
@@ -31,6 +35,10 @@ type MasterConfig struct {
 	Version string
 	Logger  *slog.Logger // default: discard
 	Network Network      // default: the real one
+	// WrapLogStore, if not nil, puts something between Raft and its log on disk:
+	// a disk that hangs or fails, in tests.
+	WrapLogStore func(raft.LogStore) raft.LogStore
+	Now          func() time.Time // the clock of what is only shown; default time.Now
 }
 
 // Peer is one founding master.
@@ -50,7 +58,11 @@ type SlaveConfig struct {
 	// EvaluateCommand starts the child process that evaluates expressions;
 	// default: this executable with the argument "evaluate-child".
 	EvaluateCommand []string
-	DrainTimeout    time.Duration // after SIGTERM; default 30 s
+	// Evaluate, if not nil, computes expressions in the place of child processes.
+	// Hostile ones can end this process then: it is for tests in fake time, which
+	// a pipe to a child would stop.
+	Evaluate     slave.Handler
+	DrainTimeout time.Duration // after SIGTERM; default 30 s
 
 	Logger  *slog.Logger // default: discard
 	Network Network      // default: the real one

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hashicorp/raft"
-
 	"muster/cluster"
 )
 
@@ -119,7 +117,7 @@ func (c MasterConfig) founders() []cluster.Founder {
 }
 
 // transport listens for other masters' Raft messages.
-func (c MasterConfig) transport(ctx context.Context) (raft.Transport, error) {
+func (c MasterConfig) transport(ctx context.Context) (cluster.Transport, error) {
 	listener, err := c.Network.listen(ctx, c.RaftListen)
 	if err != nil {
 		return nil, fmt.Errorf("listen for Raft on %s (--raft-listen): %w", c.RaftListen, err)

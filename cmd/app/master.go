@@ -52,7 +52,8 @@ type master struct {
 	cfg     MasterConfig
 	node    *cluster.Node
 	backend *backend
-	sender  *link.Sender
+	sender  *link.Sender // to slaves
+	peers   *http.Client // to other masters
 	server  *http.Server
 }
 
@@ -66,15 +67,16 @@ func newMaster(ctx context.Context, cfg MasterConfig) (*master, error) {
 	httpClient := cfg.Network.client()
 
 	m := &master{cfg: cfg, backend: &backend{version: cfg.Version}, sender: link.NewSender(link.SenderConfig{Dial: cfg.Network.dial()})}
+	m.peers = httpClient
 	m.node, err = cluster.Open(cluster.Config{
 		ID: cfg.ID, DataDir: cfg.DataDir, RaftAdvertise: cfg.RaftAdvertise, APIURL: cfg.APIAdvertise,
 		Transport: transport, Dial: cfg.Network.dial(), Peers: peers{httpClient},
 		Bootstrap: cfg.Bootstrap, Join: cfg.Join, Founders: cfg.founders(),
 		Timings: cfg.timings(), SnapshotThreshold: cfg.SnapshotThreshold, MinFreeDisk: cfg.MinFreeDisk,
-		Lead: m.lead, Logger: cfg.Logger, Metrics: registry,
+		Lead: m.lead, WrapLogStore: cfg.WrapLogStore, Now: cfg.Now, Logger: cfg.Logger, Metrics: registry,
 	})
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, transport.Close())
 	}
 	m.backend.node = m.node
 	m.server = api.NewServer(api.New(api.Config{
@@ -111,6 +113,8 @@ func (m *master) run(ctx context.Context, apiListener net.Listener, ready func(s
 	if m.server.Shutdown(stop) != nil {
 		m.server.Close() //nolint:errcheck // nothing is left to do about it
 	}
+	m.sender.Close()
+	m.peers.CloseIdleConnections()
 	return errors.Join(err, <-served)
 }
 

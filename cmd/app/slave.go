@@ -24,36 +24,49 @@ func RunSlave(ctx context.Context, cfg SlaveConfig, ready func(url string)) (err
 	if err != nil {
 		return err
 	}
-	command := cfg.EvaluateCommand
-	if len(command) == 0 {
-		self, executableErr := os.Executable()
-		if executableErr != nil {
-			return fmt.Errorf("find this executable, to start it as %s: %w", EvaluateCommand, executableErr)
-		}
-		command = []string{self, EvaluateCommand}
-	}
-	pool, err := evaluate.NewPool(evaluate.PoolConfig{Command: command, Logger: cfg.Logger})
+	evaluator, closeEvaluator, err := cfg.evaluator()
 	if err != nil {
-		return fmt.Errorf("start the processes that evaluate expressions: %w", err)
+		return err
 	}
-	defer func() { err = errors.Join(err, pool.Close()) }()
+	defer func() { err = errors.Join(err, closeEvaluator()) }()
 
 	listener, err := cfg.Network.listen(ctx, cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("listen on %s (--listen): %w", cfg.Listen, err)
 	}
-	masters, err := client.New(client.Config{Addresses: cfg.Masters, HTTPClient: cfg.Network.client(), Logger: cfg.Logger})
+	httpClient := cfg.Network.client()
+	defer httpClient.CloseIdleConnections()
+	masters, err := client.New(client.Config{Addresses: cfg.Masters, HTTPClient: httpClient, Logger: cfg.Logger})
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	defer masters.Close()
 	s, err := slave.New(slave.Config{
 		Name: cfg.Name, Listener: listener, Advertise: cfg.Advertise, Slots: cfg.Slots,
-		Kinds:   []slave.Kind{{Name: task.KindExpression, Idempotent: true, Handle: pool.Evaluate}},
+		Kinds:   []slave.Kind{{Name: task.KindExpression, Idempotent: true, Handle: evaluator}},
 		Masters: masters, DrainTimeout: cfg.DrainTimeout, Listening: ready, Logger: cfg.Logger,
 	})
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	return s.Run(ctx)
+}
+
+// evaluator returns what computes expressions, and what ends it.
+func (c SlaveConfig) evaluator() (handle slave.Handler, end func() error, err error) {
+	if c.Evaluate != nil {
+		return c.Evaluate, func() error { return nil }, nil
+	}
+	command := c.EvaluateCommand
+	if len(command) == 0 {
+		self, err := os.Executable()
+		if err != nil {
+			return nil, nil, fmt.Errorf("find this executable, to start it as %s: %w", EvaluateCommand, err)
+		}
+		command = []string{self, EvaluateCommand}
+	}
+	pool, err := evaluate.NewPool(evaluate.PoolConfig{Command: command, Logger: c.Logger})
+	if err != nil {
+		return nil, nil, fmt.Errorf("start the processes that evaluate expressions: %w", err)
+	}
+	return pool.Evaluate, pool.Close, nil
 }

@@ -1,0 +1,191 @@
+package evidence
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	"muster/api/client"
+)
+
+// Check returns what contradicts a promise, each with the name of the rule.
+func (e *Evidence) Check() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	f := &findings{}
+	e.acknowledged(f)
+	for _, d := range e.dumps {
+		e.held(f, d)
+	}
+	e.executed(f)
+	e.concurrent(f)
+	e.same(f)
+	return f.all
+}
+
+type findings struct{ all []string }
+
+func (f *findings) add(rule, format string, args ...any) {
+	f.all = append(f.all, rule+": "+fmt.Sprintf(format, args...))
+}
+
+// acknowledged: one key is one task, one task is one key's.
+func (e *Evidence) acknowledged(f *findings) {
+	owner := map[uint64]string{}
+	for _, key := range e.keys {
+		for _, id := range e.submits[key].Acknowledged {
+			if first := e.submits[key].Acknowledged[0]; id != first {
+				f.add("one key, one task", "key %s was acknowledged as task %d and as task %d", key, first, id)
+			}
+			if other, taken := owner[id]; taken && other != key {
+				f.add("one key, one task", "task %d was acknowledged to key %s and to key %s", id, other, key)
+			}
+			owner[id] = key
+		}
+	}
+}
+
+// held: a master holds every acknowledged task, once, at its right end; and
+// nothing that nobody submitted.
+func (e *Evidence) held(f *findings, d Dump) {
+	byID, byKey := map[uint64]client.Task{}, map[string]uint64{}
+	for _, t := range d.Tasks {
+		if _, twice := byID[t.ID]; twice {
+			f.add("listed once", "%s lists task %d twice", d.Master, t.ID)
+		}
+		byID[t.ID] = t
+		if other, twice := byKey[t.IdempotencyKey]; twice && t.IdempotencyKey != "" {
+			f.add("one key, one task", "%s has tasks %d and %d for key %s", d.Master, other, t.ID, t.IdempotencyKey)
+		}
+		byKey[t.IdempotencyKey] = t.ID
+		e.ended(f, d, t)
+	}
+	for _, key := range e.keys {
+		s := e.submits[key]
+		if len(s.Acknowledged) == 0 {
+			continue
+		}
+		t, there := byID[s.Acknowledged[0]]
+		switch {
+		case !there:
+			f.add("acknowledged is durable", "%s has not task %d, acknowledged to key %s", d.Master, s.Acknowledged[0], key)
+		case t.IdempotencyKey != key || t.Expression != s.Expression:
+			f.add("acknowledged is durable", "%s has %q of key %s as task %d, acknowledged as %q of key %s", d.Master, t.Expression, t.IdempotencyKey, t.ID, s.Expression, key)
+		}
+	}
+	counted(f, d)
+}
+
+// ended: a task is what somebody submitted, done, with the right result.
+func (e *Evidence) ended(f *findings, d Dump, t client.Task) {
+	s := e.submits[t.IdempotencyKey]
+	if s == nil {
+		f.add("nothing comes from nothing", "%s has task %d with key %q, which nobody submitted", d.Master, t.ID, t.IdempotencyKey)
+		return
+	}
+	switch {
+	case t.Status != client.TaskDone:
+		f.add("exactly one end", "%s has task %d still %s (attempt %d, slave %s)", d.Master, t.ID, t.Status, t.Attempt, t.Slave)
+	case s.Want.Outcome != "" && t.Outcome != s.Want.Outcome:
+		f.add("the right end", "%s has task %d (%s) %s %s, want %s", d.Master, t.ID, t.Expression, t.Outcome, t.Error, s.Want.Outcome)
+	case t.Outcome == client.Succeeded && (t.Result == nil || *t.Result != s.Want.Result):
+		f.add("the right end", "%s has task %d (%s) with result %s, want %s", d.Master, t.ID, t.Expression, text(t.Result), s.Want.Result)
+	case t.Outcome == client.Succeeded && !e.ran(t):
+		f.add("one result", "%s has task %d succeeded by attempt %d at %s, which never executed it", d.Master, t.ID, t.Attempt, t.Slave)
+	}
+}
+
+// ran reports whether the attempt that a result is from was seen to execute.
+// Slaves that are not watched prove nothing.
+func (e *Evidence) ran(t client.Task) bool {
+	if _, watched := e.slots[t.Slave]; !watched {
+		return true
+	}
+	return slices.ContainsFunc(e.runs, func(r *Run) bool {
+		return r.Task == t.ID && r.Attempt == t.Attempt && r.Slave == t.Slave && !r.Ended.IsZero()
+	})
+}
+
+// counted: counters are what counting gives, and no slot is taken at the end.
+func counted(f *findings, d Dump) {
+	var c client.Counts
+	for _, t := range d.Tasks {
+		switch t.Status {
+		case client.TaskPending:
+			c.Pending++
+		case client.TaskInProgress:
+			c.InProgress++
+		case client.TaskDone:
+			c.Done++
+		}
+	}
+	if got := d.Status.Counts; got.Pending != c.Pending || got.InProgress != c.InProgress || got.Done != c.Done {
+		f.add("counters", "%s counts %+v, its list has %+v", d.Master, got, c)
+	}
+	for _, s := range d.Slaves {
+		if s.Busy != 0 {
+			f.add("slots are right again", "%s has %d of %d slots of %s busy, and nothing runs", d.Master, s.Busy, s.Slots, s.Name)
+		}
+	}
+}
+
+// executed: one attempt executes once, at one incarnation of one slave.
+func (e *Evidence) executed(f *findings) {
+	type attempt struct {
+		task    uint64
+		attempt uint32
+	}
+	seen := map[attempt]*Run{}
+	for _, r := range e.runs {
+		k := attempt{r.Task, r.Attempt}
+		if first := seen[k]; first != nil {
+			f.add("an attempt runs once", "attempt %d of task %d ran at %s (start %d) and at %s (start %d)", r.Attempt, r.Task, first.Slave, first.Incarnation, r.Slave, r.Incarnation)
+		}
+		seen[k] = r
+	}
+}
+
+// concurrent: no slave ever runs more than its slots.
+func (e *Evidence) concurrent(f *findings) {
+	bySlave := map[string][]*Run{}
+	for _, r := range e.runs {
+		k := r.Slave + "/" + strconv.Itoa(r.Incarnation)
+		bySlave[k] = append(bySlave[k], r)
+	}
+	for _, k := range slices.Sorted(maps.Keys(bySlave)) {
+		for _, r := range bySlave[k] {
+			at := 0
+			for _, x := range bySlave[k] {
+				if !x.Began.After(r.Began) && (x.Ended.IsZero() || x.Ended.After(r.Began)) {
+					at++
+				}
+			}
+			if at > e.slots[r.Slave] {
+				f.add("slots", "%s ran %d tasks at once, and has %d slots", k, at, e.slots[r.Slave])
+				break
+			}
+		}
+	}
+}
+
+// same: masters that applied the same hold the same.
+func (e *Evidence) same(f *findings) {
+	if len(e.dumps) == 0 {
+		return
+	}
+	first := e.dumps[0]
+	for _, d := range e.dumps[1:] {
+		if d.Status.AppliedIndex != first.Status.AppliedIndex || d.Status.Fingerprint != first.Status.Fingerprint {
+			f.add("all masters hold the same", "%s has %s at index %d, %s has %s at index %d", first.Master, first.Status.Fingerprint,
+				first.Status.AppliedIndex, d.Master, d.Status.Fingerprint, d.Status.AppliedIndex)
+		}
+	}
+}
+
+func text(s *string) string {
+	if s == nil {
+		return "none"
+	}
+	return *s
+}
