@@ -123,6 +123,17 @@ func (w *world) ready() {
 	})
 }
 
+// startAll starts the masters that are down, and waits until all are ready.
+func (w *world) startAll() {
+	w.t.Helper()
+	for _, m := range w.masters {
+		if m.process == nil && !m.removed {
+			m.start()
+		}
+	}
+	w.ready()
+}
+
 func (w *world) running() []*master {
 	var out []*master
 	for _, m := range w.masters {
@@ -185,11 +196,8 @@ func (w *world) settle() {
 	w.net.PassAll()
 	for _, m := range w.masters {
 		m.disk.release()
-		if m.process == nil && !m.removed {
-			m.start()
-		}
 	}
-	w.ready()
+	w.startAll()
 	for _, id := range w.seen.Ids() {
 		w.await(fmt.Sprintf("task %d to be done", id), func(ctx context.Context) error {
 			t, err := w.observer.api.Task(ctx, id, client.ReadOptions{})

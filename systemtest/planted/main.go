@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+)
+
+const lists = "systemtest/planted/mistakes"
+
+// perMistake bounds one compilation and test.
+const perMistake = 10 * time.Minute
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	match := flag.String("run", "", "only mistakes whose text, file or test matches this expression")
+	list := flag.Bool("list", false, "list the mistakes, plant nothing")
+	flag.Parse()
+	if err := run(ctx, *match, *list); err != nil {
+		fmt.Fprintln(os.Stderr, "planted:", err)
+		stop()
+		os.Exit(1) //nolint:gocritic // stopped above
+	}
+}
+
+func run(ctx context.Context, match string, list bool) error {
+	wanted, err := regexp.Compile(match)
+	if err != nil {
+		return err
+	}
+	all, err := load(lists)
+	if err != nil {
+		return fmt.Errorf("%w (run it at the root of the repository)", err)
+	}
+	dir, err := os.MkdirTemp("", "planted")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
+	caught, missed := 0, 0
+	for _, m := range all {
+		if !wanted.MatchString(strings.Join(append([]string{m.what, m.file, m.pkg}, m.tests...), " ")) {
+			continue
+		}
+		if list {
+			fmt.Printf("%-24s %s\n%24s %s %s\n", m.at, m.what, "", m.pkg, strings.Join(m.tests, " "))
+			continue
+		}
+		began := time.Now()
+		verdict, err := try(ctx, dir, m)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err != nil {
+			missed++
+			verdict = "MISSED: " + err.Error()
+		} else {
+			caught++
+		}
+		fmt.Printf("%-24s %5.1fs  %s\n%24s %s\n", m.at, time.Since(began).Seconds(), m.what, "", verdict)
+	}
+	if list {
+		return nil
+	}
+	fmt.Printf("%d mistakes caught, %d not\n", caught, missed)
+	if missed > 0 || caught == 0 {
+		return errors.New("not every planted mistake was caught")
+	}
+	return nil
+}
+
+// try plants a mistake and runs its tests. It returns who caught it.
+func try(ctx context.Context, dir string, m mistake) (string, error) {
+	root, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	source, err := m.plant(root)
+	if err != nil {
+		return "", err
+	}
+	changed := filepath.Join(dir, filepath.Base(m.file))
+	overlay := filepath.Join(dir, "overlay.json")
+	replace, err := json.Marshal(map[string]map[string]string{
+		"Replace": {filepath.Join(root, filepath.FromSlash(m.file)): changed},
+	})
+	if err != nil {
+		return "", err
+	}
+	err = errors.Join(os.WriteFile(changed, []byte(source), 0o600), os.WriteFile(overlay, replace, 0o600))
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, perMistake)
+	defer cancel()
+	names := "^(" + strings.Join(m.tests, "|") + ")$"
+	if out, err := goTest(ctx, overlay, "-run", "^$", m.pkg); err != nil {
+		return "", fmt.Errorf("it does not compile, or the tests do not start:\n%s", out)
+	}
+	out, err := goTest(ctx, overlay, "-run", names, "-timeout", "5m", m.pkg)
+	if err == nil {
+		return "", fmt.Errorf("%s passed", strings.Join(m.tests, ", "))
+	}
+	return "caught: " + reason(out), nil
+}
+
+func goTest(ctx context.Context, overlay string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-count=1", "-overlay", overlay}, args...)...)
+	cmd.WaitDelay = 10 * time.Second
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// reason finds the line that says most in the output of a failed test.
+func reason(out string) string {
+	test := ""
+	for line := range strings.Lines(out) {
+		line = strings.TrimSpace(line)
+		switch {
+		case strings.HasPrefix(line, "--- FAIL"):
+			test = line
+		case test != "" && strings.Contains(line, "_test.go:"), strings.HasPrefix(line, "panic:"):
+			return clip(test + " " + line)
+		}
+	}
+	return clip(test)
+}
+
+func clip(s string) string {
+	const most = 200
+	if len(s) > most {
+		return s[:most] + "…"
+	}
+	return s
+}
