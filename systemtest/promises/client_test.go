@@ -60,6 +60,7 @@ func (u *user) clientOf(urls ...string) *client.Client {
 // job is a task, how it must end, and the key that it is submitted with.
 type job struct {
 	key, expression string
+	kind            string // empty: an expression
 	want            evidence.Want
 	timeout         time.Duration // of one execution; 0: the default
 	maxTries        uint32        // 0: the default
@@ -84,7 +85,7 @@ func (u *user) job(expression string, want evidence.Want) job {
 // history.
 func (u *user) try(ctx context.Context, with *client.Client, j job) (client.Submitted, error) {
 	u.w.seen.Submitting(j.key, j.expression, j.want)
-	s := client.Submission{Expression: j.expression, TimeoutMS: j.timeout.Milliseconds(), MaxTries: j.maxTries}
+	s := client.Submission{Kind: j.kind, Expression: j.expression, TimeoutMS: j.timeout.Milliseconds(), MaxTries: j.maxTries}
 	answer, err := with.Submit(ctx, s, client.SubmitOptions{Key: j.key, Explain: true})
 	if err == nil {
 		u.w.seen.Acknowledged(j.key, answer.Task.ID)

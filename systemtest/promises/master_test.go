@@ -158,5 +158,8 @@ func (w *world) hosts() []string {
 	for _, s := range w.slaves {
 		hosts = append(hosts, s.name)
 	}
+	for _, s := range w.scripted {
+		hosts = append(hosts, s.name)
+	}
 	return hosts
 }

@@ -92,6 +92,10 @@ func TestPromise3OneResult(t *testing.T) {
 			w.t.Fatalf("silence did not move the task on: %+v, %v", now, err)
 		}
 		first.heal() // and reports what nobody waits for any more
+		w.sleep(time.Second)
+		if now, err := w.client.api.Task(w.t.Context(), task.ID, client.ReadOptions{}); err != nil || now.Status != client.TaskInProgress {
+			w.t.Errorf("the result of attempt 1 ended attempt 2: %+v, %v", now, err)
+		}
 		if done := w.client.wait(task.ID); done.Slave != second.name || done.Attempt != 2 || len(w.seen.Runs(task.ID)) != 2 {
 			w.t.Errorf("%+v, runs %+v", done, w.seen.Runs(task.ID))
 		}

@@ -30,6 +30,8 @@ type slave struct {
 	done        chan struct{}           // closed when the present run has returned
 	err         error                   // what it returned; valid after done
 	ended       sync.WaitGroup          // all runs
+	// run is what the process does; default: app.RunSlave.
+	run func(ctx context.Context, cfg app.SlaveConfig, ready func(url string)) error
 }
 
 var errSlaveKilled = errors.New("the slave was killed")
@@ -37,7 +39,7 @@ var errSlaveKilled = errors.New("the slave was killed")
 // slave starts a slave that knows all masters and waits until it is registered.
 func (w *world) slave(name string, slots int) *slave {
 	w.t.Helper()
-	s := &slave{w: w, name: name, slots: slots, drain: 10 * time.Second}
+	s := &slave{w: w, name: name, slots: slots, drain: 10 * time.Second, run: app.RunSlave}
 	w.slaves = append(w.slaves, s)
 	w.seen.Slave(name, slots)
 	s.start()
@@ -78,7 +80,7 @@ func (s *slave) start() {
 	}
 	s.ended.Go(func() {
 		defer close(done)
-		err := app.RunSlave(ctx, cfg, func(string) { close(listening) })
+		err := s.run(ctx, cfg, func(string) { close(listening) })
 		if s.done == done { // only read after done
 			s.err = err
 		}

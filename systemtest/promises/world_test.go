@@ -30,6 +30,7 @@ type world struct {
 	seen     *evidence.Evidence
 	masters  []*master // in the order in which they were made
 	slaves   []*slave
+	scripted []*scripted
 	list     []app.Peer // the founders
 	client   *user      // on host "client"
 	observer *user      // on host "observer", that no fault separates from anybody
@@ -197,6 +198,9 @@ func (w *world) settle() {
 	for _, m := range w.masters {
 		m.disk.release()
 	}
+	for _, s := range w.scripted {
+		s.behave()
+	}
 	w.startAll()
 	for _, id := range w.seen.Ids() {
 		w.await(fmt.Sprintf("task %d to be done", id), func(ctx context.Context) error {
@@ -273,6 +277,9 @@ func (w *world) shutdown() {
 		if s.process != nil {
 			s.crash()
 		}
+	}
+	for _, s := range w.scripted {
+		s.crash()
 	}
 	for _, u := range []*user{w.client, w.observer} {
 		u.leave()

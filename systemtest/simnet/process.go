@@ -53,6 +53,9 @@ func (p *Process) end(finish func(*conn)) {
 	for c := range conns {
 		finish(c)
 	}
+	p.net.mu.Lock()
+	defer p.net.mu.Unlock()
+	p.net.tell() // its own dials that wait end
 }
 
 // Listen listens on host:port.
