@@ -111,6 +111,9 @@ func try(ctx context.Context, dir string, m mistake) (string, error) {
 	if err == nil {
 		return "", fmt.Errorf("%s passed", strings.Join(m.tests, ", "))
 	}
+	if !strings.Contains(out, "--- FAIL") && !strings.Contains(out, "panic:") && !strings.Contains(out, "fatal error:") {
+		return "", fmt.Errorf("the tests did not run:\n%s", out)
+	}
 	return "caught: " + reason(out), nil
 }
 
