@@ -49,7 +49,11 @@ func (c *committer) run(ctx context.Context, log appender) {
 			<-slots
 			continue
 		}
-		flights.Go(func() { c.fly(group, f, start, func() { <-slots }) })
+		landed := func() {
+			c.metrics.landed()
+			<-slots
+		}
+		flights.Go(func() { c.fly(group, f, start, landed) })
 	}
 }
 

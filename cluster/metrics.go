@@ -14,6 +14,7 @@ import (
 // go-metrics, which stays off.
 type metrics struct {
 	entries        prometheus.Counter
+	inFlight       prometheus.Gauge
 	entryCommands  prometheus.Histogram
 	commitSeconds  prometheus.Histogram
 	storeSeconds   prometheus.Histogram
@@ -28,6 +29,9 @@ func newMetrics() *metrics {
 	return &metrics{
 		entries: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "muster_log_entries_total", Help: "Entries that this master handed to Raft as the leader.",
+		}),
+		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "muster_log_entries_in_flight", Help: "Entries that this master handed to Raft and that Raft has not answered yet.",
 		}),
 		entryCommands: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "muster_log_entry_commands", Help: "Commands that were committed together in one entry.",
@@ -55,8 +59,11 @@ func newMetrics() *metrics {
 
 func (m *metrics) sent(commands int) {
 	m.entries.Inc()
+	m.inFlight.Inc()
 	m.entryCommands.Observe(float64(commands))
 }
+
+func (m *metrics) landed() { m.inFlight.Dec() }
 
 func (m *metrics) committed(d time.Duration) { m.commitSeconds.Observe(d.Seconds()) }
 
@@ -85,7 +92,7 @@ func (n *Node) collectors() []prometheus.Collector {
 	}
 	m := n.metrics
 	return []prometheus.Collector{
-		m.entries, m.entryCommands, m.commitSeconds, m.storeSeconds, m.refusals, m.leaderChanges, m.snapshotsTaken,
+		m.entries, m.inFlight, m.entryCommands, m.commitSeconds, m.storeSeconds, m.refusals, m.leaderChanges, m.snapshotsTaken,
 		gauge("muster_leader", "1 while this master is the leader.", func() float64 {
 			if n.IsLeader() {
 				return 1

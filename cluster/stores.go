@@ -75,7 +75,7 @@ func openBolt(path string) (*raftboltdb.BoltStore, error) {
 		},
 	})
 	if errors.Is(err, berrors.ErrTimeout) {
-		return nil, fmt.Errorf("open %s: another process has it open; is a master running on this data directory already?", path)
+		return nil, fmt.Errorf("open %s: another process has it open; a data directory is for one master: stop the one that runs on it, or give this one a directory of its own", path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)

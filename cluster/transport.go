@@ -53,11 +53,16 @@ func NewTransport(cfg TransportConfig) Transport {
 	return raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream: &stream{
 			Listener: cfg.Listener, advertise: address(cfg.Advertise), dial: cfg.Dial,
-			conns: map[net.Conn]struct{}{},
+			rest: rpcTimeout(cfg.Timings), conns: map[net.Conn]struct{}{},
 		},
 		MaxPool: pooledConns,
-		Timeout: rpcTimeout(cfg.Timings),
-		Logger:  newRaftLogger(cfg.Logger),
+		// One at a time, that is without pipelines. When a follower refuses an
+		// entry, hashicorp/raft may stop reading a pipeline's answers while it
+		// waits to write into it, for ever: the follower, whose heartbeats go on,
+		// gets nothing more, and a leader that was deposed can't be shut down.
+		MaxRPCsInFlight: 1,
+		Timeout:         rpcTimeout(cfg.Timings),
+		Logger:          newRaftLogger(cfg.Logger),
 	})
 }
 
@@ -78,6 +83,7 @@ type stream struct {
 	net.Listener
 	advertise address
 	dial      func(ctx context.Context, network, address string) (net.Conn, error)
+	rest      time.Duration // how long the next part of a message may take
 
 	mu     sync.Mutex
 	conns  map[net.Conn]struct{} // under mu
@@ -113,7 +119,7 @@ func (s *stream) Accept() (net.Conn, error) {
 			_ = kept.Close() // the connection is broken already
 			continue
 		}
-		return &quietConn{Conn: kept}, nil
+		return &quietConn{Conn: kept, rest: s.rest}, nil
 	}
 }
 
@@ -160,20 +166,35 @@ func (c *keptConn) Close() error {
 	return c.Conn.Close()
 }
 
-// quietConn lifts the deadline of the first byte once that has come. Only the
-// one goroutine that serves the connection reads from it.
+// quietConn lets its other end be silent between messages, but not within one:
+// Raft reads a snapshot in its main loop, and a leader that vanished in the middle
+// of sending it would keep this master from electing another. The one goroutine
+// that serves the connection reads a message, or hands it to the one that does,
+// and writes the answer before the next.
 type quietConn struct {
 	net.Conn
-	spoke bool
+	rest  time.Duration // how long the next part of a message may take
+	begun bool          // a message has begun, and is not answered
 }
 
 func (c *quietConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	if n > 0 && !c.spoke {
-		c.spoke = true
-		if e := c.SetReadDeadline(time.Time{}); e != nil {
-			return n, e
+	if c.begun {
+		if err := c.SetReadDeadline(time.Now().Add(c.rest)); err != nil {
+			return 0, err
 		}
 	}
+	n, err := c.Conn.Read(p)
+	if err != nil && c.begun {
+		_ = c.Close() // what may still come would be taken for the next message
+	}
+	c.begun = c.begun || n > 0
 	return n, err
+}
+
+func (c *quietConn) Write(p []byte) (int, error) {
+	c.begun = false
+	if err := c.SetReadDeadline(time.Time{}); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(p)
 }

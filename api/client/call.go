@@ -109,7 +109,7 @@ func (s *summary) failure(ctx context.Context, k call) error {
 	quiet, isQuiet := errors.AsType[*silence](s.last)
 	var because error
 	switch {
-	case s.final && !isQuiet:
+	case s.final && !isQuiet && !(s.maybe && passing(CodeOf(s.last))):
 		return fmt.Errorf("%s: %w", k.what, s.last)
 	case s.maybe:
 		address := ""
@@ -128,6 +128,18 @@ func (s *summary) failure(ctx context.Context, k call) error {
 		return fmt.Errorf("%s: %w; %w", k.what, because, err)
 	}
 	return fmt.Errorf("%s: %w", k.what, because)
+}
+
+// passing tells the refusals that are about the moment and not about the call: an
+// earlier attempt, whose fate is not known, may have met another moment, or, if it
+// is still under way to a master, may meet one yet.
+func passing(code Code) bool {
+	switch code {
+	case task.CodeFullCapacity, task.CodeNoSlaveForKind, task.CodeDiskLow, task.CodeMembershipBusy:
+		return true
+	default:
+		return false
+	}
 }
 
 // follow asks one master, and then whom it names as the leader.

@@ -253,6 +253,36 @@ func TestFateStaysUnknown(t *testing.T) {
 	}
 }
 
+// A refusal after an attempt that may have been done, or may be yet, speaks for
+// itself alone, unless it would have met any attempt.
+func TestARefusalDoesNotEndADoubt(t *testing.T) {
+	for code, want := range map[task.Code]task.Code{
+		task.CodeFullCapacity: task.CodeOutcomeUnknown, task.CodeNoSlaveForKind: task.CodeOutcomeUnknown, task.CodeDiskLow: task.CodeOutcomeUnknown,
+		task.CodeKeyReused: task.CodeKeyReused, task.CodeInvalidExpression: task.CodeInvalidExpression,
+	} {
+		for what, doubt := range map[string]func(w http.ResponseWriter){
+			"cut":     func(http.ResponseWriter) { cut() },
+			"unknown": func(w http.ResponseWriter) { refuse(w, 503, task.CodeOutcomeUnknown) },
+		} {
+			master := newScripted(t, func(n int, w http.ResponseWriter, _ *http.Request) {
+				if n == 1 {
+					doubt(w)
+					return
+				}
+				refuse(w, 503, code)
+			})
+			_, err := ask(t, master.URL).Submit(t.Context(), one, SubmitOptions{})
+			e := refusalIn(t, err, want)
+			if n := len(master.heard()); n != 2 {
+				t.Errorf("%s, then %s: asked %d times", what, code, n)
+			}
+			if want == task.CodeOutcomeUnknown && !strings.Contains(e.Error(), string(code)) {
+				t.Errorf("%s, then %s: %v", what, code, err)
+			}
+		}
+	}
+}
+
 // A master that is frozen takes connections and says nothing: an attempt ends,
 // the next goes elsewhere, and calls do not begin there again. In fake time.
 func TestFrozenMaster(t *testing.T) {

@@ -17,6 +17,12 @@ type attempt struct {
 	begun   bool // its execution may have begun
 	listed  int  // bytes that it adds to a send, roughly
 	dropped bool // no longer current
+
+	finished     bool // by the slave's last word; its report is under way
+	idempotent   bool
+	failingSince time.Time // first of its sends in a row that failed; zero: none
+	forgotten    int       // how often the slave had accepted it and did not have it
+	unreported   int       // how often the slave had finished it and we had no result
 }
 
 type phase uint8
@@ -36,7 +42,7 @@ func (c *core) addAttempt(s *slaveBook, t *task.Task, begun bool, now time.Time)
 			ID: t.ID, Attempt: t.Attempt, Kind: t.Spec.Kind, Expression: t.Spec.Expression,
 			Parameters: t.Spec.Parameters, TimeoutMS: t.Spec.TimeoutMS,
 		},
-		listed: 128 + len(t.Spec.Expression),
+		listed: 128 + len(t.Spec.Expression), idempotent: t.Spec.Idempotent,
 	}
 	for _, p := range t.Spec.Parameters {
 		a.listed += 32 + len(p.Name) + len(p.Value.Text)
@@ -81,11 +87,13 @@ func (c *core) requeue(a *attempt) {
 }
 
 // received takes in a slave's receipts for a send.
-func (c *core) received(batch []*attempt, receipts []task.Receipt, now time.Time) {
+func (c *core) received(s *slaveBook, batch []*attempt, receipts []task.Receipt, now time.Time) {
+	refused := false
 	for i, a := range batch {
 		if a.dropped {
 			continue
 		}
+		a.failingSince = time.Time{}
 		switch r := receipts[i]; r.Status {
 		case task.Accepted, task.Running:
 			c.accepted(a)
@@ -97,10 +105,14 @@ func (c *core) received(batch []*attempt, receipts []task.Receipt, now time.Time
 			// attempt can reach the slave any more. Only of a superseded
 			// attempt the slave may have forgotten that it ran.
 			a.begun = r.Reason == task.ReasonSuperseded
-			a.slave.pausedUntil = now.Add(refusalPause)
+			refused = true
 			c.giveUp(a, "slave "+a.slave.rec.Name+" refused it: "+r.Reason)
-			c.refresh(a.slave, now)
 		}
+	}
+	if refused {
+		c.doubt(s, refusalPause, now)
+	} else {
+		s.trust()
 	}
 }
 
@@ -112,9 +124,11 @@ func (c *core) accepted(a *attempt) {
 }
 
 // unsent takes in that a send failed. What surely did not reach the slave goes
-// to another one, unless an earlier send of it may have; all else is sent again.
-// first tells which attempts no earlier request carried.
-func (c *core) unsent(s *slaveBook, batch []*attempt, first []bool, err error) {
+// to another one, unless an earlier send of it may have; all else is sent again,
+// for as long as silence would be borne. first tells which attempts no earlier
+// request carried.
+func (c *core) unsent(s *slaveBook, batch []*attempt, first []bool, err error, now time.Time) {
+	overdue := false
 	unreached := errors.Is(err, task.ErrUnreached)
 	refused := unreached || errors.Is(err, task.ErrWrongIncarnation) || errors.Is(err, task.ErrStaleStamp)
 	for i, a := range batch {
@@ -128,7 +142,15 @@ func (c *core) unsent(s *slaveBook, batch []*attempt, first []bool, err error) {
 			c.giveUp(a, "slave "+s.rec.Name+" could not be reached")
 			continue
 		}
+		if c.overdue(a, now) {
+			overdue = true
+			c.giveUp(a, "slave "+s.rec.Name+" did not take it for "+c.cfg.SlaveTimeout.String())
+			continue
+		}
 		c.requeue(a)
+	}
+	if overdue {
+		c.doubt(s, c.cfg.SlaveTimeout, now)
 	}
 }
 

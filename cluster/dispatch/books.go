@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"slices"
 	"time"
 
 	"github.com/tidwall/btree"
@@ -26,8 +27,10 @@ type slaveBook struct {
 	silentSince time.Time // first unanswered request since seenAt; zero: none
 	failedAt    time.Time // last unanswered request
 	probedAt    time.Time // last probe that liveness wanted
-	pausedUntil time.Time // not chosen before: it refused what it had offered
-	losing      bool      // a command that ends this incarnation is on its way
+	staleSince  time.Time // first request refused as stale since one was answered; zero: none
+	doubts      int       // how often in a row it did not do what it had offered
+	pausedUntil time.Time // not chosen before: it is doubted
+	ending      int       // commands on their way that end this incarnation
 
 	lane lane
 
@@ -36,6 +39,7 @@ type slaveBook struct {
 
 	// Its kinds, and what it adds to their counters; see refresh.
 	kinds        []*kindBook
+	known        bool // counted in the kinds' cautious, where it declares so
 	alive        bool // in the kinds' alive sets
 	candidate    bool // in the kinds' candidate sets
 	countedSlots int
@@ -44,8 +48,10 @@ type slaveBook struct {
 
 // kindBook is what is known of the slaves that run one kind.
 type kindBook struct {
-	name       string
-	idempotent bool
+	name string
+	// cautious counts the slaves, alive or to come back, that declare that the
+	// kind is not idempotent. One is enough: it may be the one that runs the task.
+	cautious int
 	// alive are the slaves that can run the kind, by registration order;
 	// candidates those of them that may have a free slot.
 	alive      btree.Map[uint64, *slaveBook]
@@ -76,7 +82,7 @@ func (s *slaveBook) fresh(now time.Time, ttl time.Duration) bool {
 
 // choosable reports whether a task may be given to the slave if it has a slot.
 func (s *slaveBook) choosable(now time.Time) bool {
-	return s.rec.State == task.SlaveAlive && !s.losing && !now.Before(s.pausedUntil)
+	return s.rec.State == task.SlaveAlive && s.ending == 0 && !now.Before(s.pausedUntil) && !s.hesitates()
 }
 
 func (c *core) word(s *slaveBook, now time.Time) word {
@@ -107,22 +113,22 @@ func (c *core) needsQuestion(s *slaveBook, now time.Time) bool {
 
 // hear takes a slave's word. An older word of the same incarnation than one
 // already heard only counts as a sign of life; another incarnation's is ignored.
-// With a ttl, any word serves all who wait for one.
+// With a ttl, a word serves all who wait for one.
 func (c *core) hear(s *slaveBook, a task.Availability, now time.Time) {
 	if a.Incarnation != s.rec.Incarnation {
 		return
 	}
-	s.seenAt, s.silentSince, s.failedAt = now, time.Time{}, time.Time{}
+	s.seenAt, s.silentSince, s.staleSince, s.failedAt = now, time.Time{}, time.Time{}, time.Time{}
 	c.seen.Store(s.rec.Name, now)
 	if s.heardAt.IsZero() || a.Counter >= s.heard.Counter {
 		s.heard, s.heardAt = a, now
 		s.credit = a.Free - s.unsettled()
-	}
-	if a.Free > 0 {
-		c.unpark(s)
-	}
-	if !c.literal() {
-		c.release(s, nil)
+		if a.Free > 0 {
+			c.unpark(s)
+		}
+		if !c.literal() {
+			c.release(s, nil)
+		}
 	}
 	c.refresh(s, now)
 }
@@ -145,7 +151,7 @@ func (c *core) unreserve(s *slaveBook, now time.Time) {
 // refresh brings the kinds' sets and counters in line with the slave, and sets
 // when liveness looks at it next.
 func (c *core) refresh(s *slaveBook, now time.Time) {
-	alive := s.rec.State == task.SlaveAlive
+	alive, known := s.rec.State == task.SlaveAlive, s.rec.State != task.SlaveLeft
 	full := s.fresh(now, c.cfg.QuestionTTL) && s.heard.Free <= 0
 	candidate := alive && s.free() > 0 && s.choosable(now) && s.silentSince.IsZero() && !full
 	slots, busy := 0, 0
@@ -155,6 +161,9 @@ func (c *core) refresh(s *slaveBook, now time.Time) {
 	for _, kb := range s.kinds {
 		kb.slots += slots - s.countedSlots
 		kb.busy += busy - s.countedBusy
+		if known != s.known && !s.declares(kb) {
+			kb.cautious += step(known)
+		}
 		if alive != s.alive {
 			member(&kb.alive, s, alive)
 		}
@@ -162,8 +171,20 @@ func (c *core) refresh(s *slaveBook, now time.Time) {
 			member(&kb.candidates, s, candidate)
 		}
 	}
-	s.alive, s.candidate, s.countedSlots, s.countedBusy = alive, candidate, slots, busy
+	s.known, s.alive, s.candidate, s.countedSlots, s.countedBusy = known, alive, candidate, slots, busy
 	c.schedule(s, now)
+}
+
+// declares tells whether the slave says that the kind is idempotent.
+func (s *slaveBook) declares(kb *kindBook) bool {
+	return slices.Contains(s.rec.Kinds, task.Kind{Name: kb.name, Idempotent: true})
+}
+
+func step(up bool) int {
+	if up {
+		return 1
+	}
+	return -1
 }
 
 func member(set *btree.Map[uint64, *slaveBook], s *slaveBook, in bool) {
@@ -174,19 +195,21 @@ func member(set *btree.Map[uint64, *slaveBook], s *slaveBook, in bool) {
 	}
 }
 
-// setKinds moves the slave from the kinds that it ran to those that it runs.
+// setKinds moves the slave from the kinds that it ran, which its entry still has,
+// to those that it runs.
 func (c *core) setKinds(s *slaveBook, kinds []task.Kind) {
 	for _, kb := range s.kinds {
 		kb.slots -= s.countedSlots
 		kb.busy -= s.countedBusy
+		if s.known && !s.declares(kb) {
+			kb.cautious--
+		}
 		kb.alive.Delete(s.rec.Order)
 		kb.candidates.Delete(s.rec.Order)
 	}
-	s.kinds, s.alive, s.candidate, s.countedSlots, s.countedBusy = nil, false, false, 0, 0
+	s.kinds, s.known, s.alive, s.candidate, s.countedSlots, s.countedBusy = nil, false, false, false, 0, 0
 	for _, k := range kinds {
-		kb := c.kind(k.Name)
-		kb.idempotent = k.Idempotent
-		s.kinds = append(s.kinds, kb)
+		s.kinds = append(s.kinds, c.kind(k.Name))
 	}
 }
 

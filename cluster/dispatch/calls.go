@@ -18,7 +18,7 @@ type outcome[T any] struct {
 // Submit finds a slave for a task and records both in one entry. It refuses with
 // full_capacity, no_slave_for_kind, key_reused, overloaded, task_not_found or
 // not_done (retry_of), not_leader, or outcome_unknown. When ctx ends before
-// anything was proposed, nothing was recorded.
+// anything was proposed, nothing was recorded, and the refusal is overloaded.
 func (d *Dispatcher) Submit(ctx context.Context, req Request) (Answer, error) {
 	answer := make(chan outcome[Answer], 1)
 	var s *submit
@@ -35,8 +35,7 @@ func (d *Dispatcher) Submit(ctx context.Context, req Request) (Answer, error) {
 		return settled(answer)
 	case <-ctx.Done():
 	}
-	late := task.Refuse(task.CodeOverloaded, "no slave could be found for the task in time; nothing was recorded, try again")
-	if d.input(context.WithoutCancel(ctx), func(c *core, _ time.Time) { c.withdraw(s, late) }) != nil {
+	if d.input(context.WithoutCancel(ctx), func(c *core, _ time.Time) { c.withdraw(s) }) != nil {
 		return settled(answer)
 	}
 	select {
@@ -82,7 +81,7 @@ func (d *Dispatcher) Register(ctx context.Context, r task.Registration) (task.Sl
 // at another URL is refused while the first one answers there.
 func (d *Dispatcher) nameIsFree(ctx context.Context, r task.Registration) error {
 	rec, ok := d.source.View().Slave(r.Name)
-	if !ok || rec.State != task.SlaveAlive || rec.Incarnation == r.Incarnation || rec.URL == r.URL {
+	if !ok || rec.State == task.SlaveLost || rec.State == task.SlaveLeft || rec.Incarnation == r.Incarnation || rec.URL == r.URL {
 		return nil
 	}
 	if a, err := d.dial(ctx, rec.URL); err == nil && a.Incarnation == rec.Incarnation {
@@ -119,7 +118,7 @@ func (d *Dispatcher) Leave(ctx context.Context, name, incarnation string) (task.
 func (d *Dispatcher) Heard(ctx context.Context, slave string, a task.Availability) error {
 	return d.input(ctx, func(c *core, now time.Time) {
 		if s := c.slaves[slave]; s != nil {
-			c.hear(s, a, now)
+			c.reported(s, a, now)
 		}
 	})
 }

@@ -41,8 +41,14 @@ func (c Config) defaulted() Config {
 
 const (
 	// refusalPause keeps a slave that refused what it had offered from being
-	// chosen again at once.
+	// chosen again at once; it doubles each time in a row.
 	refusalPause = 250 * time.Millisecond
+	// maxForgotten bounds how often an attempt is sent again to a slave that
+	// accepts it and then does not have it.
+	maxForgotten = 3
+	// maxUnreported is after how many words that an attempt is finished its result
+	// is fetched.
+	maxUnreported = 3
 	// parkPause is how often parked pending tasks look again without a cause.
 	parkPause = 250 * time.Millisecond
 	// resendFirst and resendMost bound the backoff of a repeated send.

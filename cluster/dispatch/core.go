@@ -21,10 +21,12 @@ type core struct {
 	slaves   map[string]*slaveBook
 	kinds    map[string]*kindBook
 	attempts map[task.ID]*attempt
-	keys     map[string]*submit // submits under way, by idempotency key
-	waiting  int                // submits in line
-	arrivals uint64             // numbers submits
-	dues     dueHeap
+	// enlisting are the registrations under way: incarnation → name.
+	enlisting map[string]string
+	keys      map[string]*submit // submits under way, by idempotency key
+	waiting   int                // submits in line
+	arrivals  uint64             // numbers submits
+	dues      dueHeap
 
 	touched   []*slaveBook // lanes that may have something to do
 	proposals []proposal   // for the next actions
@@ -55,8 +57,8 @@ func newCore(cfg Config, view func() *fsm.View, stamp func() task.Stamp, seen *s
 		cfg: cfg, view: view, stamp: stamp, seen: seen,
 		slaves:   map[string]*slaveBook{},
 		kinds:    map[string]*kindBook{},
-		attempts: map[task.ID]*attempt{},
-		keys:     map[string]*submit{},
+		attempts: map[task.ID]*attempt{}, enlisting: map[string]string{},
+		keys: map[string]*submit{},
 	}
 }
 
@@ -116,6 +118,9 @@ func (c *core) proposed(ps []proposal, outcomes []fsm.Outcome, err error, now ti
 		default:
 			p.done(outcomes[i], nil, now)
 		}
+	}
+	if c.broken != nil {
+		c.stop() // what is asked from here on must not be answered by these books
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 // stamps rise. While a request is under way, what accumulates goes in the next.
 type lane struct {
 	busy    bool
+	sends   bool       // the request under way is a send
 	queue   []*attempt // to be sent
 	retryAt time.Time  // no send before: the last one failed
 	backoff time.Duration
@@ -18,6 +19,8 @@ type lane struct {
 	askers  []*seeker      // who waits for the slave's word
 	probe   bool           // liveness wants a word
 	touched bool           // in core.touched
+	// after is what waits for the send under way to come back.
+	after []func(now time.Time)
 }
 
 // requestKind tells what a request asks of a slave.
@@ -40,6 +43,7 @@ type request struct {
 	timeout     time.Duration
 	orders      []task.Order
 	cancel      task.Attempt
+	heard       uint64 // the counter of the slave's word when this was sent
 
 	// What the core has to remember until the answer comes.
 	batch []*attempt
@@ -98,8 +102,8 @@ func (c *core) fillLane(s *slaveBook, now time.Time) {
 	default:
 		return
 	}
-	l.busy = true
-	r.stamp = c.stamp()
+	l.busy, l.sends = true, r.kind == requestSend
+	r.stamp, r.heard = c.stamp(), s.heard.Counter
 	c.requests = append(c.requests, r)
 }
 
@@ -132,8 +136,9 @@ func (c *core) takeBatch(s *slaveBook, r *request) bool {
 // answered takes in what came of a request.
 func (c *core) answered(r request, resp response, now time.Time) {
 	s := r.slave
-	s.lane.busy = false
+	s.lane.busy, s.lane.sends = false, false
 	c.touch(s)
+	defer s.lane.settled(now)
 	if c.slaves[s.rec.Name] != s || s.rec.Incarnation != r.incarnation {
 		c.release(s, nil) // meant for an incarnation that is gone, with its attempts
 		return
@@ -145,9 +150,14 @@ func (c *core) answered(r request, resp response, now time.Time) {
 		c.unanswered(r, resp.err, now)
 		return
 	}
-	s.lane.backoff, s.lane.retryAt = 0, time.Time{}
 	if r.kind == requestSend {
-		c.received(r.batch, resp.receipts, now)
+		s.lane.backoff, s.lane.retryAt = 0, time.Time{}
+		c.received(s, r.batch, resp.receipts, now)
+	}
+	if resp.availability.Counter < r.heard {
+		// Its counter only rises: what was heard before this was asked was not
+		// the slave's word, but somebody's in its name.
+		s.heardAt = time.Time{}
 	}
 	c.hear(s, resp.availability, now)
 	if s.rec.State == task.SlaveLost {
@@ -155,7 +165,7 @@ func (c *core) answered(r request, resp response, now time.Time) {
 		return
 	}
 	if r.kind == requestHeld {
-		c.compareHeld(s, r, resp.held)
+		c.compareHeld(s, r, resp.held, now)
 	}
 	c.resolve(s, r)
 }
@@ -170,15 +180,23 @@ func (c *core) unanswered(r request, err error, now time.Time) {
 	if r.kind == requestSend {
 		s.lane.backoff = min(max(2*s.lane.backoff, resendFirst), resendMost)
 		s.lane.retryAt = now.Add(s.lane.backoff)
-		c.unsent(s, r.batch, r.first, err)
+		c.unsent(s, r.batch, r.first, err, now)
 	}
 	switch {
 	case errors.Is(err, task.ErrWrongIncarnation):
 		c.lose(s, "slave "+s.rec.Name+" restarted", now)
 	case errors.Is(err, task.ErrStaleStamp):
-		// Alive, but a newer request got there first: its own, a dial back of
-		// this leader, or a later leader's, which will end this dispatcher.
-		s.seenAt, s.silentSince = now, time.Time{}
+		// Alive, but a newer request got there first: a dial back of this
+		// leader, so that the next one gets through, or a later leader's, which
+		// will end this dispatcher. If neither comes, nobody can reach it.
+		s.silentSince, s.failedAt = time.Time{}, now
+		if s.staleSince.IsZero() {
+			s.staleSince = now
+		}
+		if c.askAgain(s, r) {
+			c.refresh(s, now)
+			return
+		}
 	default:
 		s.failedAt = now
 		if s.silentSince.IsZero() {
@@ -190,27 +208,55 @@ func (c *core) unanswered(r request, err error, now time.Time) {
 	c.resolveSilent(s, r)
 }
 
+// whenSettled calls f when no send is under way: what came of it may be that
+// nothing has begun.
+func (l *lane) whenSettled(f func(now time.Time), now time.Time) {
+	if l.sends {
+		l.after = append(l.after, f)
+		return
+	}
+	f(now)
+}
+
+func (l *lane) settled(now time.Time) {
+	after := l.after
+	l.after = nil
+	for _, f := range after {
+		f(now)
+	}
+}
+
 // compareHeld acts on the difference between the attempts that a slave has and
 // those that the state says it has.
-func (c *core) compareHeld(s *slaveBook, r request, held []task.Held) {
+func (c *core) compareHeld(s *slaveBook, r request, held []task.Held, now time.Time) {
 	has := make(map[task.ID]task.Held, len(held))
 	v := c.view()
 	for _, h := range held {
 		has[h.ID] = h
 		at := task.Attempt{ID: h.ID, Attempt: h.Attempt, Slave: s.rec.Name, Incarnation: r.incarnation}
 		if h.Finished {
-			continue // it will be reported, and refused if it is not current
+			c.unreported(at) // refused, when it is reported, if it is not current
+			continue
 		}
 		if t, ok := v.Task(h.ID); ok {
 			if cur, running := t.Current(); running && cur == at {
 				continue
 			}
 		}
-		s.lane.cancels = append(s.lane.cancels, at)
+		if len(s.lane.cancels) < s.rec.Slots { // it can't run more
+			s.lane.cancels = append(s.lane.cancels, at)
+		}
 	}
 	for _, a := range s.held {
-		if h, ok := has[a.ID]; a.phase == phaseAccepted && (!ok || h.Attempt != a.Attempt.Attempt) {
-			c.requeue(a)
+		h, ok := has[a.ID]
+		switch {
+		case a.phase != phaseAccepted:
+		case !ok || h.Attempt != a.Attempt.Attempt:
+			c.forgot(a, now)
+		case h.Finished && a.finished:
+			c.requeue(a) // its report does not come; the answer to a send has the result, too
+		default:
+			a.finished = h.Finished
 		}
 	}
 }

@@ -21,6 +21,7 @@ type line struct {
 	// again without a cause; zero: at once. A slot that becomes free wakes it.
 	parkedUntil time.Time
 	submits     []*submit
+	yields      bool // in this plan: the first submit has to let a pending task go first
 }
 
 // seeker looks for a slave: it asks one after the other, in registration order.
@@ -31,6 +32,8 @@ type seeker struct {
 	since   time.Time  // waiting for it since
 	waited  *slaveBook // whose word it last waited for
 	offered *slaveBook // who answered its own question with a free slot
+	yields  bool       // to pending tasks of other kinds that look for a slave
+	again   *slaveBook // who was asked twice, because a newer request overtook the first question
 	tell    *dialogue  // what was asked and answered, if somebody wants to know
 }
 
@@ -38,15 +41,19 @@ type seeker struct {
 type verdict uint8
 
 const (
-	seeking verdict = iota // waits for a slave's word
-	found                  // has a slot reserved
-	nowhere                // no slave has a free slot
+	seeking  verdict = iota // waits for a slave's word
+	found                   // has a slot reserved
+	nowhere                 // no slave has a free slot
+	yielding                // a pending task may have that slot, and is not done asking
 )
 
 // serveLines moves every line as far as it goes: pending tasks of all kinds by
 // id, then submits by arrival.
 func (c *core) serveLines(now time.Time) {
 	for c.servePending(now) {
+	}
+	for _, kb := range c.kinds {
+		kb.line.yields = false
 	}
 	for c.serveSubmits(now) {
 	}
@@ -79,7 +86,7 @@ func (c *core) servePending(now time.Time) bool {
 		c.assign(lowest, s, now)
 	case nowhere:
 		l.head, l.parkedUntil = nil, now.Add(parkPause)
-	case seeking:
+	case seeking, yielding:
 	}
 	return true
 }
@@ -104,8 +111,8 @@ func (c *core) serveSubmits(now time.Time) bool {
 		if len(l.submits) == 0 || l.submits[0].seeker.at != nil {
 			continue
 		}
-		if l.head != nil {
-			continue // its first pending task is still asking
+		if l.head != nil || l.yields {
+			continue // a pending task is still asking
 		}
 		if s := l.submits[0]; first == nil || s.arrival < first.arrival {
 			first = s
@@ -121,6 +128,8 @@ func (c *core) serveSubmits(now time.Time) bool {
 		c.record(first, s)
 	case nowhere:
 		c.finish(first, Answer{}, c.fullCapacity(first))
+	case yielding:
+		first.seeker.kind.line.yields = true
 	case seeking:
 	}
 	return true
@@ -130,6 +139,9 @@ func (c *core) serveSubmits(now time.Time) bool {
 // asked.
 func (c *core) seek(k *seeker, now time.Time) (*slaveBook, verdict) {
 	if s := k.offered; s != nil {
+		if k.yields && s.wanted() {
+			return nil, yielding
+		}
 		k.offered = nil
 		if s.choosable(now) && s.free() > 0 && s.credit > 0 {
 			c.reserve(s, now)
@@ -150,6 +162,9 @@ func (c *core) seek(k *seeker, now time.Time) (*slaveBook, verdict) {
 		}
 		switch c.word(s, now) {
 		case wordFree:
+			if k.yields && s.wanted() {
+				return nil, yielding
+			}
 			c.reserve(s, now)
 			k.tell.add(s, task.AnswerAvailable, k.source(s))
 			return s, found
@@ -161,6 +176,12 @@ func (c *core) seek(k *seeker, now time.Time) (*slaveBook, verdict) {
 			k.after = s.rec.Order
 		}
 	}
+}
+
+// wanted tells whether a pending task that the slave could run is looking for a
+// slave.
+func (s *slaveBook) wanted() bool {
+	return slices.ContainsFunc(s.kinds, func(kb *kindBook) bool { return kb.line.head != nil })
 }
 
 // await has a seeker wait for the slave's word.
@@ -221,6 +242,17 @@ func (c *core) resolveSilent(s *slaveBook, r request) {
 	for _, k := range passed {
 		c.passBy(k)
 	}
+}
+
+// askAgain has the one who asked the slave ask once more, and tells whether it
+// does: its question was overtaken.
+func (c *core) askAgain(s *slaveBook, r request) bool {
+	k := r.asker
+	if k == nil || k.at != s || k.again == s {
+		return false
+	}
+	k.again = s
+	return true // it is still in the lane
 }
 
 // passBy has a seeker stop waiting for a slave and count it as silent.

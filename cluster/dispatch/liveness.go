@@ -64,6 +64,9 @@ func (c *core) nextLook(s *slaveBook, now time.Time) time.Time {
 	if !s.silentSince.IsZero() {
 		earlier(s.silentSince.Add(c.cfg.SlaveTimeout))
 	}
+	if !s.staleSince.IsZero() {
+		earlier(s.staleSince.Add(c.cfg.SlaveTimeout))
+	}
 	if len(s.lane.queue) > 0 {
 		earlier(s.lane.retryAt)
 	}
@@ -82,7 +85,7 @@ func (c *core) nextProbe(s *slaveBook) time.Time {
 		// It may wake. The longer it was silent, the seldomer it is asked.
 		last := later(s.seenAt, s.probedAt)
 		return last.Add(min(max(last.Sub(s.seenAt), c.cfg.SlaveTimeout), c.cfg.ProbeIdle))
-	case !s.silentSince.IsZero():
+	case !s.silentSince.IsZero() || !s.staleSince.IsZero():
 		next = s.failedAt.Add(c.cfg.ProbeBusy)
 	case s.busy():
 		next = s.seenAt.Add(c.cfg.ProbeBusy)
@@ -104,7 +107,7 @@ func later(a, b time.Time) time.Time {
 func (s *slaveBook) busy() bool { return len(s.held) > 0 || s.heard.Free < s.heard.Slots }
 
 // askable tells whether there is somebody who may answer.
-func (s *slaveBook) askable() bool { return s.rec.State != task.SlaveLeft && !s.losing }
+func (s *slaveBook) askable() bool { return s.rec.State != task.SlaveLeft && s.ending == 0 }
 
 // lookAtDue handles all slaves whose time has come.
 func (c *core) lookAtDue(now time.Time) {
@@ -120,12 +123,27 @@ func (c *core) look(s *slaveBook, now time.Time) {
 		c.lose(s, "slave "+s.rec.Name+" was silent for "+c.cfg.SlaveTimeout.String(), now)
 		return
 	}
+	if !s.staleSince.IsZero() && now.Sub(s.staleSince) >= c.cfg.SlaveTimeout {
+		c.lose(s, "slave "+s.rec.Name+" took every request for an old one for "+c.cfg.SlaveTimeout.String(), now)
+		return
+	}
 	if !c.nextProbe(s).After(now) {
 		s.lane.probe = true
 		s.probedAt = now
 	}
 	c.touch(s)
 	c.refresh(s, now)
+}
+
+// reported takes in a slave's word that it sent by itself. A lost one that does
+// so is asked at once whether it lives.
+func (c *core) reported(s *slaveBook, a task.Availability, now time.Time) {
+	again := now.Sub(s.probedAt) >= c.cfg.ProbeBusy
+	c.hear(s, a, now)
+	if s.rec.State == task.SlaveLost && a.Incarnation == s.rec.Incarnation && again {
+		s.lane.probe, s.probedAt = true, now
+		c.touch(s)
+	}
 }
 
 // revive registers a lost slave again that turned out to live: it was paused, or
@@ -141,22 +159,33 @@ func (c *core) revive(s *slaveBook, a task.Availability, now time.Time) {
 // lose proposes that a slave's incarnation is gone. Until that is settled,
 // nothing is sent to it.
 func (c *core) lose(s *slaveBook, reason string, now time.Time) {
-	if s.losing {
+	if s.ending > 0 {
 		return
 	}
-	s.losing = true
-	c.refresh(s, now)
+	c.ends(s, now)
 	place := fsm.Place{Slave: s.rec.Name, Incarnation: s.rec.Incarnation}
 	c.cfg.Logger.Info("losing a slave", "slave", place.Slave, "reason", reason, "attempts", len(s.held))
 	c.propose(fsm.LoseSlave{Place: place, Reason: reason, Begun: s.begun()}, func(_ fsm.Outcome, err error, now time.Time) {
-		if s.rec.Incarnation != place.Incarnation {
-			return
-		}
-		s.losing = false
 		if err != nil {
 			c.cfg.Logger.Warn("could not record the loss of a slave", "slave", place.Slave, "error", err)
 			s.failedAt = now
 		}
-		c.refresh(s, now)
+		c.ended(s, place.Incarnation, now)
 	})
+}
+
+// ends notes that a command that ends the slave's incarnation is proposed: it
+// names the attempts that have begun, so none may begin from now on.
+func (c *core) ends(s *slaveBook, now time.Time) {
+	s.ending++
+	c.refresh(s, now)
+}
+
+// ended takes in that such a command was applied or refused.
+func (c *core) ended(s *slaveBook, incarnation string, now time.Time) {
+	if s.rec.Incarnation == incarnation {
+		s.ending = max(0, s.ending-1)
+		c.refresh(s, now)
+		c.touch(s)
+	}
 }

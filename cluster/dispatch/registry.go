@@ -17,6 +17,9 @@ func (c *core) putSlave(rec task.Slave, now time.Time) {
 		s = &slaveBook{held: map[task.ID]*attempt{}, dueIndex: -1, seenAt: now}
 		c.slaves[rec.Name] = s
 	}
+	if s.rec.Incarnation != rec.Incarnation {
+		s.trust() // it is another process
+	}
 	if s.rec.Incarnation != rec.Incarnation || rec.State != task.SlaveAlive {
 		c.forget(s, now)
 	}
@@ -34,8 +37,8 @@ func (c *core) putSlave(rec task.Slave, now time.Time) {
 func (c *core) forget(s *slaveBook, now time.Time) {
 	c.release(s, nil)
 	s.heard, s.heardAt, s.credit = task.Availability{}, time.Time{}, 0
-	s.seenAt, s.silentSince, s.failedAt, s.pausedUntil = now, time.Time{}, time.Time{}, time.Time{}
-	s.losing = false
+	s.seenAt, s.silentSince, s.staleSince, s.failedAt = now, time.Time{}, time.Time{}, time.Time{}
+	s.ending = 0
 	s.lane.queue, s.lane.cancels, s.lane.probe = nil, nil, false
 	s.lane.retryAt, s.lane.backoff = time.Time{}, 0
 }
@@ -49,20 +52,43 @@ func (c *core) register(r task.Registration, a task.Availability, now time.Time,
 		reply(s.rec, nil)
 		return
 	}
-	cmd := fsm.RegisterSlave{Registration: r}
-	if s != nil && s.rec.Incarnation != r.Incarnation {
-		if !s.losing {
-			s.losing = true
-			c.refresh(s, now)
-		}
-		cmd.Begun = s.begun()
+	if other := c.nameOf(r.Incarnation); other != "" && other != r.Name {
+		reply(task.Slave{}, task.Refuse(task.CodeNameTaken, fmt.Sprintf("the slave at %s is registered as %q; one process has one name", r.URL, other)))
+		return
 	}
-	c.propose(cmd, func(_ fsm.Outcome, err error, now time.Time) {
-		if s != nil && s.rec.Incarnation != r.Incarnation {
-			s.losing = false
-			c.refresh(s, now)
+	if s == nil || s.rec.Incarnation == r.Incarnation {
+		c.enlist(fsm.RegisterSlave{Registration: r}, a, reply)
+		return
+	}
+	replaced := s.rec.Incarnation
+	c.ends(s, now)
+	s.lane.whenSettled(func(time.Time) {
+		c.enlist(fsm.RegisterSlave{Registration: r, Begun: s.begun()}, a, func(rec task.Slave, err error) {
+			c.ended(s, replaced, now)
+			reply(rec, err)
+		})
+	}, now)
+}
+
+// nameOf returns the name that an incarnation is registered under, or is about to
+// be; empty for none. Under two names, what one of them has would be stopped as
+// not the other's.
+func (c *core) nameOf(incarnation string) string {
+	for name, s := range c.slaves {
+		if s.rec.Incarnation == incarnation {
+			return name
 		}
-		rec, ok := c.view().Slave(r.Name)
+	}
+	return c.enlisting[incarnation]
+}
+
+// enlist proposes a registration.
+func (c *core) enlist(cmd fsm.RegisterSlave, a task.Availability, reply func(task.Slave, error)) {
+	name, incarnation := cmd.Registration.Name, cmd.Registration.Incarnation
+	c.enlisting[incarnation] = name
+	c.propose(cmd, func(_ fsm.Outcome, err error, now time.Time) {
+		delete(c.enlisting, incarnation)
+		rec, ok := c.view().Slave(name)
 		if err == nil && !ok {
 			err = errors.New("the slave is not in the registry")
 		}
@@ -70,7 +96,7 @@ func (c *core) register(r task.Registration, a task.Availability, now time.Time,
 			reply(task.Slave{}, err)
 			return
 		}
-		if s := c.slaves[r.Name]; s != nil {
+		if s := c.slaves[name]; s != nil {
 			c.hear(s, a, now)
 		}
 		reply(rec, nil)
@@ -95,19 +121,17 @@ func (c *core) leave(name, incarnation string, now time.Time, reply func(task.Sl
 		reply(s.rec, nil)
 		return
 	}
-	s.losing = true
-	c.refresh(s, now)
+	c.ends(s, now)
 	place := fsm.Place{Slave: name, Incarnation: incarnation}
-	c.propose(fsm.LeaveSlave{Place: place, Begun: s.begun()}, func(_ fsm.Outcome, err error, now time.Time) {
-		if s.rec.Incarnation == incarnation {
-			s.losing = false
-			c.refresh(s, now)
-		}
-		if err != nil {
-			reply(task.Slave{}, err)
-			return
-		}
-		rec, _ := c.view().Slave(name)
-		reply(rec, nil)
-	})
+	s.lane.whenSettled(func(time.Time) {
+		c.propose(fsm.LeaveSlave{Place: place, Begun: s.begun()}, func(_ fsm.Outcome, err error, now time.Time) {
+			c.ended(s, incarnation, now)
+			if err != nil {
+				reply(task.Slave{}, err)
+				return
+			}
+			rec, _ := c.view().Slave(name)
+			reply(rec, nil)
+		})
+	}, now)
 }

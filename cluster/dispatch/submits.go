@@ -109,7 +109,7 @@ func (c *core) admit(s *submit) error {
 		return task.Refuse(task.CodeNoSlaveForKind, fmt.Sprintf("no slave that is alive runs tasks of kind %q", s.Spec.Kind))
 	}
 	kb = c.kind(s.Spec.Kind)
-	s.Spec.Idempotent = kb.idempotent || s.Spec.Kind == task.KindExpression
+	s.Spec.Idempotent = kb.cautious == 0 || s.Spec.Kind == task.KindExpression
 	s.seeker.kind = kb
 	if s.Spec.RetryOf == 0 {
 		return nil
@@ -125,7 +125,7 @@ func (c *core) admit(s *submit) error {
 
 // enterLine puts a submit into its line, by arrival.
 func (c *core) enterLine(s *submit) {
-	s.seeker = seeker{kind: s.seeker.kind}
+	s.seeker = seeker{kind: s.seeker.kind, yields: true}
 	if s.Explain {
 		s.seeker.tell = &dialogue{}
 	}
@@ -157,22 +157,27 @@ func (c *core) leaveLine(s *submit) {
 }
 
 // withdraw ends a submit whose client waits no longer, if nothing was proposed
-// for it yet.
-func (c *core) withdraw(s *submit, err error) {
+// for it yet. While another with its key goes on, nobody can say that nothing
+// will be recorded.
+func (c *core) withdraw(s *submit) {
 	switch {
 	case s.inLine && len(s.twins) == 0:
-		c.finish(s, Answer{}, err)
+		c.finish(s, Answer{}, task.Refuse(task.CodeOverloaded, "no slave could be found for the task in time; nothing was recorded, try again"))
 	case s.inLine:
-		s.reply(Answer{}, err)
+		s.reply(Answer{}, underWay(s.Key))
 		s.reply = func(Answer, error) {} // goes on for its twins
 	default:
 		if first := c.keys[s.Key]; first != nil && first != s {
 			if at := slices.Index(first.twins, s); at >= 0 {
 				first.twins = slices.Delete(first.twins, at, at+1)
-				s.reply(Answer{}, err)
+				s.reply(Answer{}, underWay(s.Key))
 			}
 		}
 	}
+}
+
+func underWay(key string) *task.Error {
+	return task.Refuse(task.CodeOutcomeUnknown, fmt.Sprintf("another submit with the Idempotency-Key %q is still under way; repeat it to learn what becomes of the task", key))
 }
 
 // record proposes the task together with its assignment.

@@ -231,6 +231,7 @@ type wire struct {
 	mu     sync.Mutex
 	slaves map[string]*slave // by URL
 	calls  []string
+	first  func(call string) error // if set, asked before each call
 }
 
 // slave is a real worker with a scripted connection.
@@ -246,9 +247,30 @@ type slave struct {
 	refused   bool // connections are refused
 	loseReply bool // the next send arrives, its answer does not
 	mute      bool // its reports do not arrive
+	lie       lie
 	ran       map[task.ID]int
 	running   int
 	most      int
+}
+
+// lie is what a slave makes of its answers; what is nil stays true. A call
+// ("available", "send", "held", "cancel") for which fails has an error fails.
+type lie struct {
+	fails    map[string]error
+	word     func(a *task.Availability)
+	receipts func(rs []task.Receipt)
+	held     func(hs []task.Held) []task.Held
+}
+
+// told returns the word that reaches the leader.
+func (s *slave) told(a task.Availability) task.Availability {
+	s.mu.Lock()
+	l := s.lie
+	s.mu.Unlock()
+	if l.word != nil {
+		l.word(&a)
+	}
+	return a
 }
 
 func (x *wire) start(w *world, name string, slots int) *slave {
@@ -376,14 +398,22 @@ func (x *wire) reach(ctx context.Context, what, url string) (*slave, error) {
 	x.mu.Lock()
 	s := x.slaves[url]
 	x.calls = append(x.calls, what+" "+url)
+	first := x.first
 	x.mu.Unlock()
+	if first != nil {
+		if err := first(what); err != nil {
+			return nil, err
+		}
+	}
 	if s == nil {
 		return nil, task.ErrUnreached
 	}
 	s.mu.Lock()
-	silent, refused := s.silent, s.refused
+	silent, refused, fails := s.silent, s.refused, s.lie.fails[what]
 	s.mu.Unlock()
 	switch {
+	case fails != nil:
+		return nil, fails
 	case refused:
 		return nil, task.ErrUnreached
 	case silent:
@@ -398,7 +428,8 @@ func (x *wire) Available(ctx context.Context, url string, stamp task.Stamp) (tas
 	if err != nil {
 		return task.Availability{}, err
 	}
-	return s.worker.Available(stamp)
+	a, err := s.worker.Available(stamp)
+	return s.told(a), err
 }
 
 func (x *wire) Send(ctx context.Context, url string, stamp task.Stamp, incarnation string, orders []task.Order) ([]task.Receipt, task.Availability, error) {
@@ -407,7 +438,11 @@ func (x *wire) Send(ctx context.Context, url string, stamp task.Stamp, incarnati
 		return nil, task.Availability{}, err
 	}
 	receipts, a, err := s.worker.Accept(stamp, incarnation, orders)
+	a = s.told(a)
 	s.mu.Lock()
+	if s.lie.receipts != nil {
+		s.lie.receipts(receipts)
+	}
 	lost := s.loseReply
 	s.loseReply = false
 	s.mu.Unlock()
@@ -422,7 +457,14 @@ func (x *wire) Held(ctx context.Context, url string, stamp task.Stamp) ([]task.H
 	if err != nil {
 		return nil, task.Availability{}, err
 	}
-	return s.worker.Held(stamp)
+	held, a, err := s.worker.Held(stamp)
+	a = s.told(a)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.lie.held != nil {
+		held = s.lie.held(held)
+	}
+	return held, a, err
 }
 
 func (x *wire) Cancel(ctx context.Context, url string, stamp task.Stamp, incarnation string, id task.ID, attempt uint32) (task.Availability, error) {
@@ -430,7 +472,15 @@ func (x *wire) Cancel(ctx context.Context, url string, stamp task.Stamp, incarna
 	if err != nil {
 		return task.Availability{}, err
 	}
-	return s.worker.Cancel(stamp, incarnation, id, attempt)
+	a, err := s.worker.Cancel(stamp, incarnation, id, attempt)
+	return s.told(a), err
+}
+
+// before sets what may fail a call.
+func (x *wire) before(f func(call string) error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.first = f
 }
 
 // questions counts the wire's "are you available?".

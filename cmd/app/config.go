@@ -30,6 +30,7 @@ type MasterConfig struct {
 	SlaveTimeout         time.Duration // silence after which a slave is lost; default 5 s
 	Profile              string        // "lan" (default) or "wan": Raft's time-outs
 	SnapshotThreshold    uint64        // log entries between snapshots; default 8192
+	TrailingLogs         uint64        // entries kept behind a snapshot; default 10240
 	MinFreeDisk          uint64        // bytes below which no new task is taken; default 64 MiB
 
 	Version string

@@ -72,7 +72,7 @@ func newMaster(ctx context.Context, cfg MasterConfig) (*master, error) {
 		ID: cfg.ID, DataDir: cfg.DataDir, RaftAdvertise: cfg.RaftAdvertise, APIURL: cfg.APIAdvertise,
 		Transport: transport, Dial: cfg.Network.dial(), Peers: peers{httpClient},
 		Bootstrap: cfg.Bootstrap, Join: cfg.Join, Founders: cfg.founders(),
-		Timings: cfg.timings(), SnapshotThreshold: cfg.SnapshotThreshold, MinFreeDisk: cfg.MinFreeDisk,
+		Timings: cfg.timings(), SnapshotThreshold: cfg.SnapshotThreshold, TrailingLogs: cfg.TrailingLogs, MinFreeDisk: cfg.MinFreeDisk,
 		Lead: m.lead, WrapLogStore: cfg.WrapLogStore, Now: cfg.Now, Logger: cfg.Logger, Metrics: registry,
 	})
 	if err != nil {

@@ -202,37 +202,3 @@ func TestCacheIsBounded(t *testing.T) {
 		t.Errorf("%d expressions are kept", n)
 	}
 }
-
-func FuzzEvaluate(f *testing.F) {
-	for _, seed := range []string{
-		"2+3*x", "max(1, 2, x)", "'a' + s", "x in (1,2,4)", "x > 1 ? 'a' : 'b'", "-x ** -2", "~x << 3", "s == 's' && !(x < 1)",
-		"fib(10) + nthprime(5)", "1 ?? x", "((x))", "x,x", "sum(1)", "isprime(x)", "nope ?? x ?? 1", "1 ? 2 : 3 ? 4 : 5", "s in ('s', \"t\")",
-		"!true || false", "2**-1<<63>>1&3|4^~5", "hypot(1, pi()) % 0x1F", "'2006-01-02' < s", "1e3", "-(1 in (1))", "max(1)(2)", "(2) 3",
-		"fib(0)+e(0 0)", "((0 0)0)0((0 0)0)", "a!|a(|a|0|!A A)", "0%!''%!=(A)", "()0~0~~~0(0)", "fib()00 A(0)", "%%% %!", "0x\\", "'\\",
-	} {
-		f.Add(seed)
-	}
-	e := New(func(context.Context, time.Duration) error { return nil })
-	f.Fuzz(func(t *testing.T, expression string) {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-		defer cancel()
-		o := order(expression, num("x", "4"), str("s", "s"))
-		start := time.Now()
-		v, err := e.Evaluate(ctx, o)
-		if err == nil && (v.Type == task.NoValue || len(v.Text) > task.MaxResultBytes) {
-			t.Errorf("%q: %v", expression, v)
-		}
-		if err != nil && strings.Contains(err.Error(), panicked) {
-			t.Errorf("%q: the library panicked: %v", expression, err)
-		}
-		if refusal := task.CheckExpression(expression, o.Parameters); refusal != nil && err == nil {
-			t.Errorf("%q: refused (%v), and computed as %v", expression, refusal, v)
-		}
-		if again, err2 := e.Evaluate(ctx, o); again != v || (err == nil) != (err2 == nil) {
-			t.Errorf("%q: %v, %v, then %v, %v", expression, v, err, again, err2)
-		}
-		if took := time.Since(start); took > 3*time.Second {
-			t.Errorf("%q took %v", expression, took)
-		}
-	})
-}

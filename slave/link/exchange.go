@@ -115,8 +115,8 @@ func readRefusal(resp *http.Response) error {
 	case resp.StatusCode == http.StatusConflict && answer.Code == task.CodeStaleTerm:
 		return task.ErrStaleStamp
 	case resp.StatusCode == http.StatusConflict && answer.Code == task.CodeWrongIncarnation:
-		return fmt.Errorf("%w (%q)", task.ErrWrongIncarnation, answer.Incarnation)
+		return fmt.Errorf("%w (%q)", task.ErrWrongIncarnation, shortened(answer.Incarnation))
 	default:
-		return fmt.Errorf("the answer is %s: %s (%s)", resp.Status, answer.Error, answer.Code)
+		return fmt.Errorf("the answer is %s: %s (%s)", resp.Status, shortened(answer.Error), shortened(string(answer.Code)))
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 
@@ -23,7 +22,7 @@ const (
 
 // Handler returns the slave's endpoints in front of a worker.
 func Handler(w *worker.Worker) http.Handler {
-	e := endpoints{worker: w}
+	e := endpoints{worker: w, bodies: make(bodies, largeBodies)}
 	mux := http.NewServeMux()
 	for _, route := range []struct {
 		method, path string
@@ -69,7 +68,10 @@ func (r *recorder) Header() http.Header         { return r.header }
 func (r *recorder) WriteHeader(status int)      { r.status = status }
 func (r *recorder) Write(b []byte) (int, error) { return len(b), nil }
 
-type endpoints struct{ worker *worker.Worker }
+type endpoints struct {
+	worker *worker.Worker
+	bodies bodies
+}
 
 func (e endpoints) available(rw http.ResponseWriter, r *http.Request) {
 	stamp, err := readStamp(r)
@@ -92,7 +94,7 @@ func (e endpoints) accept(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var body ordersRequest
-	if err := readBody(rw, r, maxOrdersBytes, &body); err != nil {
+	if err := e.bodies.read(rw, r, maxOrdersBytes, &body); err != nil {
 		badRequest(rw, err)
 		return
 	}
@@ -139,7 +141,7 @@ func (e endpoints) cancel(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var body cancelRequest
-	if err := readBody(rw, r, maxCancelBytes, &body); err != nil {
+	if err := e.bodies.read(rw, r, maxCancelBytes, &body); err != nil {
 		badRequest(rw, err)
 		return
 	}
@@ -163,8 +165,6 @@ func (b ordersRequest) orders() ([]task.Order, error) {
 	switch {
 	case b.Incarnation == "" || b.Tasks == nil:
 		return nil, errors.New("incarnation and tasks are required")
-	case len(b.Tasks) > task.MaxSlots:
-		return nil, fmt.Errorf("%d tasks at once; no slave has more than %d slots", len(b.Tasks), task.MaxSlots)
 	}
 	orders := make([]task.Order, len(b.Tasks))
 	for i := range b.Tasks {
@@ -221,19 +221,6 @@ func requireStamp(r *http.Request) (task.Stamp, error) {
 	return s, err
 }
 
-// readBody reads one JSON value and nothing after it. Unknown fields are let
-// pass: a leader of a newer version may send some.
-func readBody(rw http.ResponseWriter, r *http.Request, limit int64, into any) error {
-	dec := json.NewDecoder(http.MaxBytesReader(rw, r.Body, limit))
-	if err := dec.Decode(into); err != nil {
-		return fmt.Errorf("read the body: %w", err)
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("read the body: there is more after the JSON object")
-	}
-	return nil
-}
-
 // refuse answers what the worker refused.
 func (e endpoints) refuse(rw http.ResponseWriter, err error) {
 	answer := errorAnswer{Error: err.Error(), Code: task.CodeInternal}
@@ -252,6 +239,11 @@ func (e endpoints) refuse(rw http.ResponseWriter, err error) {
 func badRequest(rw http.ResponseWriter, err error) {
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		writeError(rw, http.StatusRequestEntityTooLarge, task.CodeBodyTooLarge, err.Error())
+		return
+	}
+	if errors.Is(err, errNoRoom) {
+		rw.Header().Set("Retry-After", "1")
+		writeError(rw, http.StatusTooManyRequests, task.CodeOverloaded, err.Error())
 		return
 	}
 	writeError(rw, http.StatusBadRequest, task.CodeInvalidRequest, err.Error())

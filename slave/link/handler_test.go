@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"runtime/metrics"
 	"strings"
 	"testing"
 
@@ -122,11 +123,13 @@ func TestBadRequests(t *testing.T) {
 	}
 }
 
-// Whatever arrives, the answer is JSON and no 5xx, and nothing panics.
+// Whatever arrives, the answer is JSON and no 5xx, nothing panics, and no body
+// means many times its size.
 func FuzzAcceptBody(f *testing.F) {
 	f.Add([]byte(`{"incarnation":"0123456789abcdef","tasks":[{"id":1,"attempt":1,"kind":"echo","parameters":{"x":4,"y":"a","z":{"type":"number","text":"NaN"}}}]}`))
 	f.Add([]byte(`{"incarnation":"","tasks":[null]}`))
 	f.Add([]byte(`{"tasks":{}}`))
+	f.Add([]byte(`{"incarnation":"0123456789abcdef","tasks":[{"id":18446744073709551615,"attempt":4294967295,"kind":"wait","parameters":null,"timeout_ms":-1}],"new":[[]]}`))
 	h := link.Handler(newWorker(f, 2, deaf{}))
 	sequence := uint64(0)
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -135,9 +138,20 @@ func FuzzAcceptBody(f *testing.F) {
 		req.Header.Set("Muster-Term", "1")
 		req.Header.Set("Muster-Sequence", task.ID(sequence).String())
 		rec := httptest.NewRecorder()
+		before := allocated()
 		h.ServeHTTP(rec, req)
+		if used := allocated() - before; used > 4<<20+200*uint64(len(body)) {
+			t.Fatalf("a body of %d bytes allocated %d", len(body), used)
+		}
 		if rec.Code >= 500 || !json.Valid(rec.Body.Bytes()) {
 			t.Fatalf("%d %s", rec.Code, rec.Body)
 		}
 	})
+}
+
+// allocated is how many bytes this process has ever asked for.
+func allocated() uint64 {
+	s := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(s)
+	return s[0].Value.Uint64()
 }

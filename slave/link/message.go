@@ -3,6 +3,7 @@ package link
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"muster/task"
 )
@@ -15,8 +16,8 @@ const (
 
 // ordersRequest is the body of POST /tasks.
 type ordersRequest struct {
-	Incarnation string  `json:"incarnation"`
-	Tasks       []order `json:"tasks"`
+	Incarnation string `json:"incarnation"`
+	Tasks       orders `json:"tasks"`
 }
 
 // order is task.Order.
@@ -131,7 +132,7 @@ func fromReceipt(r task.Receipt) receipt {
 }
 
 func (m receipt) toTask() (task.Receipt, error) {
-	r := task.Receipt{ID: task.ID(m.ID), Attempt: m.Attempt, Reason: m.Reason}
+	r := task.Receipt{ID: task.ID(m.ID), Attempt: m.Attempt, Reason: shortened(m.Reason)}
 	var ok bool
 	if r.Status, ok = task.ParseReceiptStatus(m.Status); !ok {
 		return task.Receipt{}, fmt.Errorf("attempt %d of task %d has the unknown status %q", m.Attempt, m.ID, m.Status)
@@ -144,6 +145,17 @@ func (m receipt) toTask() (task.Receipt, error) {
 		return task.Receipt{}, fmt.Errorf("attempt %d of task %d: %w", m.Attempt, m.ID, err)
 	}
 	return r, nil
+}
+
+// maxReasonBytes bounds what is kept of a slave's words: a reason goes into the
+// masters' log.
+const maxReasonBytes = 200
+
+func shortened(reason string) string {
+	if len(reason) <= maxReasonBytes {
+		return reason
+	}
+	return strings.ToValidUTF8(reason[:maxReasonBytes], "") + " …"
 }
 
 // result reads the result of a finished attempt.

@@ -3,6 +3,7 @@ package link
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -65,20 +66,48 @@ func isNumber(s string) bool {
 
 // UnmarshalJSON reads the object; the result is sorted by name.
 func (ps *parameters) UnmarshalJSON(data []byte) error {
-	var object map[string]json.RawMessage
-	if err := json.Unmarshal(data, &object); err != nil {
-		return err
+	*ps = parameters{}
+	if string(data) == "null" {
+		return nil
 	}
-	*ps = make(parameters, 0, len(object))
-	for name, raw := range object {
-		v, err := unmarshalValue(raw)
-		if err != nil {
-			return fmt.Errorf("parameter %q: %w", name, err)
+	dec := json.NewDecoder(bytes.NewReader(data))
+	if begin, err := dec.Token(); err != nil || begin != json.Delim('{') {
+		return errors.New("the parameters are not an object")
+	}
+	for dec.More() {
+		if len(*ps) == task.MaxParameters {
+			return fmt.Errorf("there are more than %d parameters", task.MaxParameters)
 		}
-		*ps = append(*ps, task.Parameter{Name: name, Value: v})
+		p, err := nextParameter(dec)
+		if err != nil {
+			return err
+		}
+		*ps = append(*ps, p)
 	}
 	slices.SortFunc(*ps, task.CompareParameters)
+	for i := 1; i < len(*ps); i++ {
+		if name := (*ps)[i].Name; name == (*ps)[i-1].Name {
+			return fmt.Errorf("parameter %.100q is there twice", name)
+		}
+	}
 	return nil
+}
+
+func nextParameter(dec *json.Decoder) (task.Parameter, error) {
+	key, err := dec.Token()
+	if err != nil {
+		return task.Parameter{}, err
+	}
+	name, _ := key.(string) // a key is a string
+	var raw json.RawMessage
+	if err := dec.Decode(&raw); err != nil {
+		return task.Parameter{}, err
+	}
+	v, err := unmarshalValue(raw)
+	if err != nil {
+		return task.Parameter{}, fmt.Errorf("parameter %.100q: %w", name, err)
+	}
+	return task.Parameter{Name: name, Value: v}, nil
 }
 
 func unmarshalValue(raw json.RawMessage) (task.Value, error) {

@@ -17,7 +17,11 @@ import (
 const (
 	maxSendBytes   = maxOrdersBytes - 64<<10 // what fits into the body of POST /tasks, with room to spare
 	maxShortAnswer = 64 << 10                // to a question or a cancel
-	maxLongAnswer  = 64 << 20                // with receipts or held attempts
+	maxHeldAnswer  = 16 << 20                // with held attempts, of 80 bytes at most
+	maxSendAnswer  = 64 << 20                // with receipts
+	// maxReceipt bounds one receipt: its texts, each byte of which is at most six
+	// in JSON, and the rest.
+	maxReceipt = 6*(task.MaxResultBytes+task.MaxErrorBytes) + 1<<10
 
 	senderIdleTimeout = 75 * time.Second // longer than the pause between two probes of an idle slave
 )
@@ -82,7 +86,8 @@ func (s *Sender) Send(ctx context.Context, url string, stamp task.Stamp, incarna
 		return nil, task.Availability{}, fmt.Errorf("send to slave at %s: %w: %w", url, task.ErrUnreached, err)
 	}
 	var answer ordersAnswer
-	if err := s.exchange(ctx, request{http.MethodPost, url, "/tasks", stamp, body}, maxLongAnswer, &answer); err != nil {
+	limit := min(maxShortAnswer+int64(sent)*maxReceipt, maxSendAnswer)
+	if err := s.exchange(ctx, request{http.MethodPost, url, "/tasks", stamp, body}, limit, &answer); err != nil {
 		return nil, task.Availability{}, err
 	}
 	a, err := answer.from(incarnation)
@@ -99,7 +104,7 @@ func (s *Sender) Send(ctx context.Context, url string, stamp task.Stamp, incarna
 // Held lists the attempts that the slave has.
 func (s *Sender) Held(ctx context.Context, url string, stamp task.Stamp) ([]task.Held, task.Availability, error) {
 	var answer heldAnswer
-	if err := s.exchange(ctx, request{http.MethodGet, url, "/tasks", stamp, nil}, maxLongAnswer, &answer); err != nil {
+	if err := s.exchange(ctx, request{http.MethodGet, url, "/tasks", stamp, nil}, maxHeldAnswer, &answer); err != nil {
 		return nil, task.Availability{}, err
 	}
 	a, err := answer.toTask()

@@ -96,6 +96,7 @@ func (w *Worker) finish(a *attempt, r task.Result, cutShort bool) {
 	default:
 		a.state, a.result = finished, r
 		w.queue = append(w.queue, a)
+		w.kept += size(r)
 		select {
 		case w.wake <- struct{}{}:
 		default: // the reporter was told and has not looked yet

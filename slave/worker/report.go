@@ -114,6 +114,7 @@ func (w *Worker) settle(batch []*attempt, verdicts []task.Verdict, failed error)
 		verdict, ok := said[a.key]
 		switch {
 		case replaced || ok && final(verdict):
+			w.kept -= size(a.result)
 			w.known.acknowledge(a)
 			settled++
 			if verdict != nil {

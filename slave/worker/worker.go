@@ -46,6 +46,7 @@ type Worker struct {
 	// in the one under way.
 	queue    []*attempt
 	inFlight int
+	kept     int // bytes of these results
 
 	counter uint64 // of changes of free
 	free    int
@@ -149,7 +150,7 @@ func (w *Worker) await(ctx context.Context, done func() bool) error {
 // caller holds w.mu and calls it before it lets go.
 func (w *Worker) refresh() {
 	free := 0
-	if w.phase == taking && w.unreported() < w.maxUnreported() {
+	if w.phase == taking && w.unreported() < w.maxUnreported() && w.kept < maxKeptBytes {
 		free = w.cfg.Slots - w.running
 	}
 	if free != w.free {
@@ -170,6 +171,9 @@ func (w *Worker) availability() task.Availability {
 // unreported counts the results without a verdict. The caller holds w.mu.
 func (w *Worker) unreported() int { return len(w.queue) + w.inFlight }
 
-// maxUnreported bounds the results that are kept: a slave that no master hears
-// takes no more work when it is reached.
-func (w *Worker) maxUnreported() int { return max(10*w.cfg.Slots, 1000) }
+// maxUnreported and maxKeptBytes bound the results that are kept: a slave that no
+// master hears takes no more work when one of them is reached. The list of what
+// it holds stays below what a leader reads.
+func (w *Worker) maxUnreported() int { return min(max(10*w.cfg.Slots, 1000), 100_000) }
+
+const maxKeptBytes = 64 << 20
