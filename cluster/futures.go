@@ -54,6 +54,11 @@ func (f *futures) await(ctx context.Context, start func() raft.Future) error {
 func (f *futures) begin() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	select {
+	case <-f.gone:
+		return false
+	default:
+	}
 	if f.closed {
 		return false
 	}
@@ -80,7 +85,16 @@ func (f *futures) close(d time.Duration) bool {
 		}
 	}
 	f.mu.Unlock()
-	return waitFor(f.idle, d)
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-f.idle:
+		return true
+	case <-t.C:
+		return false
+	case <-f.gone:
+		return waitFor(f.idle, min(d, dropTimeout))
+	}
 }
 
 // waitFor waits for a channel to close, at most d.

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,9 @@ var (
 //     runs as a member, and no vote, in either direction, until this disk was
 //     taken into the cluster;
 //   - believes any term (maxTermJump);
+//   - does not tell a master that was removed while it was away (removed.go);
+//   - goes back to a snapshot that is older than what it has applied, if one was
+//     long on its way, and then panics for want of the entries behind it;
 //   - does not tell how far the leader's commit index is ahead of a follower's
 //     log, which Node.Ready wants to know.
 type gate struct {
@@ -39,8 +43,10 @@ type gate struct {
 
 	open   atomic.Bool // Raft runs
 	votes  atomic.Bool // this disk belongs to the cluster
-	term   atomic.Pointer[func() uint64]
+	raft   atomic.Pointer[progress]
 	commit atomic.Uint64 // highest commit index that a leader told
+
+	standing standing // whether this master is a member
 
 	closing sync.Once
 	stop    context.CancelFunc
@@ -54,11 +60,19 @@ func newGate(t raft.Transport) *gate {
 	return g
 }
 
-// letIn opens the gate for Raft, whose current term the function tells.
-func (g *gate) letIn(term func() uint64) {
-	g.term.Store(&term)
+// progress is how far Raft is.
+type progress interface {
+	CurrentTerm() uint64
+	AppliedIndex() uint64
+}
+
+// letIn opens the gate for Raft.
+func (g *gate) letIn(r progress) {
+	g.raft.Store(&r)
 	g.open.Store(true)
 }
+
+func (g *gate) progress() progress { return *g.raft.Load() }
 
 // Consumer returns what Raft reads.
 func (g *gate) Consumer() <-chan raft.RPC { return g.out }
@@ -102,9 +116,15 @@ func (g *gate) admit(rpc raft.RPC) bool {
 			return false
 		}
 		raise(&g.commit, m.LeaderCommitIndex)
+		g.standing.led()
 	case *raft.InstallSnapshotRequest:
 		if err := g.check(m.Term); err != nil {
-			g.wg.Go(func() { refuseSnapshot(rpc, err) })
+			g.wg.Go(func() { answerSnapshot(rpc, &raft.InstallSnapshotResponse{}, err) })
+			return false
+		}
+		if r := g.progress(); m.Term >= r.CurrentTerm() && m.LastLogIndex <= r.AppliedIndex() {
+			have := &raft.InstallSnapshotResponse{Term: m.Term, Success: true} // and more
+			g.wg.Go(func() { answerSnapshot(rpc, have, nil) })
 			return false
 		}
 	case *raft.RequestVoteRequest:
@@ -113,7 +133,7 @@ func (g *gate) admit(rpc raft.RPC) bool {
 			return false
 		}
 	case *raft.RequestPreVoteRequest:
-		if err := g.checkVote(m.Term); err != nil {
+		if err := cmp.Or(g.checkVote(m.Term), g.standing.judge(m.ID)); err != nil {
 			rpc.Respond(&raft.RequestPreVoteResponse{}, err)
 			return false
 		}
@@ -130,7 +150,7 @@ func (g *gate) check(term uint64) error {
 	if !g.open.Load() {
 		return errNotMember
 	}
-	if ours := (*g.term.Load())(); term > ours && term-ours > maxTermJump {
+	if ours := g.progress().CurrentTerm(); term > ours && term-ours > maxTermJump {
 		return fmt.Errorf("term %d is too far above this master's, %d", term, ours)
 	}
 	return nil
@@ -143,13 +163,13 @@ func (g *gate) checkVote(term uint64) error {
 	return g.check(term)
 }
 
-// refuseSnapshot reads the snapshot that follows the message before it answers:
+// answerSnapshot reads the snapshot that follows the message before it answers:
 // the transport would take the rest for the next message.
-func refuseSnapshot(rpc raft.RPC, err error) {
+func answerSnapshot(rpc raft.RPC, answer *raft.InstallSnapshotResponse, err error) {
 	if rpc.Reader != nil {
 		_, _ = io.Copy(io.Discard, rpc.Reader) // the sender gave up if this fails
 	}
-	rpc.Respond(&raft.InstallSnapshotResponse{}, err)
+	rpc.Respond(answer, err)
 }
 
 // RequestVote asks another master for its vote, if this one may stand.
@@ -166,7 +186,9 @@ func (g *gate) RequestPreVote(id raft.ServerID, to raft.ServerAddress, req *raft
 	if !ok || !g.votes.Load() {
 		return errNoVote
 	}
-	return pre.RequestPreVote(id, to, req, resp)
+	err := pre.RequestPreVote(id, to, req, resp)
+	g.standing.heard(err)
+	return err
 }
 
 // Close closes the transport and waits for the gate's goroutines.

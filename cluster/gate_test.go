@@ -58,10 +58,16 @@ func withGate(t *testing.T, do func(b *gateBench)) {
 	})
 }
 
+// at is how far the Raft behind a gate is.
+type at struct{ term, applied uint64 }
+
+func (a at) CurrentTerm() uint64  { return a.term }
+func (a at) AppliedIndex() uint64 { return a.applied }
+
 // passes sends one message of each kind and returns which of them passed.
 func (b *gateBench) passes(term uint64) (appended, snapshot, vote, preVote, timeoutNow bool) {
 	appended = b.sender.AppendEntries("g", "gated", &raft.AppendEntriesRequest{Term: term, LeaderCommitIndex: 42}, &raft.AppendEntriesResponse{}) == nil
-	snapshot = b.sender.InstallSnapshot("g", "gated", &raft.InstallSnapshotRequest{Term: term}, &raft.InstallSnapshotResponse{}, bytes.NewReader(nil)) == nil
+	snapshot = b.sender.InstallSnapshot("g", "gated", &raft.InstallSnapshotRequest{Term: term, LastLogIndex: 1}, &raft.InstallSnapshotResponse{}, bytes.NewReader(nil)) == nil
 	vote = b.sender.RequestVote("g", "gated", &raft.RequestVoteRequest{Term: term}, &raft.RequestVoteResponse{}) == nil
 	preVote = b.sender.RequestPreVote("g", "gated", &raft.RequestPreVoteRequest{Term: term}, &raft.RequestPreVoteResponse{}) == nil
 	timeoutNow = b.sender.TimeoutNow("g", "gated", &raft.TimeoutNowRequest{}, &raft.TimeoutNowResponse{}) == nil
@@ -79,7 +85,7 @@ func TestNothingPassesTheGateBeforeRaftRuns(t *testing.T) {
 
 func TestWhoWasNotTakenInGetsTheLogAndDoesNotVote(t *testing.T) {
 	withGate(t, func(b *gateBench) {
-		b.gate.letIn(func() uint64 { return 1 })
+		b.gate.letIn(at{term: 1})
 		a, s, v, p, n := b.passes(1)
 		if !a || !s || v || p || n {
 			b.t.Errorf("passed: append %v, snapshot %v, vote %v, pre-vote %v, timeout-now %v", a, s, v, p, n)
@@ -98,7 +104,7 @@ func TestWhoWasNotTakenInGetsTheLogAndDoesNotVote(t *testing.T) {
 func TestAMemberGetsEverythingButAbsurdTerms(t *testing.T) {
 	withGate(t, func(b *gateBench) {
 		b.gate.votes.Store(true)
-		b.gate.letIn(func() uint64 { return 5 })
+		b.gate.letIn(at{term: 5})
 		a, s, v, p, n := b.passes(5 + maxTermJump)
 		if !a || !s || !v || !p || !n {
 			b.t.Errorf("passed: append %v, snapshot %v, vote %v, pre-vote %v, timeout-now %v", a, s, v, p, n)
@@ -109,6 +115,27 @@ func TestAMemberGetsEverythingButAbsurdTerms(t *testing.T) {
 		for _, term := range []uint64{6 + maxTermJump, math.MaxUint64} {
 			if a, s, v, p, _ := b.passes(term); a || s || v || p {
 				b.t.Errorf("term %d passed: append %v, snapshot %v, vote %v, pre-vote %v", term, a, s, v, p)
+			}
+		}
+	})
+}
+
+// TestASnapshotThatIsNotNewerDoesNotPass, and its sender hears that it is here.
+func TestASnapshotThatIsNotNewerDoesNotPass(t *testing.T) {
+	withGate(t, func(b *gateBench) {
+		b.gate.letIn(at{term: 5, applied: 10})
+		for _, c := range []struct {
+			term, index uint64
+			passes      bool
+		}{{5, 9, false}, {5, 10, false}, {6, 10, false}, {5, 11, true}, {4, 9, true}} { // Raft refuses an older term
+			answer := &raft.InstallSnapshotResponse{}
+			request := &raft.InstallSnapshotRequest{Term: c.term, LastLogIndex: c.index, Size: 3}
+			err := b.sender.InstallSnapshot("g", "gated", request, answer, bytes.NewReader([]byte("abc")))
+			if passed := len(b.passed) > 0; err != nil || passed != c.passes || !answer.Success {
+				b.t.Errorf("%+v: passed: %v, answer %+v, %v", c, passed, answer, err)
+			}
+			for len(b.passed) > 0 {
+				<-b.passed
 			}
 		}
 	})

@@ -51,6 +51,7 @@ type master struct {
 func newWorld(t *testing.T, tcp bool) *world {
 	t.Helper()
 	w := &world{t: t, tcp: tcp, byURL: map[string]*master{}, inmem: map[raft.ServerAddress]*raft.InmemTransport{}, masters: map[string]*master{}}
+	t.TempDir() // the first: directories are removed after the masters have ended
 	t.Cleanup(func() {
 		for _, m := range w.masters {
 			_ = m.halt() // how it ended is the test's matter
@@ -268,6 +269,22 @@ func codeOf(err error) task.Code {
 		return refused.Code
 	}
 	return ""
+}
+
+// membership is who is a member, byte for byte: Raft's configuration and the
+// registry, as they are encoded.
+func (m *master) membership() string {
+	m.w.t.Helper()
+	var registry []fsm.Proposal
+	for _, x := range m.node.View().Masters() {
+		registry = append(registry, fsm.Proposal{Command: fsm.PutMaster{ID: x.ID, RaftAddress: x.RaftAddress, APIURL: x.APIURL, Commands: x.Commands}})
+	}
+	encoded, err := fsm.Encode(fsm.Envelope{Proposals: registry})
+	if err != nil {
+		m.w.t.Fatal(err)
+	}
+	c := raft.EncodeConfiguration(m.node.raft.Load().GetConfiguration().Configuration())
+	return fmt.Sprintf("%q\n%q", c, encoded)
 }
 
 // configuration is the membership as Raft has it, for comparison.

@@ -39,6 +39,9 @@ type identity struct {
 	// was. Between the two it does not vote.
 	Joining *joiningRow `json:"joining,omitempty"`
 	Joined  bool        `json:"joined,omitempty"`
+	// Voted: after that it had a vote. If it is no member any more, somebody
+	// removed it.
+	Voted bool `json:"voted,omitempty"`
 }
 
 // foundingRow is one founder, sorted by id.
@@ -60,6 +63,9 @@ type joiningRow struct {
 
 // member reports whether this disk belongs to a cluster and so may vote.
 func (i *identity) member() bool { return i.Bootstrapped || i.Joined }
+
+// voter reports whether this disk's master has ever had a vote.
+func (i *identity) voter() bool { return i.Bootstrapped || i.Voted }
 
 // disks returns the founders' disk ids by id.
 func (i *identity) disks() map[string]string {

@@ -26,7 +26,8 @@ const (
 // repeated: for a member it only brings the registry up to date. A refusal has
 // changed nothing: CodeIDTaken, CodeAddressTaken, CodeMasterUnreachable,
 // CodeWrongCluster, CodeNotCaughtUp, CodeMembershipBusy, CodeQuorumAtRisk,
-// CodeInvalidRequest. After CodeOutcomeUnknown, ask again.
+// CodeInvalidRequest. After CodeOutcomeUnknown, ask again. Only with Replace, who
+// was in the way stays out if the joiner then does not catch up.
 //
 // The order is what makes that so. Everything that can be found out is found out
 // first, and above all that the joiner answers at both of its addresses: Raft
@@ -197,14 +198,20 @@ func (n *Node) admit(ctx context.Context, r *raft.Raft, req task.JoinRequest) er
 	id, at := raft.ServerID(req.ID), raft.ServerAddress(req.RaftAddress)
 	// Also for one that is a non-voter already: the joiner knows itself taken in
 	// by an entry that is newer than its request.
-	err := n.change(ctx, func() raft.Future { return r.AddNonvoter(id, at, 0, changeTimeout) })
+	err := n.change(ctx, func() raft.Future { return r.AddNonvoter(id, at, 0, beginTimeout) })
 	if err != nil {
+		return err
+	}
+	// A command after that entry. A disk that is wiped later asks the leader for
+	// the index of its last command, and the entry must not look newer than that:
+	// see joiningRow.Since.
+	if err := n.write(ctx, fsm.Proposal{Command: putMaster(req)}); err != nil {
 		return err
 	}
 	if err := n.catchUp(ctx, r, req); err != nil {
 		return err
 	}
-	return n.change(ctx, func() raft.Future { return r.AddVoter(id, at, 0, changeTimeout) })
+	return n.change(ctx, func() raft.Future { return r.AddVoter(id, at, 0, beginTimeout) })
 }
 
 // catchUp waits until the joiner says, twice in a row, that it belongs to this
@@ -254,7 +261,7 @@ func (n *Node) undo(ctx context.Context, r *raft.Raft, req task.JoinRequest, rea
 // registry, where it is. The caller has made sure of the quorum.
 func (n *Node) remove(ctx context.Context, r *raft.Raft, id string) error {
 	if _, member := server(r.GetConfiguration().Configuration(), id); member {
-		err := n.change(ctx, func() raft.Future { return r.RemoveServer(raft.ServerID(id), 0, changeTimeout) })
+		err := n.change(ctx, func() raft.Future { return r.RemoveServer(raft.ServerID(id), 0, beginTimeout) })
 		if err != nil {
 			return err
 		}

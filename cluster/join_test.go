@@ -30,9 +30,9 @@ func (m *master) request() task.JoinRequest {
 // unchanged fails if a refused join left a trace.
 func (m *master) unchanged(what string, change func()) {
 	m.w.t.Helper()
-	before := m.configuration() + fmt.Sprint(m.node.View().Masters())
+	before := m.membership()
 	change()
-	if after := m.configuration() + fmt.Sprint(m.node.View().Masters()); after != before {
+	if after := m.membership(); after != before {
 		m.w.t.Errorf("%s changed the membership:\n%s\n%s", what, before, after)
 	}
 	if _, err := m.node.Propose(context.Background(), submit("")); err != nil {
@@ -110,9 +110,14 @@ func TestAJoinThatCannotWorkChangesNothing(t *testing.T) {
 			}
 			req := ok
 			c.change(&req)
+			w.level(m1, m2)
 			m1.unchanged(name, func() {
+				written, _ := m1.node.stores.logs.LastIndex()
 				if err := m1.node.Join(t.Context(), req); codeOf(err) != c.code {
 					t.Errorf("%s: %v; want %s", name, err, c.code)
+				}
+				if now, _ := m1.node.stores.logs.LastIndex(); now != written {
+					t.Errorf("%s: it was found out after %d entries of the log", name, now-written)
 				}
 			})
 		}

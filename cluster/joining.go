@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -19,6 +20,8 @@ const (
 	// entry right.
 	announceEvery   = time.Second
 	announceBackoff = 15 * time.Second
+	// maxAsked bounds how many masters a joiner asks in one round.
+	maxAsked = 32
 )
 
 // prepareJoin learns which cluster this empty disk is about to join, and how far
@@ -36,7 +39,7 @@ func (n *Node) prepareJoin(ctx context.Context, id identity) error {
 			return n.identity.update(func(i *identity) { i.Joining = &row })
 		}
 		if attempt%20 == 0 {
-			n.logger.Info("waiting for a master to join", "masters", n.cfg.Join)
+			n.logger.Info("waiting for the leader of the masters to join", "masters", n.cfg.Join)
 		}
 		if !sleep(ctx, backoff(attempt)) {
 			return context.Cause(ctx)
@@ -44,15 +47,24 @@ func (n *Node) prepareJoin(ctx context.Context, id identity) error {
 	}
 }
 
-// askCluster asks the masters to join who they are.
+// askCluster asks the masters to join who they are, and the leader that they
+// name. Only with the leader's answer it is known how far the cluster is: other
+// masters may be far behind, and an old entry would then look new.
 func (n *Node) askCluster(ctx context.Context, me identity) (joiningRow, error) {
 	var row joiningRow
-	for _, url := range n.cfg.Join {
+	led := false
+	urls := slices.Clone(n.cfg.Join)
+	for i := 0; i < len(urls) && i < maxAsked; i++ {
+		url := urls[i]
 		h, err := n.hello(ctx, url)
 		if err != nil || h.ClusterID == "" || h.ID == me.ID {
 			n.logger.Debug("no cluster at", "url", url, "error", err)
 			continue
 		}
+		if h.LeaderURL != "" && !slices.Contains(urls, h.LeaderURL) {
+			urls = append(urls, h.LeaderURL)
+		}
+		led = led || h.LeaderID == h.ID && h.Ready
 		if row.ClusterID != "" && row.ClusterID != h.ClusterID {
 			return row, fmt.Errorf("the masters to join belong to two clusters, %s and %s (at %s); name masters of one", row.ClusterID, h.ClusterID, url)
 		}
@@ -60,6 +72,9 @@ func (n *Node) askCluster(ctx context.Context, me identity) (joiningRow, error) 
 			return row, n.wiped(h.ClusterID)
 		}
 		row.ClusterID, row.Since = h.ClusterID, max(row.Since, h.AppliedIndex)
+	}
+	if !led {
+		return joiningRow{}, nil
 	}
 	return row, nil
 }
@@ -70,13 +85,17 @@ func (n *Node) askCluster(ctx context.Context, me identity) (joiningRow, error) 
 // entries only.
 func (n *Node) sawConfiguration(index uint64, c raft.Configuration) {
 	id := n.identity.get()
-	if id.Joining == nil || id.Joined || index <= id.Joining.Since {
+	if id.Joining == nil || id.Voted || index <= id.Joining.Since {
 		return
 	}
-	for _, s := range c.Servers {
-		if s.ID == raft.ServerID(id.ID) && s.Suffrage == raft.Nonvoter {
-			n.takenIn(id.Joining.ClusterID)
-			return
+	s, member := server(c, id.ID)
+	switch {
+	case !member:
+	case s.Suffrage != raft.Voter:
+		n.takenIn(id.Joining.ClusterID)
+	case id.Joined:
+		if err := n.identity.update(func(i *identity) { i.Voted = true }); err != nil {
+			n.fail(err)
 		}
 	}
 }
@@ -98,13 +117,13 @@ func (n *Node) takenIn(cluster string) {
 // comeIn asks to be taken in, if this node joins, and then keeps its entry in
 // the registry right, until ctx ends.
 func (n *Node) comeIn(ctx context.Context, r *raft.Raft) {
-	if len(n.cfg.Join) > 0 && !isVoter(r.GetConfiguration().Configuration(), n.cfg.ID) {
+	if len(n.cfg.Join) > 0 && !n.leftOut(r) && !isVoter(r.GetConfiguration().Configuration(), n.cfg.ID) {
 		if err := n.askToJoin(ctx); err != nil {
 			n.fail(err)
 			return
 		}
 	}
-	n.announce(ctx)
+	n.announce(ctx, r)
 }
 
 // askToJoin asks the listed masters in turn until one takes this node in. It
@@ -166,12 +185,19 @@ func final(err error) bool {
 
 // announce gets this follower's entry of the registry corrected by the leader,
 // by asking to join again: that is idempotent. So founders get their entries,
-// and an upgraded master tells which commands it knows.
-func (n *Node) announce(ctx context.Context) {
+// and an upgraded master tells which commands it knows. One that was removed is
+// not taken in by that: it says so, and waits for people.
+func (n *Node) announce(ctx context.Context, r *raft.Raft) {
 	if n.cfg.Peers == nil {
 		return
 	}
+	told := false
 	for sleep(ctx, announceEvery) {
+		out := n.removed(r)
+		if out != nil && !told {
+			n.logger.Warn("this master serves nobody", "reason", out)
+		}
+		told = out != nil
 		if n.IsLeader() || n.registered() {
 			continue
 		}

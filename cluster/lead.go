@@ -124,6 +124,7 @@ func (n *Node) lead(ctx context.Context, r *raft.Raft) error {
 	if err != nil {
 		return fmt.Errorf("take over: %w", err)
 	}
+	n.tookOver.Store(term)
 	n.logger.Info("leading", "term", term)
 	err = n.cfg.Lead(ctx, term)
 	if ctx.Err() != nil {
@@ -209,6 +210,10 @@ func (n *Node) handAway(ctx context.Context, r *raft.Raft, reason error, failure
 // for an election.
 func (n *Node) handOver(r *raft.Raft) {
 	if r.State() != raft.Leader {
+		return
+	}
+	if op, hangs := n.stores.guard.hanging(successorTimeout); hangs {
+		n.logger.Warn("leadership can't be handed over: the disk does not answer", "call", op.what)
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), successorTimeout+2*n.cfg.Timings.Election)

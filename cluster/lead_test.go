@@ -3,12 +3,15 @@ package cluster
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"muster/task"
 )
 
 // tenures records the calls of Lead of all masters.
@@ -234,6 +237,97 @@ func TestTwoTruesAreTwoTenures(t *testing.T) {
 		synctest.Wait()
 		if running != 0 {
 			t.Error("work goes on after the end")
+		}
+	})
+}
+
+// TestACommandOfAnEarlierTermIsRefused although the same master leads again.
+func TestACommandOfAnEarlierTermIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, false)
+		all := w.formed()
+		leader := w.leader(all...)
+		earlier := leader.node.Term()
+		late := submit("late")
+		late.Term = earlier
+		for _, to := range []*master{others(all, leader)[0], leader} {
+			if err := w.leader(all...).node.TransferLeadership(t.Context(), to.id); err != nil {
+				t.Fatal(err)
+			}
+			w.leader(to)
+		}
+		current := submit("current")
+		current.Term = leader.node.Term()
+		outcomes, err := leader.node.Propose(t.Context(), late, current)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if refused := outcomes[0].Err; refused == nil || refused.Code != task.CodeStaleTerm {
+			t.Errorf("the late command: %+v; want stale_term", outcomes[0])
+		}
+		if outcomes[1].Err != nil {
+			t.Errorf("the current command: %v", outcomes[1].Err)
+		}
+		w.level(all...)
+		for _, m := range all {
+			if x, there := m.node.View().TaskByKey("late"); there {
+				t.Errorf("%s has the task of the late command: %+v", m.id, x)
+			}
+			if _, there := m.node.View().TaskByKey("current"); !there {
+				t.Errorf("%s does not have the task of the current command", m.id)
+			}
+		}
+	})
+}
+
+// TestNeverTwoLeadsAtOnce: whatever comes to masters whose work fails at random
+// moments, and takes its time to end.
+func TestNeverTwoLeadsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, false)
+		ts := &tenures{now: map[string]int{}}
+		all := w.trio()
+		var failed atomic.Int32
+		for _, m := range all {
+			work := ts.of(m.id)
+			m.adjust = func(c *Config) {
+				c.Lead = func(ctx context.Context, term uint64) error {
+					limited, cancel := context.WithTimeout(ctx, time.Duration(rand.IntN(4000))*time.Millisecond)
+					defer cancel()
+					if rand.IntN(2) == 0 {
+						limited = ctx
+					}
+					_ = work(limited, term) // until its context ends, and a little longer
+					if ctx.Err() == nil {
+						failed.Add(1)
+						return errors.New("it failed")
+					}
+					return nil
+				}
+			}
+			m.start(founders(all...))
+		}
+		w.ready(all...)
+		for range 60 {
+			m := all[rand.IntN(len(all))]
+			switch rand.IntN(3) {
+			case 0:
+				w.cut(m)
+				time.Sleep(time.Duration(rand.IntN(2000)) * time.Millisecond)
+				w.heal(m)
+			case 1:
+				_ = w.leader(all...).node.TransferLeadership(t.Context(), m.id) // it may lead already
+			default:
+				time.Sleep(time.Duration(rand.IntN(2000)) * time.Millisecond)
+			}
+		}
+		ts.mu.Lock()
+		defer ts.mu.Unlock()
+		if ts.twice {
+			t.Error("two tenures of one master at once")
+		}
+		if len(ts.terms) < 20 || failed.Load() < 5 {
+			t.Errorf("%d tenures, %d failed; that is too few", len(ts.terms), failed.Load())
 		}
 	})
 }

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"errors"
+	"hash/crc32"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -12,6 +13,7 @@ import (
 // entries in memory and their sizes counted.
 type logStore struct {
 	disk    raft.LogStore
+	table   *crc32.Table
 	guard   *storeGuard
 	cache   *logCache
 	sizes   *logSizes
@@ -43,6 +45,9 @@ func (s *logStore) GetLog(index uint64, into *raft.Log) error {
 		return nil
 	}
 	err := s.guard.do("read the log", func() error { return s.disk.GetLog(index, into) })
+	if err == nil {
+		err = verify(into, s.table)
+	}
 	switch {
 	case errors.Is(err, raft.ErrLogNotFound):
 		return raft.ErrLogNotFound
@@ -61,7 +66,7 @@ func (s *logStore) StoreLog(l *raft.Log) error { return s.StoreLogs([]*raft.Log{
 // StoreLogs appends entries, with one fsync.
 func (s *logStore) StoreLogs(logs []*raft.Log) error {
 	start := time.Now()
-	err := s.guard.do("append to the log", func() error { return s.disk.StoreLogs(logs) })
+	err := s.guard.do("append to the log", func() error { return s.disk.StoreLogs(summed(logs, s.table)) })
 	if err != nil {
 		return s.guard.failed("append to the log", err)
 	}

@@ -11,8 +11,13 @@ import (
 	"muster/task"
 )
 
-// changeTimeout bounds one change of Raft's configuration.
-const changeTimeout = 5 * time.Second
+const (
+	// changeTimeout bounds one change of Raft's configuration, and beginTimeout
+	// the wait until Raft begins it. The second is shorter: a change that nobody
+	// waits for any more has either not begun, or shows in the configuration.
+	changeTimeout = 5 * time.Second
+	beginTimeout  = 3 * time.Second
+)
 
 // changeMembership takes the one right to change who is a member.
 func (n *Node) changeMembership() (done func(), err error) {
@@ -34,9 +39,13 @@ func (n *Node) leading() (*raft.Raft, error) {
 }
 
 // change makes one change of Raft's configuration and waits until it is
-// committed.
+// committed. Once it has begun it is waited for although its caller is gone:
+// what is done or taken back next depends on it.
 func (n *Node) change(ctx context.Context, start func() raft.Future) error {
-	ctx, cancel := context.WithTimeout(ctx, changeTimeout)
+	if ctx.Err() != nil {
+		return task.Refuse(task.CodeOverloaded, "the request ended before the membership was changed; try again")
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
 	defer cancel()
 	return refusal(n.futures.await(ctx, start), n.otherLeaderURL())
 }

@@ -30,9 +30,12 @@ type Node struct {
 	futures    *futures
 	membership chan struct{} // holds a value while a change of the membership is under way
 
-	raft    atomic.Pointer[raft.Raft] // nil until it runs
-	ran     atomic.Bool
-	failure chan error // the first reason to stop
+	raft atomic.Pointer[raft.Raft] // nil until it runs
+	ran  atomic.Bool
+	// tookOver is the last term that this node led with a view of everything that
+	// earlier leaders had committed.
+	tookOver atomic.Uint64
+	failure  chan error // the first reason to stop
 
 	closing    sync.Once
 	unregister func() // takes the metrics back

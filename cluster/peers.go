@@ -26,4 +26,6 @@ type Hello struct {
 	AppliedIndex uint64 // of the last applied command entry
 	Term         uint64
 	LeaderID     string
+	LeaderURL    string // its API URL; empty if it is not known
+	Ready        bool   // a member that is up to date; a leader that has taken over
 }

@@ -70,7 +70,7 @@ func (n *Node) runRaft(ctx context.Context, failed func() bool) error {
 	}
 	var loops sync.WaitGroup
 	n.disk.look()
-	loops.Go(func() { n.stores.guard.watch(ctx) })
+	loops.Go(func() { n.stores.guard.watch(ctx, n.fail) })
 	loops.Go(func() { n.disk.run(ctx) })
 	loops.Go(func() { n.committer.run(ctx, r) })
 	loops.Go(func() { n.snapshotBySize(ctx, r) })
@@ -80,12 +80,17 @@ func (n *Node) runRaft(ctx context.Context, failed func() bool) error {
 	if failed() {
 		return n.dropRaft(r, loops.Wait)
 	}
-	loops.Wait()
-	return n.stopRaft(r)
+	return n.stopRaft(r, loops.Wait)
 }
 
-// stopRaft hands leadership away and shuts Raft down. All loops have ended.
-func (n *Node) stopRaft(r *raft.Raft) error {
+// stopRaft hands leadership away and shuts Raft down.
+func (n *Node) stopRaft(r *raft.Raft, loops func()) error {
+	watching, done := context.WithCancel(context.Background())
+	var watch sync.WaitGroup
+	defer watch.Wait()
+	defer done()
+	watch.Go(func() { n.stores.guard.watch(watching, n.abandon) })
+	loops()
 	n.handOver(r)
 	// Raft's state machine stops with entries in its queue, and their futures are
 	// then never answered: see futures.
@@ -94,6 +99,14 @@ func (n *Node) stopRaft(r *raft.Raft) error {
 	}
 	n.barriers.wg.Wait()
 	return n.shutDown(r)
+}
+
+// abandon ends what a stop would wait for in vain, because a disk hangs: Raft's
+// answers, and the heartbeats by which it would keep leadership.
+func (n *Node) abandon(reason error) {
+	n.logger.Warn("not waiting for raft any longer", "reason", reason)
+	n.closeGate()
+	n.futures.giveUp()
 }
 
 // dropRaft ends Raft after a failure. The transport goes first: the heartbeats of
@@ -141,7 +154,9 @@ func (n *Node) startRaft() (r *raft.Raft, err error) {
 	}
 	n.stores.guard.raftRuns.Store(true)
 	n.raft.Store(r)
-	n.gate.letIn(r.CurrentTerm)
+	members := func() raft.Configuration { return r.GetConfiguration().Configuration() }
+	n.gate.standing.members.Store(&members)
+	n.gate.letIn(r)
 	return r, nil
 }
 

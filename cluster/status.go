@@ -17,10 +17,11 @@ const (
 // Hello returns what this node says of itself to other masters.
 func (n *Node) Hello() Hello {
 	id := n.identity.get()
-	leader, _ := n.Leader()
+	leader, url := n.Leader()
 	return Hello{
 		ID: id.ID, DiskID: id.DiskID, ClusterID: id.ClusterID, Founders: id.disks(),
-		AppliedIndex: n.AppliedIndex(), Term: n.Term(), LeaderID: leader,
+		AppliedIndex: n.AppliedIndex(), Term: n.Term(), LeaderID: leader, LeaderURL: url,
+		Ready: n.Ready() == nil,
 	}
 }
 
@@ -55,11 +56,17 @@ func (n *Node) Ready() error {
 	if id := n.identity.get(); r == nil || !id.member() {
 		return errors.New("this master does not belong to a cluster yet")
 	}
+	if err := n.removed(r); err != nil {
+		return err
+	}
 	if _, member := server(r.GetConfiguration().Configuration(), n.cfg.ID); !member {
-		return errors.New("this master is not a member of its cluster (any more)")
+		return errors.New("this master is not a member of its cluster")
 	}
 	if leader, _ := n.Leader(); leader == "" {
 		return errors.New("no leader is known")
+	}
+	if n.IsLeader() && n.tookOver.Load() != n.Term() {
+		return errors.New("this master has just become the leader and does not show everything yet")
 	}
 	if limit := readyContacts * n.cfg.Timings.Election; n.LastContact() > limit {
 		return fmt.Errorf("nothing was heard from the leader for %s", n.LastContact().Round(time.Millisecond))

@@ -3,6 +3,7 @@ package cluster
 import (
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"time"
@@ -53,7 +54,7 @@ func openStores(cfg *Config, m *metrics, fail func(error)) (*stores, error) {
 	sizes := newLogSizes(cfg.MaxLogBytes, cfg.TrailingLogs)
 	return &stores{
 		bolt:      bolt,
-		logs:      &logStore{disk: disk, guard: guard, cache: newLogCache(cfg.MaxCacheBytes), sizes: sizes, metrics: m},
+		logs:      &logStore{disk: disk, table: crc32.MakeTable(crc32.Castagnoli), guard: guard, cache: newLogCache(cfg.MaxCacheBytes), sizes: sizes, metrics: m},
 		stable:    &stableStore{disk: bolt, guard: guard},
 		snapshots: snaps,
 		guard:     guard,
@@ -65,8 +66,19 @@ func openStores(cfg *Config, m *metrics, fail func(error)) (*stores, error) {
 // commits fast when the log was shortened and the file has many free pages; the
 // free list is rebuilt at the next open. Never NoSync: an acknowledged entry is
 // on the disk.
-func openBolt(path string) (*raftboltdb.BoltStore, error) {
-	bolt, err := raftboltdb.New(raftboltdb.Options{
+func openBolt(path string) (bolt *raftboltdb.BoltStore, err error) {
+	defer func() {
+		if errors.Is(err, berrors.ErrTimeout) {
+			err = errors.New("another process has it open; a data directory is for one master: stop the one that runs on it, or give this one a directory of its own")
+		}
+		if err != nil {
+			bolt, err = nil, fmt.Errorf("open %s: %w", path, err)
+		}
+	}()
+	if err := checkPages(path); err != nil {
+		return nil, err
+	}
+	return raftboltdb.New(raftboltdb.Options{
 		Path: path,
 		BoltOptions: &bbolt.Options{
 			Timeout:        lockTimeout,
@@ -74,13 +86,6 @@ func openBolt(path string) (*raftboltdb.BoltStore, error) {
 			NoFreelistSync: true,
 		},
 	})
-	if errors.Is(err, berrors.ErrTimeout) {
-		return nil, fmt.Errorf("open %s: another process has it open; a data directory is for one master: stop the one that runs on it, or give this one a directory of its own", path)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
-	}
-	return bolt, nil
 }
 
 // used reports whether Raft has stored anything here.

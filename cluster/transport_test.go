@@ -102,23 +102,53 @@ func TestAConnectionThatSaysNothingIsClosed(t *testing.T) {
 			t.Error("the closed connection is kept")
 		}
 		_ = ours.Close()
+	})
+}
 
-		ours, theirs = net.Pipe()
+// TestSilenceIsFineBetweenMessagesOnly: what is left of a message has to come
+// soon, and a connection without the rest of one is of no use.
+func TestSilenceIsFineBetweenMessagesOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ln := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+		s := &stream{Listener: ln, advertise: "pipe", rest: 2 * time.Second, conns: map[net.Conn]struct{}{}}
+		ours, theirs := net.Pipe()
 		go func() { ln.conns <- theirs }()
-		speaker, err := s.Accept()
+		conn, err := s.Accept()
 		if err != nil {
 			t.Fatal(err)
 		}
 		go func() {
-			_, _ = ours.Write([]byte{1})
-			time.Sleep(time.Hour) // later silence is fine
-			_, _ = ours.Write([]byte{2})
+			for range 3 { // a message in three parts, its answer, and a long silence
+				for range 3 {
+					_, _ = ours.Write([]byte{1})
+					time.Sleep(time.Second)
+				}
+				_, _ = ours.Read(make([]byte, 1))
+				time.Sleep(time.Hour)
+			}
+			_, _ = ours.Write([]byte{1}) // and one of which the rest is missing
 		}()
-		if got, err := io.ReadAll(io.LimitReader(speaker, 2)); err != nil || len(got) != 2 {
-			t.Errorf("read %v, %v", got, err)
+		for range 3 {
+			if _, err := io.ReadFull(conn, make([]byte, 3)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := conn.Write([]byte{2}); err != nil {
+				t.Fatal(err)
+			}
 		}
-		if err := s.Close(); err != nil {
-			t.Error(err)
+		if _, err := conn.Read(make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+		begin := time.Now()
+		var timeout net.Error
+		if _, err := conn.Read(make([]byte, 1)); !errors.As(err, &timeout) || !timeout.Timeout() || time.Since(begin) != s.rest {
+			t.Errorf("after %s: %v", time.Since(begin), err)
+		}
+		if _, err := conn.Read(make([]byte, 1)); errors.As(err, &timeout) && timeout.Timeout() || err == nil {
+			t.Errorf("the rest could still be read: %v", err)
+		}
+		if len(s.conns) != 0 {
+			t.Error("the closed connection is kept")
 		}
 		_ = ours.Close()
 	})

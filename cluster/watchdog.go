@@ -34,8 +34,10 @@ func newStoreGuard(limit time.Duration, fail func(error)) *storeGuard {
 	return &storeGuard{limit: limit, fail: fail, running: map[*operation]struct{}{}}
 }
 
-// do runs one call under watch.
-func (g *storeGuard) do(what string, call func() error) error {
+// do runs one call under watch. bbolt panics where a page is not what it should
+// be, and a file that was cut short faults where it is mapped: both are errors.
+func (g *storeGuard) do(what string, call func() error) (err error) {
+	defer catchDamage(&err)()
 	op := &operation{what: what, since: time.Now()}
 	g.mu.Lock()
 	g.running[op] = struct{}{}
@@ -68,20 +70,21 @@ func (g *storeGuard) exit(what string, err error) error {
 	return err
 }
 
-// watch looks for calls that hang, until ctx ends.
-func (g *storeGuard) watch(ctx context.Context) {
+// watch tells of calls that hang, until ctx ends.
+func (g *storeGuard) watch(ctx context.Context, hangs func(error)) {
 	every(ctx, g.limit/4, func() {
-		if op, hangs := g.hanging(time.Now()); hangs {
-			g.fail(fmt.Errorf("%s: the disk has not answered for %s; this master stops so that another can lead", op.what, g.limit))
+		if op, found := g.hanging(g.limit); found {
+			hangs(fmt.Errorf("%s: the disk has not answered for %s; this master stops so that another can lead", op.what, g.limit))
 		}
 	})
 }
 
-func (g *storeGuard) hanging(now time.Time) (operation, bool) {
+// hanging returns a call that takes longer than it may.
+func (g *storeGuard) hanging(limit time.Duration) (operation, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for op := range g.running {
-		if now.Sub(op.since) > g.limit {
+		if time.Since(op.since) > limit {
 			return *op, true
 		}
 	}

@@ -22,7 +22,6 @@ type attempt struct {
 	idempotent   bool
 	failingSince time.Time // first of its sends in a row that failed; zero: none
 	forgotten    int       // how often the slave had accepted it and did not have it
-	unreported   int       // how often the slave had finished it and we had no result
 }
 
 type phase uint8

@@ -46,9 +46,6 @@ const (
 	// maxForgotten bounds how often an attempt is sent again to a slave that
 	// accepts it and then does not have it.
 	maxForgotten = 3
-	// maxUnreported is after how many words that an attempt is finished its result
-	// is fetched.
-	maxUnreported = 3
 	// parkPause is how often parked pending tasks look again without a cause.
 	parkPause = 250 * time.Millisecond
 	// resendFirst and resendMost bound the backoff of a repeated send.

@@ -1,10 +1,6 @@
 package dispatch
 
-import (
-	"time"
-
-	"muster/task"
-)
+import "time"
 
 // This file deals with slaves that live and don't do what they say. Silence is
 // liveness's business; a slave that answers its questions and yet refuses what it
@@ -37,19 +33,6 @@ func (c *core) overdue(a *attempt, now time.Time) bool {
 		a.failingSince = now
 	}
 	return now.Sub(a.failingSince) >= c.cfg.SlaveTimeout
-}
-
-// unreported takes in that a slave has finished an attempt whose result has not
-// come. If it does not come soon, it is fetched: the slave may not reach us.
-func (c *core) unreported(at task.Attempt) {
-	a := c.attempts[at.ID]
-	if a == nil || a.Attempt != at || a.phase != phaseAccepted {
-		return
-	}
-	if a.unreported++; a.unreported >= maxUnreported {
-		a.unreported = 0
-		c.requeue(a)
-	}
 }
 
 // forgot takes in that a slave does not have an attempt that it had accepted. No

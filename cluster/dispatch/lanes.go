@@ -235,8 +235,7 @@ func (c *core) compareHeld(s *slaveBook, r request, held []task.Held, now time.T
 		has[h.ID] = h
 		at := task.Attempt{ID: h.ID, Attempt: h.Attempt, Slave: s.rec.Name, Incarnation: r.incarnation}
 		if h.Finished {
-			c.unreported(at) // refused, when it is reported, if it is not current
-			continue
+			continue // it will be reported, and refused if it is not current
 		}
 		if t, ok := v.Task(h.ID); ok {
 			if cur, running := t.Current(); running && cur == at {
@@ -252,7 +251,9 @@ func (c *core) compareHeld(s *slaveBook, r request, held []task.Held, now time.T
 		switch {
 		case a.phase != phaseAccepted:
 		case !ok || h.Attempt != a.Attempt.Attempt:
-			c.forgot(a, now)
+			if t, _ := v.Task(a.ID); t.Status == task.InProgress { // or it ended just now
+				c.forgot(a, now)
+			}
 		case h.Finished && a.finished:
 			c.requeue(a) // its report does not come; the answer to a send has the result, too
 		default:

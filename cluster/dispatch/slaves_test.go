@@ -116,7 +116,7 @@ func TestAnOvertakenQuestionIsAskedAgain(t *testing.T) {
 		if got, err := w.submit("1s"); err != nil || got.Task.Slave != "A" {
 			t.Errorf("submit: %+v, %v; want A", got.Task, err)
 		}
-		stale = 1 << 30
+		stale = 100
 		time.Sleep(3 * time.Second)
 		since := w.wire.count("available http://A")
 		w.mustFail("1s", task.CodeFullCapacity)
@@ -368,5 +368,67 @@ func TestAWaitingTaskGoesBeforeANewOneOfAnotherKind(t *testing.T) {
 			}
 		}
 		t.Errorf("task %d never got a slot: %+v", old, w.task(old))
+	})
+}
+
+// Two commands that end an incarnation are under way, and the first is refused.
+// The second has named already what has begun: nothing may begin now.
+func TestNothingBeginsWhileARegistrationIsUnderWay(t *testing.T) {
+	inWorld(t, time.Second, func(w *world) {
+		t := w.t
+		a := w.slave("A", 1)
+		hold := func() chan struct{} {
+			c := make(chan struct{})
+			w.log.set(func(l *instantLog) { l.hold = c })
+			return c
+		}
+		assignment := hold()
+		var all sync.WaitGroup
+		all.Go(func() { w.mustSubmit("10s", ofKind("once")) }) // waits to be committed
+		time.Sleep(100 * time.Millisecond)
+		loss := hold()
+		a.set(func(s *slave) { s.silent, s.mute = true, true })
+		time.Sleep(50 * time.Second) // idle slaves are asked every 30 s
+		next := w.wire.start(w, "elsewhere", 1)
+		next.name = "A"
+		next.restart()
+		registration := hold()
+		all.Go(func() {
+			if err := w.register(next); err != nil {
+				t.Error(err)
+			}
+		})
+		time.Sleep(5 * time.Second)
+		w.log.set(func(l *instantLog) { l.hold = nil })
+		a.set(func(s *slave) { s.silent = false })
+		close(assignment)
+		time.Sleep(10 * time.Millisecond)
+		w.log.set(func(l *instantLog) { l.refuse = task.Refuse(task.CodeOverloaded, "too much") })
+		close(loss)
+		time.Sleep(10 * time.Millisecond)
+		w.log.set(func(l *instantLog) { l.refuse = nil })
+		time.Sleep(100 * time.Millisecond)
+		close(registration)
+		all.Wait()
+		time.Sleep(20 * time.Second)
+		if n := a.runs()[1] + next.runs()[1]; n != 1 {
+			t.Errorf("a task that may run once ran %d times", n)
+		}
+		w.wantDone(1, task.Succeeded, "A")
+	})
+}
+
+// What may run once is not sent again to a slave that has forgotten it: it would
+// start it anew.
+func TestAnAttemptThatMayRunOnceIsNotSentToWhoForgotIt(t *testing.T) {
+	bothWays(t, func(w *world) {
+		a := w.slave("A", 1)
+		a.lies(lie{held: func([]task.Held) []task.Held { return nil }})
+		id := w.mustSubmit("1h", ofKind("once")).ID
+		time.Sleep(10 * time.Second)
+		w.wantDone(id, task.Lost, "A")
+		if n := w.wire.count("send http://A"); n != 1 {
+			w.t.Errorf("%d sends, want 1", n)
+		}
 	})
 }

@@ -117,8 +117,11 @@ func try(ctx context.Context, dir string, m mistake) (string, error) {
 	return "caught: " + reason(out), nil
 }
 
+// goTest gives the overlay by the environment, so that a test that builds the
+// real binary builds the mistake into it.
 func goTest(ctx context.Context, overlay string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-count=1", "-overlay", overlay}, args...)...)
+	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-count=1"}, args...)...)
+	cmd.Env = append(os.Environ(), "GOFLAGS="+strings.TrimSpace(os.Getenv("GOFLAGS")+" -overlay="+overlay))
 	cmd.WaitDelay = 10 * time.Second
 	out, err := cmd.CombinedOutput()
 	return string(out), err
