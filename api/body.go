@@ -52,6 +52,9 @@ func readBody[T any](c *gin.Context, d wire.Decoder[T]) (T, error) {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return none, tooLarge(maxBody)
 		}
+		if refusal, ok := errors.AsType[*task.Error](err); ok {
+			return none, refusal
+		}
 		return none, invalid("the body could not be read: %s", err)
 	}
 	// Should leadership turn out to be lost, the call is carried on with its body.

@@ -41,11 +41,12 @@ type server struct {
 	metrics  *metrics
 	decoders decoders
 	buffers  sync.Pool // of *bytes.Buffer
+	room     room
 }
 
 // New returns the API's handler. NewServer makes a server of it.
 func New(cfg Config) http.Handler {
-	s := &server{Config: cfg, log: cfg.Logger, decoders: newDecoders()}
+	s := &server{Config: cfg, log: cfg.Logger, decoders: newDecoders(), room: make(room, largeBodies)}
 	s.buffers.New = func() any { return new(bytes.Buffer) }
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

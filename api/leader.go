@@ -87,6 +87,9 @@ func forwardFailed(method, leader string, err error) *task.Error {
 	if large, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return tooLarge(large.Limit)
 	}
+	if refusal, ok := errors.AsType[*task.Error](err); ok {
+		return refusal // of the body: the leader did not get all of it
+	}
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" || method == http.MethodGet {
 		return task.Refuse(task.CodeNoLeader, "the leader at "+leader+" could not be reached; nothing was done, try again")
 	}

@@ -70,6 +70,7 @@ func (s *server) routes() []route {
 // serve makes gin's handler of a route.
 func (s *server) serve(r route) gin.HandlerFunc {
 	return func(c *gin.Context) {
+		defer s.room.meter(c)()
 		q, err := readQuery(c.Request.URL.RawQuery, r.params)
 		if err != nil {
 			s.fail(c, err)

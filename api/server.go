@@ -1,7 +1,9 @@
 package api
 
 import (
+	"context"
 	"errors"
+	"net"
 	"net/http"
 	"time"
 
@@ -18,16 +20,39 @@ const (
 )
 
 // NewServer returns a server with all its limits set. The caller gives it a
-// listener, and a logger of its own in ErrorLog.
+// listener, and a logger of its own in ErrorLog. Its Shutdown ends the waits of
+// reads, so that it need not wait for them.
 func NewServer(handler http.Handler) *http.Server {
-	return &http.Server{
+	shutdown, begin := context.WithCancel(context.Background())
+	srv := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
+		BaseContext: func(net.Listener) context.Context {
+			return context.WithValue(context.Background(), shutdownKey{}, shutdown)
+		},
 	}
+	srv.RegisterOnShutdown(begin)
+	return srv
+}
+
+// shutdownKey is of the value, in the context of each request, that is a context
+// which ends when the server's shutdown begins.
+type shutdownKey struct{}
+
+// waiting returns the context of a wait for at most d: it ends with the request's,
+// and when the server shuts down, as if d were over.
+func waiting(request context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(request, d)
+	shutdown, ok := request.Value(shutdownKey{}).(context.Context)
+	if !ok {
+		return ctx, cancel
+	}
+	stop := context.AfterFunc(shutdown, cancel)
+	return ctx, func() { stop(); cancel() }
 }
 
 // extend gives this request's connection time for a call that may last d: the

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -113,9 +112,9 @@ func unknownTask(id uint64) *task.Error {
 // await returns a view in which the task is done, or one from the end of the wait.
 func (s *server) await(c *gin.Context, id task.ID, wait time.Duration) (View, error) {
 	s.extend(c, wait)
-	ctx, cancel := context.WithTimeout(c.Request.Context(), wait)
+	ctx, cancel := waiting(c.Request.Context(), wait)
 	defer cancel()
-	if err := s.Backend.AwaitTask(ctx, id); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+	if err := s.Backend.AwaitTask(ctx, id); err != nil && ctx.Err() == nil {
 		return nil, err
 	}
 	return s.Backend.Read(c.Request.Context(), ReadOptions{})
@@ -181,7 +180,7 @@ func (s *server) read(c *gin.Context, q *query) (View, error) {
 	if opts.Linearizable {
 		limit = max(limit, s.CallTimeout)
 	}
-	ctx, cancel := context.WithTimeout(c.Request.Context(), limit)
+	ctx, cancel := waiting(c.Request.Context(), limit)
 	defer cancel()
 	return s.Backend.Read(ctx, opts)
 }

@@ -49,31 +49,38 @@ func overPipes(t *testing.T, m *fakeMaster) (ask func(target string) answered) {
 			t.Error(err)
 		}
 	})
-	return func(target string) answered {
-		mine, theirs := net.Pipe()
-		defer mine.Close()
-		listener.conns <- theirs
-		req, err := http.NewRequest(http.MethodGet, "http://m1"+target, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := req.Write(mine); err != nil {
-			t.Fatal(err)
-		}
-		resp, err := http.ReadResponse(bufio.NewReader(mine), req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		a := answered{Response: resp, body: make([]byte, resp.ContentLength)}
-		if _, err := resp.Body.Read(a.body); err != nil && err.Error() != "EOF" {
-			t.Fatal(err)
-		}
-		if err := conforms(theDocument(t), "GET", req.URL.Path, a); err != nil {
-			t.Errorf("%s: %v\n%s", target, err, a.body)
-		}
-		return a
+	return func(target string) answered { return askOver(t, listener, target) }
+}
+
+// askOver asks a server by a connection of its own.
+func askOver(t *testing.T, listener *pipes, target string) answered {
+	t.Helper()
+	mine, theirs := net.Pipe()
+	defer mine.Close()
+	listener.conns <- theirs
+	req, err := http.NewRequest(http.MethodGet, "http://m1"+target, nil)
+	if err != nil {
+		t.Error(err)
+		return answered{Response: &http.Response{}}
 	}
+	if err := req.Write(mine); err != nil {
+		t.Error(err)
+		return answered{Response: &http.Response{}}
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(mine), req)
+	if err != nil {
+		t.Error(err)
+		return answered{Response: &http.Response{}}
+	}
+	defer resp.Body.Close()
+	a := answered{Response: resp, body: make([]byte, resp.ContentLength)}
+	if _, err := resp.Body.Read(a.body); err != nil && err.Error() != "EOF" {
+		t.Error(err)
+	}
+	if err := conforms(theDocument(t), "GET", req.URL.Path, a); err != nil {
+		t.Errorf("%s: %v\n%s", target, err, a.body)
+	}
+	return a
 }
 
 // A long poll outlives the server's time-outs for reading and writing, and is
@@ -123,6 +130,45 @@ func TestWaitEnds(t *testing.T) {
 			if strings.Contains(target, "/1") && !strings.Contains(string(a.body), `"status":"in_progress"`) {
 				t.Errorf("%s: got %s", target, a.body)
 			}
+		}
+	})
+}
+
+// A shutdown ends the waits: the server need not wait for them, nor cut them off.
+func TestAShutdownEndsWaits(t *testing.T) {
+	theDocument(t)
+	synctest.Test(t, func(t *testing.T) {
+		m := newLeader("http://m1")
+		if _, err := m.Submit(t.Context(), Submission{}); err != nil {
+			t.Fatal(err)
+		}
+		listener := newPipes()
+		srv := NewServer(New(Config{Backend: m, IndexWait: time.Minute}))
+		served := make(chan error, 1)
+		go func() { served <- srv.Serve(listener) }()
+		answers := map[string]chan answered{}
+		for _, target := range []string{"/v1/tasks/1?wait=5m", "/v1/tasks?min_index=99"} {
+			answer := make(chan answered, 1)
+			answers[target] = answer
+			go func() { answer <- askOver(t, listener, target) }()
+		}
+		time.Sleep(time.Second)
+		began := time.Now()
+		if err := srv.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		// Shutdown looks for idle connections now and then.
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("the shutdown took %s", took)
+		}
+		if a := <-answers["/v1/tasks/1?wait=5m"]; a.StatusCode != http.StatusOK || !strings.Contains(string(a.body), `"status":"in_progress"`) {
+			t.Errorf("the wait for a task ended with %d %s", a.StatusCode, a.body)
+		}
+		if a := <-answers["/v1/tasks?min_index=99"]; a.StatusCode != http.StatusGatewayTimeout || !strings.Contains(string(a.body), `"index_not_reached"`) {
+			t.Errorf("the wait for an index ended with %d %s", a.StatusCode, a.body)
+		}
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
 		}
 	})
 }

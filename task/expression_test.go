@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"muster/task"
 )
@@ -12,7 +13,7 @@ func TestCheckExpressionAccepts(t *testing.T) {
 	for _, expression := range []string{
 		"2+3*x", "1", " ( 1 ) ", "0x1F", ".5 + 5.", "max(1, 2, 3)", "'it''s'", `"it's"`, `'a\'b\\'`, "x in (1, 2)", "a_1 ?? 2",
 		"!true && false || 1 <= 2 ? 'yes' : 'no'", "-2 ** -3", "1<<2>>3&4|5^~6", strings.Repeat("(", 64) + "1" + strings.Repeat(")", 64),
-		"1" + strings.Repeat("+1", 255), "'" + strings.Repeat("ä", 2000) + "'", "1\n+\t2",
+		"1" + strings.Repeat("+1", 255), "'" + strings.Repeat("ä", 2000) + "'", "1\n+\t2", strings.Repeat("9", 308), "0." + strings.Repeat("0", 400) + "1",
 	} {
 		if err := task.CheckExpression(expression, nil); err != nil {
 			t.Errorf("%.60q: %v", expression, err)
@@ -41,6 +42,7 @@ func TestCheckExpressionRefuses(t *testing.T) {
 		"0x11112222333344445":           "no number",
 		".":                             "no number",
 		"12ab":                          "no number",
+		strings.Repeat("9", 309):        "does not fit into 64 bits",
 		`'abc\`:                         "no end",
 		`\`:                             "no meaning",
 		"'abc":                          "no end",
@@ -122,24 +124,64 @@ func TestNumbersAreWrittenAsInJSON(t *testing.T) {
 	}
 }
 
+// FuzzLexExpression: what is refused has a short reason that can be printed; what
+// is accepted is within the limits, and its tokens written out again, with spaces
+// between them, are the same tokens: package slave/evaluate relies on that.
 func FuzzLexExpression(f *testing.F) {
-	for _, seed := range []string{"2+3*x", "'a\\'b' == \"c\"", "max(1,(2))", "0x1F<<2", "a in (1,2)", "((", "1..2", "\\"} {
+	for _, seed := range []string{
+		"2+3*x", "'a\\'b' == \"c\"", "max(1,(2))", "0x1F<<2", "a in (1,2)", "((", "1..2", "\\", "'\\\\'", "x ?? 'y' ? .5 : 5.",
+		"!~-1 ** 2 && true || false", "'\u202e\u0661' != \"'\"", "0xFFFFFFFFFFFFFFFF >= 9007199254740993", "a_b1(c, 'd')%2^3|4&5",
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, expression string) {
 		tokens, err := task.LexExpression(expression)
 		if err != nil {
+			if err.Code != task.CodeInvalidExpression || err.Message == "" || len(err.Message) > 300 || !utf8.ValidString(err.Message) {
+				t.Errorf("%q is refused with %+v", expression, err)
+			}
 			return
 		}
 		if len(tokens) == 0 || len(tokens) > task.MaxExpressionTokens {
 			t.Errorf("%q has %d tokens", expression, len(tokens))
 		}
-		last := -1
+		last, depth := -1, 0
 		for _, tok := range tokens {
 			if tok.At <= last || tok.At >= len(expression) {
 				t.Errorf("%q: token %q at byte %d after one at %d", expression, tok.Text, tok.At, last)
 			}
 			last = tok.At
+			switch tok.Kind {
+			case task.TokenOpen:
+				depth++
+			case task.TokenClose:
+				depth--
+			}
+			if depth < 0 || depth > task.MaxExpressionDepth {
+				t.Errorf("%q is %d deep at byte %d", expression, depth, tok.At)
+			}
+		}
+		written := writeOut(tokens)
+		if len(written) > task.MaxExpressionBytes {
+			return
+		}
+		again, err := task.LexExpression(written)
+		if err != nil || writeOut(again) != written {
+			t.Errorf("%q is written out as %q, and that is %q, %v", expression, written, writeOut(again), err)
 		}
 	})
+}
+
+// writeOut writes tokens with spaces between them.
+func writeOut(tokens []task.Token) string {
+	quote := strings.NewReplacer(`\`, `\\`, `'`, `\'`)
+	var b strings.Builder
+	for _, tok := range tokens {
+		if tok.Kind == task.TokenString {
+			b.WriteString("'" + quote.Replace(tok.Text) + "' ")
+			continue
+		}
+		b.WriteString(tok.Text + " ")
+	}
+	return b.String()
 }

@@ -2,6 +2,7 @@ package task
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -123,9 +124,17 @@ func (l *lexer) number() *Error {
 		return badExpression("%q at byte %d is no number; write a large one as 1000 or 10**3, not as 1e3", clip(rest[:size+1]), l.at)
 	case strings.Count(text, ".") > 1 || text == "." || size == from, from == 2 && size > 2+16:
 		return badExpression("%q at byte %d is no number", clip(text), l.at)
+	case from == 0 && !fits(text):
+		return badExpression("%q at byte %d does not fit into 64 bits", clip(text), l.at)
 	}
 	l.add(TokenNumber, size)
 	return nil
+}
+
+// fits tells whether a number is less than infinite.
+func fits(text string) bool {
+	_, err := strconv.ParseFloat(text, 64)
+	return err == nil
 }
 
 func (l *lexer) name() *Error {

@@ -77,6 +77,10 @@ func (l *ParameterList) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+// maxListed bounds what is read of an object of parameters, so that a body does
+// not mean many times its size. It is above any limit on their number.
+const maxListed = 1024
+
 // readParameters reads one object of parameters. The refusal continues a
 // sentence that begins with the object's name.
 func readParameters(dec *json.Decoder) (list ParameterList, refusal string, err error) {
@@ -89,6 +93,9 @@ func readParameters(dec *json.Decoder) (list ParameterList, refusal string, err 
 	}
 	list = ParameterList{}
 	for dec.More() {
+		if len(list) == maxListed {
+			return nil, fmt.Sprintf(" has more than %d entries", maxListed), nil
+		}
 		if tok, err = token(dec); err != nil {
 			return nil, "", err
 		}

@@ -3,6 +3,8 @@ package wire
 import (
 	"encoding/json"
 	"reflect"
+	"runtime/metrics"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -54,6 +56,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"parameter null", `{"expression":"1","parameters":{"x":null}}`, "parameters.x must be a number, a string or a boolean", decode},
 		{"parameter object", `{"expression":"1","parameters":{"x":{}}}`, "parameters.x must be a number, a string or a boolean", decode},
 		{"parameter twice", `{"expression":"1","parameters":{"x":1,"y":2,"x":3}}`, "parameters.x is given twice", decode},
+		{"too many parameters", `{"expression":"1","parameters":{` + distinct(1025) + `}}`, "parameters has more than 1024 entries", decode},
 		{"deep", `{"expression":"1","parameters":{"x":` + strings.Repeat("[", 100_000), "parameters.x must be", decode},
 		{"deep at once", strings.Repeat("[", 100_000), "the body must be an object", decode},
 
@@ -74,6 +77,50 @@ func TestDecodeRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// distinct are n parameters.
+func distinct(n int) string {
+	var b strings.Builder
+	for i := range n {
+		b.WriteString(`,"p` + strconv.Itoa(i) + `":1`)
+	}
+	return b.String()[1:]
+}
+
+// TestABodyDoesNotMeanManyTimesItsSize decodes what fills 1 MiB with as
+// many things as possible.
+func TestABodyDoesNotMeanManyTimesItsSize(t *testing.T) {
+	const size = 1 << 20
+	fill := func(one string) string { return strings.Repeat(","+one, size/(len(one)+1)-20)[1:] }
+	for name, decode := range map[string]func(){
+		"parameters": func() {
+			NewDecoder[Submission]().Decode([]byte(`{"expression":"1","parameters":{` + distinct(size/12) + `}}`))
+		},
+		"the same parameter": func() {
+			NewDecoder[Submission]().Decode([]byte(`{"expression":"1","parameters":{` + fill(`"":1`) + `}}`))
+		},
+		"results": func() {
+			NewDecoder[Report]().Decode([]byte(`{"slave":"s","incarnation":"i","results":[` + fill(`{"id":1,"attempt":1}`) + `]}`))
+		},
+		"kinds": func() {
+			NewDecoder[Registration]().Decode([]byte(`{"name":"s","url":"u","incarnation":"i","kinds":[` + fill(`{"name":"","idempotent":true}`) + `]}`))
+		},
+		"depth": func() { NewDecoder[Report]().Decode([]byte(strings.Repeat("[", size))) },
+	} {
+		before := allocated()
+		decode()
+		if used := allocated() - before; used > 64*size {
+			t.Errorf("%s: 1 MiB allocated %d MiB", name, used>>20)
+		}
+	}
+}
+
+// allocated is how many bytes this process has ever asked for.
+func allocated() uint64 {
+	s := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(s)
+	return s[0].Value.Uint64()
 }
 
 func TestDecodeKeepsDigits(t *testing.T) {
@@ -118,25 +165,39 @@ func TestEmptyStringIsAResult(t *testing.T) {
 	}
 }
 
+// FuzzDecode: what any decoder refuses has a reason; what it accepts is what
+// encoding/json reads, and comes back.
 func FuzzDecode(f *testing.F) {
+	f.Add([]byte(`{"slave":"s","incarnation":"i","free":1,"slots":2,"counter":3,"results":[{"id":1,"attempt":1,"outcome":"failed","error":"e","retryable":true,"result":"1","result_type":"number"}]}`))
+	f.Add([]byte(`{"name":"s","url":"http://h","slots":1,"incarnation":"i","kinds":[{"name":"k","idempotent":false}]}`))
+	f.Add([]byte(`{"id":"m","raft_address":"h:1","api_url":"http://h","commands":3,"replace":true}`))
 	f.Add([]byte(`{"expression":"2+3*x","parameters":{"x":4,"y":"s","z":true},"max_tries":3,"retry_of":18446744073709551615}`))
 	f.Add([]byte(`{"expression":"\ud800","parameters":{"\u0000":1e400}}`))
 	f.Add([]byte(`{"Expression":1,"expression":[{}]}`))
-	d := NewDecoder[Submission]()
+	submission, report, registration := NewDecoder[Submission](), NewDecoder[Report](), NewDecoder[Registration]()
+	leave, join := NewDecoder[Leave](), NewDecoder[JoinRequest]()
 	f.Fuzz(func(t *testing.T, body []byte) {
-		s, refusal := d.Decode(body)
-		if refusal != nil {
-			if refusal.Code != task.CodeInvalidRequest || refusal.Message == "" {
-				t.Fatalf("a refusal without a reason: %+v", refusal)
-			}
-			return
-		}
-		// What is accepted is what encoding/json reads, and comes back.
-		again, refusal := d.Decode([]byte(encode(t, s)))
-		if refusal != nil || !reflect.DeepEqual(normal(s), normal(again)) {
-			t.Fatalf("in  %+v\nout %+v\n%v", s, again, refusal)
-		}
+		comesBack(t, submission, body, normal)
+		comesBack(t, report, body, func(r Report) Report { return r })
+		comesBack(t, registration, body, func(r Registration) Registration { r.Kinds = append([]Kind(nil), r.Kinds...); return r })
+		comesBack(t, leave, body, func(l Leave) Leave { return l })
+		comesBack(t, join, body, func(j JoinRequest) JoinRequest { return j })
 	})
+}
+
+func comesBack[T any](t *testing.T, d Decoder[T], body []byte, normal func(T) T) {
+	t.Helper()
+	v, refusal := d.Decode(body)
+	if refusal != nil {
+		if refusal.Code != task.CodeInvalidRequest || refusal.Message == "" || len(refusal.Message) > 1000 {
+			t.Fatalf("a refusal without a good reason: %+v", refusal)
+		}
+		return
+	}
+	again, refusal := d.Decode([]byte(encode(t, v)))
+	if refusal != nil || !reflect.DeepEqual(normal(v), normal(again)) {
+		t.Fatalf("in  %+v\nout %+v\n%v", v, again, refusal)
+	}
 }
 
 func normal(s Submission) Submission {

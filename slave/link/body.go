@@ -81,6 +81,9 @@ func (o *orders) UnmarshalJSON(data []byte) error {
 		if err := dec.Decode(&one); err != nil {
 			return err
 		}
+		if _, err := one.toTask(); err != nil {
+			return err // before there are many of the kind
+		}
 		*o = append(*o, one)
 	}
 	return nil

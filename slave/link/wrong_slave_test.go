@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"muster/slave/link"
 	"muster/task"
@@ -120,6 +121,21 @@ func TestWrongReceipts(t *testing.T) {
 			_, _, err := newSender(t).Send(within(t, 10*time.Second), url, stamp(1), incarnation, []task.Order{{ID: 1, Attempt: 1, Kind: "echo"}})
 			wantUnclear(t, err)
 		})
+	}
+}
+
+// A reason goes into the masters' log, so it is cut.
+func TestLongReasonsAreCut(t *testing.T) {
+	url := fake(t, func(rw http.ResponseWriter, _ *http.Request) {
+		_, _ = fmt.Fprintf(rw, `{"available":true,"answer":"","free":1,"slots":1,"incarnation":%q,"counter":1,
+			"tasks":[{"id":1,"attempt":1,"status":"refused","reason":%q}]}`, incarnation, strings.Repeat("ä", 50_000))
+	})
+	receipts, _, err := newSender(t).Send(within(t, 10*time.Second), url, stamp(1), incarnation, []task.Order{{ID: 1, Attempt: 1, Kind: "echo"}})
+	if err != nil || len(receipts) != 1 || receipts[0].Status != task.Refused {
+		t.Fatalf("%+v, %v", receipts, err)
+	}
+	if reason := receipts[0].Reason; len(reason) > 300 || !utf8.ValidString(reason) {
+		t.Errorf("a reason of %d bytes, valid UTF-8: %t", len(reason), utf8.ValidString(reason))
 	}
 }
 

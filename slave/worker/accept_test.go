@@ -3,6 +3,7 @@ package worker_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -243,6 +244,39 @@ func TestCounterRisesWithFree(t *testing.T) {
 		reports := w.masters.all()
 		if len(reports) != 2 || reports[1].Availability != last {
 			t.Fatalf("reports %+v", reports)
+		}
+	})
+}
+
+// Results that no master takes are bounded by their bytes, too: then the slave
+// takes no more work, until one is acknowledged.
+func TestKeptResultsAreBoundedByTheirBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const slots = 200
+		large := strings.Repeat("x", task.MaxResultBytes)
+		w := start(t, slots, map[string]worker.Handler{"large": func(context.Context, task.Order) (task.Value, error) {
+			return task.Value{Type: task.String, Text: large}, nil
+		}})
+		w.masters.say(silent)
+		taken := 0
+		for range 12 {
+			for range slots {
+				o := order(task.ID(taken+1), 1)
+				o.Kind = "large"
+				if r := w.accept(o); r[0].Status == task.Refused {
+					break
+				}
+				taken++
+			}
+			synctest.Wait()
+		}
+		if least := 64 << 20 / task.MaxResultBytes; taken < least || taken > least+slots {
+			t.Errorf("%d results of 64 KiB are kept", taken)
+		}
+		w.masters.say(nil)
+		time.Sleep(time.Minute)
+		if a, err := w.Available(task.Stamp{}); err != nil || a.Free != slots {
+			t.Errorf("after all was acknowledged: %+v, %v", a, err)
 		}
 	})
 }
