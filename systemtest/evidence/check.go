@@ -18,6 +18,7 @@ func (e *Evidence) Check() []string {
 	for _, d := range e.dumps {
 		e.held(f, d)
 	}
+	e.read(f)
 	e.executed(f)
 	e.concurrent(f)
 	e.same(f)
@@ -63,6 +64,9 @@ func (e *Evidence) held(f *findings, d Dump) {
 	}
 	for _, key := range e.keys {
 		s := e.submits[key]
+		if id, there := byKey[key]; there && len(s.refused) == s.tried {
+			f.add("a refusal records nothing", "%s has task %d of key %s, to which every answer was a refusal: %q", d.Master, id, key, s.refused)
+		}
 		if len(s.Acknowledged) == 0 {
 			continue
 		}
@@ -74,7 +78,23 @@ func (e *Evidence) held(f *findings, d Dump) {
 			f.add("acknowledged is durable", "%s has %q of key %s as task %d, acknowledged as %q of key %s", d.Master, t.Expression, t.IdempotencyKey, t.ID, s.Expression, key)
 		}
 	}
+	for _, seen := range e.saw {
+		if t, there := byID[seen.ID]; there && !sameEnd(seen, t) {
+			f.add("exactly one end", "%s has task %d %s %s, a client was shown %s %s", d.Master, t.ID, t.Outcome, text(t.Result), seen.Outcome, text(seen.Result))
+		}
+	}
+	for _, r := range e.runs {
+		if t, there := byID[r.Task]; !there || r.Attempt > t.Attempt || r.Attempt == t.Attempt && r.Slave != t.Slave {
+			f.add("only what is assigned runs", "%s ran attempt %d of task %d, of which %s has attempt %d at %q", r.Slave, r.Attempt, r.Task, d.Master, t.Attempt, t.Slave)
+		}
+	}
 	counted(f, d)
+}
+
+// sameEnd reports whether a task that was done is as it was.
+func sameEnd(a, b client.Task) bool {
+	return a.Status == b.Status && a.Outcome == b.Outcome && text(a.Result) == text(b.Result) && a.ResultType == b.ResultType && a.Error == b.Error &&
+		a.Attempt == b.Attempt && a.Slave == b.Slave && a.FinishedAt.Equal(b.FinishedAt) && a.Index == b.Index
 }
 
 // ended: a task is what somebody submitted, done, with the right result.
@@ -120,7 +140,8 @@ func counted(f *findings, d Dump) {
 			c.Done++
 		}
 	}
-	if got := d.Status.Counts; got.Pending != c.Pending || got.InProgress != c.InProgress || got.Done != c.Done {
+	c.Submitted = uint64(len(d.Tasks))
+	if got := d.Status.Counts; got != c {
 		f.add("counters", "%s counts %+v, its list has %+v", d.Master, got, c)
 	}
 	for _, s := range d.Slaves {

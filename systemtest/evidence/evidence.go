@@ -14,6 +14,11 @@ type Submit struct {
 	Want       Want
 	// Acknowledged are the ids of all answers that accepted the key, in order.
 	Acknowledged []uint64
+
+	began   time.Time   // of the first attempt
+	acked   []time.Time // when each of Acknowledged came
+	tried   int         // how often it was sent
+	refused []string    // answers that say that nothing happened
 }
 
 // Want is how a task must end.
@@ -32,6 +37,19 @@ type Run struct {
 	Ended       time.Time // zero: it had not when the slave died, or the test ended
 }
 
+// Read is what an answer showed of the whole state, at some moment between its
+// question and itself.
+type Read struct {
+	// Client, if not empty, is one that asks one question after the other, each
+	// with the index that it has seen.
+	Client       string
+	Master       string // who answered
+	Linearizable bool   // it was asked for
+	Began, Ended time.Time
+	Index        uint64
+	Counts       client.Counts
+}
+
 // Dump is what one master holds.
 type Dump struct {
 	Master string
@@ -46,6 +64,8 @@ type Evidence struct {
 	submits map[string]*Submit // by key; under mu
 	keys    []string           // in order of their first submit; under mu
 	runs    []*Run             // under mu
+	saw     []client.Task      // done tasks in answers; under mu
+	reads   []Read             // under mu
 	slots   map[string]int     // by slave's name; under mu
 	dumps   []Dump             // under mu
 }
@@ -55,21 +75,48 @@ func New() *Evidence {
 	return &Evidence{submits: map[string]*Submit{}, slots: map[string]int{}}
 }
 
-// Submitting notes a key before it is sent for the first time.
+// Submitting notes a key each time before it is sent.
 func (e *Evidence) Submitting(key, expression string, want Want) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.submits[key] == nil {
-		e.submits[key] = &Submit{Key: key, Expression: expression, Want: want}
+		e.submits[key] = &Submit{Key: key, Expression: expression, Want: want, began: time.Now()}
 		e.keys = append(e.keys, key)
 	}
+	e.submits[key].tried++
 }
 
 // Acknowledged notes that a key was accepted, or found again, as a task.
 func (e *Evidence) Acknowledged(key string, id uint64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.submits[key].Acknowledged = append(e.submits[key].Acknowledged, id)
+	s := e.submits[key]
+	s.Acknowledged, s.acked = append(s.Acknowledged, id), append(s.acked, time.Now())
+}
+
+// Refused notes that an attempt with a key got an answer which says that nothing
+// happened. An attempt whose fate is not known is not noted: a key that was
+// refused as often as it was sent must not have a task.
+func (e *Evidence) Refused(key, answer string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.submits[key].refused = append(e.submits[key].refused, answer)
+}
+
+// Saw notes a task as an answer showed it.
+func (e *Evidence) Saw(t client.Task) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if t.Status == client.TaskDone {
+		e.saw = append(e.saw, t)
+	}
+}
+
+// Read notes what an answer showed of the whole state.
+func (e *Evidence) Read(r Read) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.reads = append(e.reads, r)
 }
 
 // Slave notes how many slots a slave has.

@@ -7,9 +7,9 @@ import (
 
 // acks are the first acknowledgements of all tasks, in order.
 type acks struct {
-	mu    sync.Mutex
-	all   []ack         // under mu
-	more  chan struct{} // closed at the next; under mu
+	mu   sync.Mutex
+	all  []ack         // under mu
+	more chan struct{} // closed at the next; under mu
 }
 
 // ack is an accepted write.
@@ -69,11 +69,11 @@ func firstSubmittedAfter(all []ack, moment time.Time) (ack, bool) {
 }
 
 // longestPause is the longest time between two acknowledgements in a row, of
-// those that ended after a moment.
-func longestPause(all []ack, moment time.Time) time.Duration {
+// those that ended between two moments.
+func longestPause(all []ack, from, to time.Time) time.Duration {
 	longest := time.Duration(0)
-	for i := 1; i < len(all); i++ {
-		if all[i].at.After(moment) {
+	for i := 1; i < len(all) && !all[i].at.After(to); i++ {
+		if all[i].at.After(from) {
 			longest = max(longest, all[i].at.Sub(all[i-1].at))
 		}
 	}

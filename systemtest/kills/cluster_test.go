@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -20,8 +21,9 @@ import (
 // patience bounds every wait of these tests; it is only reached by a failure.
 const patience = 60 * time.Second
 
-// slots of each of the slaves.
-const slots = 32
+// slots of each of the slaves: far more than the load needs, so that a write waits
+// for a master and not for a slot.
+const slots = 128
 
 // cluster is masters and slaves, each a process of its own.
 type cluster struct {
@@ -31,6 +33,7 @@ type cluster struct {
 	masters []*master
 	slaves  []*slave
 	api     *client.Client // asks; the load has its own
+	web     *http.Client   // asks what no client of the API asks
 	seen    *evidence.Evidence
 }
 
@@ -55,19 +58,21 @@ func newCluster(t *testing.T) *cluster {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has no signals")
 	}
-	dir, err := os.MkdirTemp("", "muster-kills-")
+	dir, err := os.MkdirTemp("", "muster-kills-") //nolint:usetesting // that of a test that fails is kept
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &cluster{t: t, dir: dir, host: loopback(), seen: evidence.New()}
+	c := &cluster{t: t, dir: dir, host: loopback(), seen: evidence.New(), web: &http.Client{Transport: &http.Transport{}, Timeout: 5 * time.Second}}
 	t.Cleanup(c.close)
+	t.Cleanup(c.web.CloseIdleConnections)
 	var list, urls []string
 	for i := 1; i <= 3; i++ {
 		id, raft, api := fmt.Sprintf("m%d", i), c.freeAddress(), c.freeAddress()
 		list = append(list, fmt.Sprintf("%s=%s=http://%s", id, raft, api))
 		urls = append(urls, "http://"+api)
 		c.masters = append(c.masters, &master{id: id, url: "http://" + api, process: c.process(id,
-			"master", "--id", id, "--data", filepath.Join(dir, id), "--raft-listen", raft, "--api-listen", api)})
+			"master", "--id", id, "--data", filepath.Join(dir, id), "--raft-listen", raft, "--api-listen", api,
+			"--snapshot-threshold", "500")}) // few entries, so that a restart goes through a snapshot
 	}
 	for _, m := range c.masters {
 		m.command = append(m.command, "--masters", strings.Join(list, ","))
@@ -94,12 +99,7 @@ func newSystem(t *testing.T) *cluster {
 
 // process lays out a child process.
 func (c *cluster) process(name string, args ...string) *process {
-	c.t.Helper()
-	muster, err := program()
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return &process{t: c.t, name: name, command: append([]string{muster}, args...), logPath: filepath.Join(c.dir, name+".log")}
+	return &process{t: c.t, name: name, command: append([]string{program}, args...), logPath: filepath.Join(c.dir, name+".log")}
 }
 
 // startSlave starts a slave and waits until it is registered.
@@ -169,49 +169,67 @@ func (c *cluster) await(what string, ask func(ctx context.Context) error) {
 	defer cancel()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
+	var last error // that is not simply the end of the wait
 	for {
-		err := ask(ctx)
+		err := c.once(ctx, ask)
 		if err == nil {
 			return
+		}
+		if last == nil || ctx.Err() == nil {
+			last = err
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			c.t.Fatalf("waited %v for %s: %v", patience, what, err)
+			c.t.Fatalf("waited %v for %s: %v", patience, what, last)
 		}
 	}
+}
+
+// once asks once: a process that never answers must not take all the patience.
+func (*cluster) once(ctx context.Context, ask func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, patience/10)
+	defer cancel()
+	return ask(ctx)
 }
 
 // awaitReady waits until all masters run, are ready and follow one leader. It
 // returns the leader and its term.
 func (c *cluster) awaitReady() (leader *master, term uint64) {
 	c.t.Helper()
-	c.await("a leader that all masters follow", func(ctx context.Context) error {
-		leader, term = nil, 0
-		followed := ""
-		for _, m := range c.masters {
-			if !m.runs() {
-				c.t.Fatalf("%s has ended by itself: %v", m.id, m.err)
-			}
-			s, err := c.api.Status(ctx, m.url, false)
-			switch {
-			case err != nil:
-				return err
-			case !s.Ready:
-				return fmt.Errorf("%s is not ready: %s", m.id, s.NotReady)
-			case followed != "" && followed != s.LeaderID:
-				return fmt.Errorf("%s follows %s, not %s", m.id, s.LeaderID, followed)
-			case s.Role == client.RoleLeader:
-				leader, term = m, s.Term
-			}
-			followed = s.LeaderID
-		}
-		if leader == nil || leader.id != followed {
-			return fmt.Errorf("the leader %q does not say so", followed)
-		}
-		return nil
+	c.await("a leader that all masters follow", func(ctx context.Context) (err error) {
+		leader, term, err = c.ready(ctx)
+		return err
 	})
 	return leader, term
+}
+
+// ready returns the leader and its term, or why it is not true that all masters
+// are ready and follow one leader.
+func (c *cluster) ready(ctx context.Context) (leader *master, term uint64, err error) {
+	c.t.Helper()
+	followed := ""
+	for _, m := range c.masters {
+		if !m.runs() {
+			c.t.Fatalf("%s has ended by itself: %v", m.id, m.err)
+		}
+		s, err := c.api.Status(ctx, m.url, false)
+		switch {
+		case err != nil:
+			return nil, 0, err
+		case !s.Ready:
+			return nil, 0, fmt.Errorf("%s is not ready: %s", m.id, s.NotReady)
+		case followed != "" && followed != s.LeaderID:
+			return nil, 0, fmt.Errorf("%s follows %s, not %s", m.id, s.LeaderID, followed)
+		case s.Role == client.RoleLeader:
+			leader, term = m, s.Term
+		}
+		followed = s.LeaderID
+	}
+	if leader == nil || leader.id != followed {
+		return nil, 0, fmt.Errorf("the leader %q does not say so", followed)
+	}
+	return leader, term, nil
 }
 
 // close ends all processes. If the test has failed it shows what they wrote last,

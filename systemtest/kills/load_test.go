@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -19,11 +20,11 @@ const (
 	// wantRate is what must be acknowledged in the second before a kill.
 	wantRate = 200
 	// maxSubmits bounds the tasks that wait for an acknowledgement.
-	maxSubmits = 1024
+	maxSubmits = 256
 	// repeatEach: of so many acknowledged tasks, one is submitted again at once.
 	repeatEach = 16
-	// fullPause is how long a client waits when all slots were busy.
-	fullPause = 20 * time.Millisecond
+	// fullPause is how long a client waits, at least, when all slots were busy.
+	fullPause = 100 * time.Millisecond
 )
 
 // load submits tasks at a steady pace, whether the earlier ones are answered or
@@ -36,8 +37,9 @@ type load struct {
 	acks   *acks
 	cancel context.CancelFunc // ends everything, in doubt or not
 
-	stop chan struct{} // closed: nothing new is submitted
-	wg   sync.WaitGroup
+	stop  chan struct{} // closed: nothing new is submitted
+	wg    sync.WaitGroup
+	begun int // number of the last task; only pace may touch it until wg is waited for
 
 	full, unknown atomic.Int64 // answers: full capacity, fate unknown
 }
@@ -49,7 +51,7 @@ func startLoad(c *cluster) *load {
 	var err error
 	l.api, err = client.New(client.Config{
 		Addresses: c.urls(), HTTPClient: &http.Client{Transport: l.wire},
-		MinBackoff: 20 * time.Millisecond, MaxBackoff: 200 * time.Millisecond,
+		MinBackoff: 50 * time.Millisecond, MaxBackoff: 500 * time.Millisecond,
 	})
 	if err != nil {
 		c.t.Fatal(err)
@@ -72,7 +74,7 @@ func (l *load) pace(ctx context.Context) {
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	last, due := time.Now(), 0.0
-	for n := 1; ; {
+	for {
 		select {
 		case now := <-tick.C:
 			due = min(due+now.Sub(last).Seconds()*submitRate, maxSubmits)
@@ -90,11 +92,12 @@ func (l *load) pace(ctx context.Context) {
 			case <-ctx.Done():
 				return
 			}
+			l.begun++
+			n := l.begun
 			l.wg.Go(func() {
 				defer func() { <-places }()
 				l.bringIn(ctx, n)
 			})
-			n++
 		}
 	}
 }
@@ -140,13 +143,14 @@ func (l *load) submit(parent context.Context, key string, w work) bool {
 			return false
 		}
 		select {
-		case <-time.After(fullPause):
+		case <-time.After(fullPause + rand.N(2*fullPause)):
 		case <-ctx.Done():
 		}
 	}
 }
 
-// end stops submitting and waits until everything is acknowledged.
+// end stops submitting and waits until everything is acknowledged. Then it asks
+// for some of the tasks again, which must not make new ones.
 func (l *load) end() {
 	l.c.t.Helper()
 	close(l.stop)
@@ -159,6 +163,10 @@ func (l *load) end() {
 	case <-done:
 	case <-time.After(2 * patience):
 		l.c.t.Fatal("the last submits are not answered")
+	}
+	const again = 200
+	for n := 1; n <= l.begun; n += 1 + l.begun/again {
+		l.submit(context.Background(), keyOf(n), workOf(n))
 	}
 }
 

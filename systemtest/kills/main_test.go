@@ -1,42 +1,48 @@
 package kills_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"sync"
 	"testing"
 )
 
-// program builds the real binary when it is first asked for, and returns where
-// it is. Set by TestMain.
-var program func() (string, error)
+// program is the real binary. Set by TestMain.
+var program string
 
 func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "muster-kills-binary-")
+	code, err := runWithProgram(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	program = sync.OnceValues(func() (string, error) { return build(dir) })
-	code := m.Run()
-	if err := os.RemoveAll(dir); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-	}
 	os.Exit(code)
+}
+
+func runWithProgram(m *testing.M) (code int, err error) {
+	dir, err := os.MkdirTemp("", "muster-kills-binary-")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	program = filepath.Join(dir, "muster")
+	if err := build(program); err != nil {
+		return 0, err
+	}
+	return m.Run(), nil
 }
 
 // build compiles the binary as a user would: without the race detector, which
 // the tests may have.
-func build(dir string) (string, error) {
-	path := filepath.Join(dir, "muster")
+func build(path string) error {
 	out, err := exec.Command("go", "build", "-o", path, "muster/cmd/muster").CombinedOutput()
 	if err != nil {
-		return "", fmt.Errorf("build the binary: %w\n%s", err, out)
+		return fmt.Errorf("build the binary: %w\n%s", err, out)
 	}
-	return path, nil
+	return nil
 }
 
 // series is how many times a story repeats what it does.

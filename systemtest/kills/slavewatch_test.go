@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
-	"net"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -113,6 +115,27 @@ func (w *watch) note(change func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	change()
+}
+
+// has reports whether the slave accepted an attempt.
+func (w *watch) has(a attempt) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.accepted[a] > 0
+}
+
+// all returns how often each attempt was accepted.
+func (w *watch) all() map[attempt]int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return maps.Clone(w.accepted)
+}
+
+// troubles are requests that could not be passed on.
+func (w *watch) troubles() []error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.problems)
 }
 
 func receiptsIn(answer []byte) ([]held, error) {

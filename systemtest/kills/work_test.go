@@ -2,7 +2,6 @@ package kills_test
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"strconv"
 
 	"muster/api/client"
@@ -15,8 +14,9 @@ type work struct {
 	want       string
 }
 
-// workOf makes the nth of many pieces of work. Three of ten keep a slot for a
-// while, so that tasks run at any time.
+// workOf makes the nth of many pieces of work. Some keep a slot for a while, so
+// that tasks run at any time; and some for longer than it takes to find a new
+// leader, which then asks for them.
 func workOf(n int) work {
 	w := work{x: n}
 	switch n % 4 {
@@ -29,8 +29,11 @@ func workOf(n int) work {
 	default:
 		return work{"isprime(x) == (x in (2, 3, 5, 7)) && x > 1000", n, strconv.FormatBool(n > 1000 && !isPrime(n))}
 	}
-	if n%10 < 3 {
-		w.expression += fmt.Sprintf(" + 0*sleep(%.3f)", 0.05+0.15*rand.Float64())
+	switch {
+	case n%40 == 4:
+		w.expression += " + 0*sleep(1.5)"
+	case n%10 < 3:
+		w.expression += fmt.Sprintf(" + 0*sleep(0.%03d)", 50+n%151)
 	}
 	return w
 }

@@ -87,8 +87,12 @@ func (u *user) try(ctx context.Context, with *client.Client, j job) (client.Subm
 	u.w.seen.Submitting(j.key, j.expression, j.want)
 	s := client.Submission{Kind: j.kind, Expression: j.expression, TimeoutMS: j.timeout.Milliseconds(), MaxTries: j.maxTries}
 	answer, err := with.Submit(ctx, s, client.SubmitOptions{Key: j.key, Explain: true})
-	if err == nil {
+	switch {
+	case err == nil:
 		u.w.seen.Acknowledged(j.key, answer.Task.ID)
+		u.w.seen.Saw(answer.Task)
+	case code(err) != client.CodeOutcomeUnknown && code(err) != client.CodeInternal:
+		u.w.seen.Refused(j.key, err.Error()) // whatever else it is, it says that nothing happened
 	}
 	return answer, err
 }
@@ -140,6 +144,7 @@ func (u *user) wait(id uint64) client.Task {
 	if err != nil {
 		u.w.t.Fatalf("wait for task %d: %v", id, err)
 	}
+	u.w.seen.Saw(t)
 	return t
 }
 

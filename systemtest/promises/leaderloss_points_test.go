@@ -12,7 +12,8 @@ type point struct {
 	reach func(y *way)
 	// meanwhile, if not nil, is what happens right after the loss.
 	meanwhile func(y *way)
-	// held: the leader's disk does not answer.
+	// held: the disk of the leader or of the followers does not answer, so that
+	// nothing is handed over.
 	held bool
 	// unknown: the leader can't tell the client what became of its submit.
 	unknown bool
@@ -59,6 +60,7 @@ var points = []point{
 	},
 	{
 		name:    "the task is about to be on the followers' disks",
+		held:    true,
 		unknown: true,
 		reach: func(y *way) {
 			came := y.leader.at(markedKey, func() {
@@ -134,6 +136,23 @@ var points = []point{
 		},
 	},
 	{
+		name: "the task runs, and the next one can't reach the slave for a while",
+		reach: func(y *way) {
+			y.submit()
+			y.running()
+			for _, f := range y.followers {
+				y.net.Block(f.id, y.slave.name)
+			}
+		},
+		meanwhile: func(y *way) {
+			time.AfterFunc(3*time.Second, func() {
+				for _, f := range y.followers {
+					y.net.Pass(f.id, y.slave.name)
+				}
+			})
+		},
+	},
+	{
 		name: "the slave has finished, its report on the way",
 		reach: func(y *way) {
 			y.submit()
@@ -184,12 +203,20 @@ var points = []point{
 // TestLeaderIsLostWhen loses the leader in each way at each point of a task's way.
 // Each time a write is accepted soon, the client's repeat finds the one task, the
 // task is executed once, by the slave that had it, and ends; and the slots are
-// right again.
+// right again. The stories take turns in how slaves are asked.
 func TestLeaderIsLostWhen(t *testing.T) {
+	turn := 0
 	for _, p := range points {
 		t.Run(p.name, func(t *testing.T) {
 			for _, l := range losses {
-				t.Run("it "+l.name, func(t *testing.T) { lose(t, p, l) })
+				if p.held && l.name == handsOver {
+					continue
+				}
+				turn++
+				ttl := time.Duration(turn%2) * time.Second
+				t.Run("it "+l.name, func(t *testing.T) {
+					with(t, options{questionTTL: ttl}, func(w *world) { lose(w, p, l) })
+				})
 			}
 		})
 	}

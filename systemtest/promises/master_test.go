@@ -28,7 +28,7 @@ func (w *world) master(id string) *master {
 	m := &master{w: w, id: id, disk: &disk{}}
 	m.config = app.MasterConfig{
 		ID: id, DataDir: w.t.TempDir(), RaftListen: m.raft(), APIListen: m.api(),
-		QuestionTTL: w.options.questionTTL, SnapshotThreshold: w.options.snapshots,
+		QuestionTTL: w.options.questionTTL, SnapshotThreshold: w.options.snapshots, TrailingLogs: w.options.snapshots / 5,
 		Version: "test", Logger: w.logger("master", id),
 	}
 	w.masters = append(w.masters, m)

@@ -28,7 +28,7 @@ type slave struct {
 	stop        context.CancelFunc
 	kill        context.CancelCauseFunc // ends what it executes
 	done        chan struct{}           // closed when the present run has returned
-	err         error                   // what it returned; valid after done
+	err         *error                  // what it returned; valid after done
 	ended       sync.WaitGroup          // all runs
 	// run is what the process does; default: app.RunSlave.
 	run func(ctx context.Context, cfg app.SlaveConfig, ready func(url string)) error
@@ -58,7 +58,8 @@ func (s *slave) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	living, kill := context.WithCancelCause(context.Background())
 	done, listening := make(chan struct{}), make(chan struct{})
-	s.process, s.stop, s.kill, s.done = p, cancel, kill, done
+	ended := new(error)
+	s.process, s.stop, s.kill, s.done, s.err = p, cancel, kill, done, ended
 	evaluator := evaluate.New(nil)
 	cfg := app.SlaveConfig{
 		Name: s.name, Listen: s.name + ":90", Slots: s.slots, DrainTimeout: s.drain,
@@ -80,10 +81,7 @@ func (s *slave) start() {
 	}
 	s.ended.Go(func() {
 		defer close(done)
-		err := s.run(ctx, cfg, func(string) { close(listening) })
-		if s.done == done { // only read after done
-			s.err = err
-		}
+		*ended = s.run(ctx, cfg, func(string) { close(listening) })
 	})
 	select {
 	case <-listening:
@@ -128,9 +126,9 @@ func (s *slave) crash() { s.down((*simnet.Process).Crash) }
 func (s *slave) vanish() { s.down((*simnet.Process).Vanish) }
 
 func (s *slave) down(how func(*simnet.Process)) {
-	s.kill(errSlaveKilled)
 	how(s.process)
-	s.stop() // it ends in its own time, and reaches nobody
+	s.kill(errSlaveKilled) // after it: nobody hears of it
+	s.stop()               // it ends in its own time, and reaches nobody
 	s.process = nil
 }
 
@@ -147,7 +145,7 @@ func (s *slave) halt() error {
 	<-s.done
 	s.process.Crash()
 	s.process = nil
-	return s.err
+	return *s.err
 }
 
 // deaf holds back what masters send to the slave; it still reaches them.

@@ -40,7 +40,8 @@ type world struct {
 // options are what a story may want otherwise.
 type options struct {
 	questionTTL time.Duration
-	snapshots   uint64 // entries between snapshots; 0: the default
+	snapshots   uint64       // entries between snapshots; 0: the default
+	logs        slog.Handler // of all processes; nil: none
 }
 
 // bubble tells a story in fake time and checks all promises at its end.
@@ -295,6 +296,9 @@ func (w *world) shutdown() {
 
 // logger writes to stderr if MUSTER_TEST_LOG is set.
 func (w *world) logger(role, name string) *slog.Logger {
+	if w.options.logs != nil {
+		return slog.New(w.options.logs).With(role, name)
+	}
 	if os.Getenv("MUSTER_TEST_LOG") == "" {
 		return slog.New(slog.DiscardHandler)
 	}
