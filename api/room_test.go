@@ -22,7 +22,8 @@ type begun struct {
 	answer  chan answered
 }
 
-func begin(h http.Handler, path string, size int) *begun {
+// begin sends the beginning of a large body.
+func begin(h http.Handler, path string) *begun {
 	r, w := io.Pipe()
 	b := &begun{body: w, written: make(chan struct{}), answer: make(chan answered, 1)}
 	go func() {
@@ -35,7 +36,7 @@ func begin(h http.Handler, path string, size int) *begun {
 	}()
 	go func() {
 		defer close(b.written)
-		_, _ = io.WriteString(w, `{"expression":"1"`+strings.Repeat(" ", size)) // who is refused reads no more
+		_, _ = io.WriteString(w, `{"expression":"1"`+strings.Repeat(" ", 100_000)) // who is refused reads no more
 	}()
 	return b
 }
@@ -58,10 +59,10 @@ func TestLargeBodiesTakeTurns(t *testing.T) {
 		h := handlerOf(newLeader("http://m1"))
 		var all []*begun
 		for range largeBodies {
-			all = append(all, begin(h, "/v1/tasks", 100_000))
+			all = append(all, begin(h, "/v1/tasks"))
 		}
 		synctest.Wait()
-		late := begin(h, "/v1/tasks", 100_000)
+		late := begin(h, "/v1/tasks")
 		synctest.Wait()
 		if a := exchange(t, h, request("POST", "/v1/tasks", `{"expression":"1"}`)); a.StatusCode != http.StatusCreated {
 			t.Errorf("a small body beside large ones: %d %s", a.StatusCode, a.body)
@@ -69,7 +70,7 @@ func TestLargeBodiesTakeTurns(t *testing.T) {
 		if a := <-late.answer; a.StatusCode != http.StatusTooManyRequests || a.code(t) != task.CodeOverloaded || a.Header.Get("Retry-After") == "" {
 			t.Errorf("one too many: %d %s", a.StatusCode, a.body)
 		}
-		waits := begin(h, "/v1/tasks", 100_000)
+		waits := begin(h, "/v1/tasks")
 		synctest.Wait()
 		for _, b := range append(all, waits) {
 			if a := b.end(); a.StatusCode != http.StatusCreated {
@@ -102,7 +103,7 @@ func TestWhoGivesUpMakesRoom(t *testing.T) {
 		for range 3 {
 			var all []*begun
 			for range largeBodies {
-				all = append(all, begin(h, "/v1/results", 100_000))
+				all = append(all, begin(h, "/v1/results"))
 			}
 			synctest.Wait()
 			for _, b := range all {
@@ -110,7 +111,7 @@ func TestWhoGivesUpMakesRoom(t *testing.T) {
 				<-b.answer
 			}
 		}
-		last := begin(h, "/v1/tasks", 100_000)
+		last := begin(h, "/v1/tasks")
 		synctest.Wait()
 		if a := last.end(); a.StatusCode != http.StatusCreated {
 			t.Errorf("%d %s", a.StatusCode, a.body)

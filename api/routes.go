@@ -70,7 +70,8 @@ func (s *server) routes() []route {
 // serve makes gin's handler of a route.
 func (s *server) serve(r route) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		defer s.room.meter(c)()
+		release := s.room.meter(c)
+		defer release()
 		q, err := readQuery(c.Request.URL.RawQuery, r.params)
 		if err != nil {
 			s.fail(c, err)

@@ -160,25 +160,6 @@ func TestALeaderThatDiesInTheMiddleOfAJoin(t *testing.T) {
 	}
 }
 
-// TestALeaderThatDiesBeforeItsAnswerToAJoin: the joiner votes, and nobody told it.
-func TestALeaderThatDiesBeforeItsAnswerToAJoin(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, false)
-		b := newJoinBench(w, noStep, false)
-		leader := w.leader(b.all...)
-		b.joiner.start(func(c *Config) {
-			joining(b.all...)(c)
-			c.Peers = answerLost{c.Peers.(peers), leader}
-		})
-		<-leader.done
-		four := append(others(b.all, leader), b.joiner)
-		w.leader(four...).put("x")
-		leader.start(nil)
-		w.ready(append(four, leader)...)
-		b.whole(append(four, leader)...)
-	})
-}
-
 // TestALeaderAndAJoinerThatDie in the middle of a join leave no voter that is
 // dead, and nothing in the registry.
 func TestALeaderAndAJoinerThatDie(t *testing.T) {

@@ -20,8 +20,8 @@ func TestLargeTasksDoNotGrowTheLog(t *testing.T) {
 	const (
 		large   = 64 << 10
 		maxLog  = 1 << 20
-		written = 8 * maxLog
-		bound   = 6 * maxLog
+		written = 20 * maxLog
+		bound   = 10 * maxLog
 	)
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, false)

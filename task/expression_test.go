@@ -151,10 +151,10 @@ func FuzzLexExpression(f *testing.F) {
 				t.Errorf("%q: token %q at byte %d after one at %d", expression, tok.Text, tok.At, last)
 			}
 			last = tok.At
-			switch tok.Kind {
-			case task.TokenOpen:
+			if tok.Kind == task.TokenOpen {
 				depth++
-			case task.TokenClose:
+			}
+			if tok.Kind == task.TokenClose {
 				depth--
 			}
 			if depth < 0 || depth > task.MaxExpressionDepth {

@@ -109,7 +109,7 @@ func (s *summary) failure(ctx context.Context, k call) error {
 	quiet, isQuiet := errors.AsType[*silence](s.last)
 	var because error
 	switch {
-	case s.final && !isQuiet && !(s.maybe && passing(CodeOf(s.last))):
+	case s.final && !isQuiet && (!s.maybe || !passing(CodeOf(s.last))):
 		return fmt.Errorf("%s: %w", k.what, s.last)
 	case s.maybe:
 		address := ""

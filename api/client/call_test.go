@@ -311,10 +311,10 @@ func TestFrozenMaster(t *testing.T) {
 				t.Errorf("after %s, asked %v", took, asked)
 			}
 		}
-		submit(5 * time.Second)
+		submit(3 * time.Second)
 		submit(0)
 		c.leader = "http://frozen" // a leader that has fallen silent is not believed in either
-		submit(5 * time.Second)
+		submit(3 * time.Second)
 		submit(0)
 	})
 }

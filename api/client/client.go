@@ -21,7 +21,8 @@ type Config struct {
 	// connections. Redirects are followed by this package, not by it.
 	HTTPClient *http.Client
 	Logger     *slog.Logger // default: discard
-	// AttemptTimeout bounds one request of a call; default 5 s. A wait adds what
+	// AttemptTimeout bounds one request of a call; default 3 s, so that a leader
+	// that vanished without a word costs little more. A wait adds what
 	// it waits, and a join or a removal of a master has only its context's.
 	AttemptTimeout time.Duration
 	MinBackoff     time.Duration // first pause between rounds; default 50 ms
@@ -59,7 +60,7 @@ func New(cfg Config) (*Client, error) {
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
-	c.cfg.AttemptTimeout = orDefault(cfg.AttemptTimeout, 5*time.Second)
+	c.cfg.AttemptTimeout = orDefault(cfg.AttemptTimeout, 3*time.Second)
 	c.cfg.MinBackoff = orDefault(cfg.MinBackoff, 50*time.Millisecond)
 	c.cfg.MaxBackoff = max(orDefault(cfg.MaxBackoff, time.Second), c.cfg.MinBackoff)
 	c.http = &http.Client{Transport: newTransport()}

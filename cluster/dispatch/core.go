@@ -31,6 +31,7 @@ type core struct {
 	touched   []*slaveBook // lanes that may have something to do
 	proposals []proposal   // for the next actions
 	requests  []request
+	refusals  []*submit
 	stopped   bool
 	broken    error // why this dispatcher can't go on
 
@@ -50,6 +51,7 @@ type proposal struct {
 type actions struct {
 	proposals []proposal // to be committed in one call
 	requests  []request  // each to its slave, side by side
+	refusals  []*submit  // to be told, if this master still leads
 }
 
 func newCore(cfg Config, view func() *fsm.View, stamp func() task.Stamp, seen *sync.Map) *core {
@@ -93,8 +95,8 @@ func (c *core) plan(now time.Time) actions {
 		c.serveLines(now)
 		c.fillLanes(now)
 	}
-	out := actions{proposals: c.proposals, requests: c.requests}
-	c.proposals, c.requests = nil, nil
+	out := actions{proposals: c.proposals, requests: c.requests, refusals: c.refusals}
+	c.proposals, c.requests, c.refusals = nil, nil, nil
 	return out
 }
 
@@ -146,7 +148,8 @@ func (c *core) event(e fsm.Event, now time.Time) {
 }
 
 // stop ends the core: nothing is planned any more, and who waits in line is sent
-// away. Proposals that are under way still reach their done.
+// away. Proposals that are under way still reach their done, and refusals their
+// end.
 func (c *core) stop() {
 	c.stopped = true
 	for _, kb := range c.kinds {
@@ -154,4 +157,6 @@ func (c *core) stop() {
 			c.finish(s, Answer{}, notLeader())
 		}
 	}
+	c.stillLeads(c.refusals, notLeader())
+	c.refusals = nil
 }

@@ -19,6 +19,7 @@
 //   - attempts.go  an attempt's way from assignment to its end; re-attaching
 //   - lanes.go     the one request at a time to each slave
 //   - liveness.go  probes, silence, loss
+//   - doubts.go    slaves that live and don't do what they say
 //   - registry.go  slaves that register and leave
 //   - loop.go      the Dispatcher: goroutines, timers, the public methods
 package dispatch

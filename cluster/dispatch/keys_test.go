@@ -23,6 +23,23 @@ func (w *world) keyed(ctx context.Context) <-chan error {
 	return done
 }
 
+// Barrier is the instant log's: it hangs, and fails, with the proposals.
+func (l *instantLog) Barrier(ctx context.Context) error {
+	l.mu.Lock()
+	hold := l.hold
+	l.mu.Unlock()
+	if hold != nil {
+		select {
+		case <-hold:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.refuse
+}
+
 func (w *world) recorded() uint64 { return w.log.View().Counts().Submitted }
 
 // Who leaves while another submit of the key is in the log's hands can't be told

@@ -127,7 +127,7 @@ func (c *core) serveSubmits(now time.Time) bool {
 		c.leaveLine(first)
 		c.record(first, s)
 	case nowhere:
-		c.finish(first, Answer{}, c.fullCapacity(first))
+		c.refuse(first, c.fullCapacity(first))
 	case yielding:
 		first.seeker.kind.line.yields = true
 	case seeking:

@@ -148,6 +148,12 @@ func (d *Dispatcher) carryOut(ctx context.Context, a actions) {
 	if len(a.proposals) > 0 {
 		d.workers.Go(func() { d.commit(ctx, a.proposals) })
 	}
+	if len(a.refusals) > 0 {
+		d.workers.Go(func() {
+			err := d.log.Barrier(ctx)
+			d.inbox <- func(c *core, _ time.Time) { c.stillLeads(a.refusals, err) }
+		})
+	}
 	for _, r := range a.requests {
 		d.workers.Go(func() {
 			resp := d.call(ctx, r)

@@ -14,6 +14,10 @@ import (
 // will; after any other error the fate is unknown.
 type Log interface {
 	Propose(ctx context.Context, proposals ...fsm.Proposal) ([]fsm.Outcome, error)
+	// Barrier returns nil when this master has led all the time since the call
+	// began, and the Source shows everything that was committed before. Calls made
+	// at the same time share their cost.
+	Barrier(ctx context.Context) error
 }
 
 // Source is where the dispatcher sees the state. Events of one entry are

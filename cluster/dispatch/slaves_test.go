@@ -68,12 +68,24 @@ func TestASlaveThatFailsIsTriedSeldom(t *testing.T) {
 			t.Errorf("%+v, want %d done", c, tasks)
 		}
 		a.lies(lie{})
-		for i := range 4 {
-			if got := w.mustSubmit("5s"); got.Slave != "A" {
-				t.Errorf("task %d after it does right again went to %s", i, got.Slave)
-			}
-			time.Sleep(10 * time.Millisecond)
+		if got := w.mustSubmit("5s"); got.Slave != "A" {
+			t.Errorf("a task went to %s, and A was not tried for long", got.Slave)
 		}
+		time.Sleep(10 * time.Millisecond)
+		var all sync.WaitGroup
+		hold := make(chan struct{})
+		w.log.set(func(l *instantLog) { l.hold = hold })
+		for range 3 {
+			all.Go(func() {
+				if got, err := w.submit("5s"); err != nil || got.Task.Slave != "A" {
+					t.Errorf("a task went to %s (%v), and A does right again", got.Task.Slave, err)
+				}
+			})
+		}
+		synctest.Wait()
+		w.log.set(func(l *instantLog) { l.hold = nil })
+		close(hold)
+		all.Wait()
 	})
 }
 
@@ -345,8 +357,8 @@ func TestAWaitingTaskGoesBeforeANewOneOfAnotherKind(t *testing.T) {
 		t := w.t
 		a := w.slave("A", 1)
 		w.slave("B", 1)
-		old := w.mustSubmit("30s").ID      // on A
-		w.mustSubmit("3s", ofKind("once")) // on B
+		old := w.mustSubmit("30s").ID          // on A
+		w.mustSubmit("3010ms", ofKind("once")) // on B
 		a.set(func(s *slave) { s.refused, s.mute = true, true })
 		time.Sleep(time.Second)
 		a.restart() // not registered: only B is left

@@ -32,7 +32,8 @@ type submit struct {
 	arrival uint64
 	replans int
 	inLine  bool
-	twins   []*submit // later ones with the same key, that get the same answer
+	refusal *task.Error // what it is refused with, if this master still leads
+	twins   []*submit   // later ones with the same key, that get the same answer
 	reply   func(Answer, error)
 }
 
@@ -48,12 +49,12 @@ func (c *core) submit(req Request, reply func(Answer, error)) *submit {
 	case c.waiting >= c.cfg.MaxWaiting:
 		reply(Answer{}, task.Refuse(task.CodeOverloaded, fmt.Sprintf("%d tasks already wait for a slave's answer; try again in a moment", c.waiting)))
 	default:
-		if err := c.admit(s); err != nil {
-			reply(Answer{}, err)
-			return s
-		}
 		if s.Key != "" {
 			c.keys[s.Key] = s
+		}
+		if refusal := c.admit(s); refusal != nil {
+			c.refuse(s, refusal)
+			return s
 		}
 		c.arrivals++
 		s.arrival = c.arrivals
@@ -103,7 +104,7 @@ func keyReused(key string, id task.ID) error {
 }
 
 // admit checks what only the leader can, and fills in what slaves declare.
-func (c *core) admit(s *submit) error {
+func (c *core) admit(s *submit) *task.Error {
 	kb := c.kinds[s.Spec.Kind]
 	if (kb == nil || kb.alive.Len() == 0) && s.Spec.Kind != task.KindExpression {
 		return task.Refuse(task.CodeNoSlaveForKind, fmt.Sprintf("no slave that is alive runs tasks of kind %q", s.Spec.Kind))
@@ -161,9 +162,9 @@ func (c *core) leaveLine(s *submit) {
 // will be recorded.
 func (c *core) withdraw(s *submit) {
 	switch {
-	case s.inLine && len(s.twins) == 0:
+	case (s.inLine || s.refusal != nil) && len(s.twins) == 0:
 		c.finish(s, Answer{}, task.Refuse(task.CodeOverloaded, "no slave could be found for the task in time; nothing was recorded, try again"))
-	case s.inLine:
+	case s.inLine || s.refusal != nil:
 		s.reply(Answer{}, underWay(s.Key))
 		s.reply = func(Answer, error) {} // goes on for its twins
 	default:
@@ -211,7 +212,11 @@ func (c *core) unrecorded(s *submit, err error) {
 			c.enterLine(s)
 			return
 		}
-		refusal = c.fullCapacity(s)
+		c.refuse(s, c.fullCapacity(s))
+		return
+	case task.CodeDiskLow:
+		c.refuse(s, refusal)
+		return
 	case task.CodeStaleTerm:
 		refusal = notLeader()
 	}
@@ -223,6 +228,7 @@ func (c *core) finish(s *submit, a Answer, err error) {
 	if s.inLine {
 		c.leaveLine(s)
 	}
+	s.refusal = nil
 	if s.Key != "" && c.keys[s.Key] == s {
 		delete(c.keys, s.Key)
 	}

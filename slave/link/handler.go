@@ -162,8 +162,7 @@ func healthy(rw http.ResponseWriter, _ *http.Request) {
 }
 
 func (b ordersRequest) orders() ([]task.Order, error) {
-	switch {
-	case b.Incarnation == "" || b.Tasks == nil:
+	if b.Incarnation == "" || b.Tasks == nil {
 		return nil, errors.New("incarnation and tasks are required")
 	}
 	orders := make([]task.Order, len(b.Tasks))

@@ -124,6 +124,28 @@ func TestWrongReceipts(t *testing.T) {
 	}
 }
 
+// A slave may speak HTTP/1.0, that ends its answers by hanging up.
+func TestAnswersInHTTP10AreTaken(t *testing.T) {
+	const word = `"available":true,"answer":"","free":1,"slots":1,"incarnation":"0123456789abcdef","counter":1`
+	url := fake(t, func(rw http.ResponseWriter, r *http.Request) {
+		conn, _, err := http.NewResponseController(rw).Hijack()
+		if err != nil {
+			panic(err)
+		}
+		body := `{` + word + `}`
+		if r.URL.Path == "/tasks" {
+			body = `{` + word + `,"tasks":[{"id":1,"attempt":1,"status":"running"}]}`
+		}
+		_, _ = io.WriteString(conn, "HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n"+body) // the sender may have hung up
+		_ = conn.Close()
+	})
+	for call, err := range calls(within(t, 10*time.Second), newSender(t), url) {
+		if err != nil {
+			t.Errorf("%s: %v", call, err)
+		}
+	}
+}
+
 // A reason goes into the masters' log, so it is cut.
 func TestLongReasonsAreCut(t *testing.T) {
 	url := fake(t, func(rw http.ResponseWriter, _ *http.Request) {

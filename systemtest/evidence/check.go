@@ -27,7 +27,7 @@ func (e *Evidence) Check() []string {
 
 type findings struct{ all []string }
 
-func (f *findings) add(rule, format string, args ...any) {
+func (f *findings) addf(rule, format string, args ...any) {
 	f.all = append(f.all, rule+": "+fmt.Sprintf(format, args...))
 }
 
@@ -37,10 +37,10 @@ func (e *Evidence) acknowledged(f *findings) {
 	for _, key := range e.keys {
 		for _, id := range e.submits[key].Acknowledged {
 			if first := e.submits[key].Acknowledged[0]; id != first {
-				f.add("one key, one task", "key %s was acknowledged as task %d and as task %d", key, first, id)
+				f.addf("one key, one task", "key %s was acknowledged as task %d and as task %d", key, first, id)
 			}
 			if other, taken := owner[id]; taken && other != key {
-				f.add("one key, one task", "task %d was acknowledged to key %s and to key %s", id, other, key)
+				f.addf("one key, one task", "task %d was acknowledged to key %s and to key %s", id, other, key)
 			}
 			owner[id] = key
 		}
@@ -53,11 +53,11 @@ func (e *Evidence) held(f *findings, d Dump) {
 	byID, byKey := map[uint64]client.Task{}, map[string]uint64{}
 	for _, t := range d.Tasks {
 		if _, twice := byID[t.ID]; twice {
-			f.add("listed once", "%s lists task %d twice", d.Master, t.ID)
+			f.addf("listed once", "%s lists task %d twice", d.Master, t.ID)
 		}
 		byID[t.ID] = t
 		if other, twice := byKey[t.IdempotencyKey]; twice && t.IdempotencyKey != "" {
-			f.add("one key, one task", "%s has tasks %d and %d for key %s", d.Master, other, t.ID, t.IdempotencyKey)
+			f.addf("one key, one task", "%s has tasks %d and %d for key %s", d.Master, other, t.ID, t.IdempotencyKey)
 		}
 		byKey[t.IdempotencyKey] = t.ID
 		e.ended(f, d, t)
@@ -65,7 +65,7 @@ func (e *Evidence) held(f *findings, d Dump) {
 	for _, key := range e.keys {
 		s := e.submits[key]
 		if id, there := byKey[key]; there && len(s.refused) == s.tried {
-			f.add("a refusal records nothing", "%s has task %d of key %s, to which every answer was a refusal: %q", d.Master, id, key, s.refused)
+			f.addf("a refusal records nothing", "%s has task %d of key %s, to which every answer was a refusal: %q", d.Master, id, key, s.refused)
 		}
 		if len(s.Acknowledged) == 0 {
 			continue
@@ -73,19 +73,19 @@ func (e *Evidence) held(f *findings, d Dump) {
 		t, there := byID[s.Acknowledged[0]]
 		switch {
 		case !there:
-			f.add("acknowledged is durable", "%s has not task %d, acknowledged to key %s", d.Master, s.Acknowledged[0], key)
+			f.addf("acknowledged is durable", "%s has not task %d, acknowledged to key %s", d.Master, s.Acknowledged[0], key)
 		case t.IdempotencyKey != key || t.Expression != s.Expression:
-			f.add("acknowledged is durable", "%s has %q of key %s as task %d, acknowledged as %q of key %s", d.Master, t.Expression, t.IdempotencyKey, t.ID, s.Expression, key)
+			f.addf("acknowledged is durable", "%s has %q of key %s as task %d, acknowledged as %q of key %s", d.Master, t.Expression, t.IdempotencyKey, t.ID, s.Expression, key)
 		}
 	}
 	for _, seen := range e.saw {
 		if t, there := byID[seen.ID]; there && !sameEnd(seen, t) {
-			f.add("exactly one end", "%s has task %d %s %s, a client was shown %s %s", d.Master, t.ID, t.Outcome, text(t.Result), seen.Outcome, text(seen.Result))
+			f.addf("exactly one end", "%s has task %d %s %s, a client was shown %s %s", d.Master, t.ID, t.Outcome, text(t.Result), seen.Outcome, text(seen.Result))
 		}
 	}
 	for _, r := range e.runs {
 		if t, there := byID[r.Task]; !there || r.Attempt > t.Attempt || r.Attempt == t.Attempt && r.Slave != t.Slave {
-			f.add("only what is assigned runs", "%s ran attempt %d of task %d, of which %s has attempt %d at %q", r.Slave, r.Attempt, r.Task, d.Master, t.Attempt, t.Slave)
+			f.addf("only what is assigned runs", "%s ran attempt %d of task %d, of which %s has attempt %d at %q", r.Slave, r.Attempt, r.Task, d.Master, t.Attempt, t.Slave)
 		}
 	}
 	counted(f, d)
@@ -101,18 +101,18 @@ func sameEnd(a, b client.Task) bool {
 func (e *Evidence) ended(f *findings, d Dump, t client.Task) {
 	s := e.submits[t.IdempotencyKey]
 	if s == nil {
-		f.add("nothing comes from nothing", "%s has task %d with key %q, which nobody submitted", d.Master, t.ID, t.IdempotencyKey)
+		f.addf("nothing comes from nothing", "%s has task %d with key %q, which nobody submitted", d.Master, t.ID, t.IdempotencyKey)
 		return
 	}
 	switch {
 	case t.Status != client.TaskDone:
-		f.add("exactly one end", "%s has task %d still %s (attempt %d, slave %s)", d.Master, t.ID, t.Status, t.Attempt, t.Slave)
+		f.addf("exactly one end", "%s has task %d still %s (attempt %d, slave %s)", d.Master, t.ID, t.Status, t.Attempt, t.Slave)
 	case s.Want.Outcome != "" && t.Outcome != s.Want.Outcome:
-		f.add("the right end", "%s has task %d (%s) %s %s, want %s", d.Master, t.ID, t.Expression, t.Outcome, t.Error, s.Want.Outcome)
+		f.addf("the right end", "%s has task %d (%s) %s %s, want %s", d.Master, t.ID, t.Expression, t.Outcome, t.Error, s.Want.Outcome)
 	case t.Outcome == client.Succeeded && (t.Result == nil || *t.Result != s.Want.Result):
-		f.add("the right end", "%s has task %d (%s) with result %s, want %s", d.Master, t.ID, t.Expression, text(t.Result), s.Want.Result)
+		f.addf("the right end", "%s has task %d (%s) with result %s, want %s", d.Master, t.ID, t.Expression, text(t.Result), s.Want.Result)
 	case t.Outcome == client.Succeeded && !e.ran(t):
-		f.add("one result", "%s has task %d succeeded by attempt %d at %s, which never executed it", d.Master, t.ID, t.Attempt, t.Slave)
+		f.addf("one result", "%s has task %d succeeded by attempt %d at %s, which never executed it", d.Master, t.ID, t.Attempt, t.Slave)
 	}
 }
 
@@ -142,11 +142,11 @@ func counted(f *findings, d Dump) {
 	}
 	c.Submitted = uint64(len(d.Tasks))
 	if got := d.Status.Counts; got != c {
-		f.add("counters", "%s counts %+v, its list has %+v", d.Master, got, c)
+		f.addf("counters", "%s counts %+v, its list has %+v", d.Master, got, c)
 	}
 	for _, s := range d.Slaves {
 		if s.Busy != 0 {
-			f.add("slots are right again", "%s has %d of %d slots of %s busy, and nothing runs", d.Master, s.Busy, s.Slots, s.Name)
+			f.addf("slots are right again", "%s has %d of %d slots of %s busy, and nothing runs", d.Master, s.Busy, s.Slots, s.Name)
 		}
 	}
 }
@@ -161,7 +161,7 @@ func (e *Evidence) executed(f *findings) {
 	for _, r := range e.runs {
 		k := attempt{r.Task, r.Attempt}
 		if first := seen[k]; first != nil {
-			f.add("an attempt runs once", "attempt %d of task %d ran at %s (start %d) and at %s (start %d)", r.Attempt, r.Task, first.Slave, first.Incarnation, r.Slave, r.Incarnation)
+			f.addf("an attempt runs once", "attempt %d of task %d ran at %s (start %d) and at %s (start %d)", r.Attempt, r.Task, first.Slave, first.Incarnation, r.Slave, r.Incarnation)
 		}
 		seen[k] = r
 	}
@@ -183,7 +183,7 @@ func (e *Evidence) concurrent(f *findings) {
 				}
 			}
 			if at > e.slots[r.Slave] {
-				f.add("slots", "%s ran %d tasks at once, and has %d slots", k, at, e.slots[r.Slave])
+				f.addf("slots", "%s ran %d tasks at once, and has %d slots", k, at, e.slots[r.Slave])
 				break
 			}
 		}
@@ -198,7 +198,7 @@ func (e *Evidence) same(f *findings) {
 	first := e.dumps[0]
 	for _, d := range e.dumps[1:] {
 		if d.Status.AppliedIndex != first.Status.AppliedIndex || d.Status.Fingerprint != first.Status.Fingerprint {
-			f.add("all masters hold the same", "%s has %s at index %d, %s has %s at index %d", first.Master, first.Status.Fingerprint,
+			f.addf("all masters hold the same", "%s has %s at index %d, %s has %s at index %d", first.Master, first.Status.Fingerprint,
 				first.Status.AppliedIndex, d.Master, d.Status.Fingerprint, d.Status.AppliedIndex)
 		}
 	}

@@ -60,11 +60,11 @@ func done(id uint64, key, slave string, attempt uint32) client.Task {
 	}
 }
 
-// inAll changes what all masters hold of a task.
-func inAll(id int, change func(t *client.Task)) func(e *Evidence) {
+// inAll changes what all masters hold of the second task.
+func inAll(change func(t *client.Task)) func(e *Evidence) {
 	return func(e *Evidence) {
 		for i := range e.dumps {
-			change(&e.dumps[i].Tasks[id-1])
+			change(&e.dumps[i].Tasks[1])
 		}
 	}
 }
@@ -114,7 +114,7 @@ func TestEachBrokenPromiseIsNamed(t *testing.T) {
 				d.Tasks, d.Status.Counts = d.Tasks[:1], client.Counts{Submitted: 1, Done: 1}
 			}
 		}},
-		{"an acknowledged task is another", "acknowledged is durable", inAll(2, func(x *client.Task) { x.Expression = "2" })},
+		{"an acknowledged task is another", "acknowledged is durable", inAll(func(x *client.Task) { x.Expression = "2" })},
 		{"a refused task is recorded", "a refusal records nothing", func(e *Evidence) {
 			for i := range e.dumps {
 				d := &e.dumps[i]
@@ -130,13 +130,13 @@ func TestEachBrokenPromiseIsNamed(t *testing.T) {
 			}
 		}},
 		{"a task does not end", "exactly one end", func(e *Evidence) {
-			inAll(2, func(x *client.Task) { x.Status, x.Outcome = client.TaskInProgress, "" })(e)
+			inAll(func(x *client.Task) { x.Status, x.Outcome = client.TaskInProgress, "" })(e)
 			for i := range e.dumps {
 				e.dumps[i].Status.Counts = client.Counts{Submitted: 2, InProgress: 1, Done: 1}
 			}
 		}},
 		{"a task waits for ever", "exactly one end", func(e *Evidence) {
-			inAll(2, func(x *client.Task) { x.Status, x.Outcome = client.TaskPending, "" })(e)
+			inAll(func(x *client.Task) { x.Status, x.Outcome = client.TaskPending, "" })(e)
 			for i := range e.dumps {
 				e.dumps[i].Status.Counts = client.Counts{Submitted: 2, Pending: 1, Done: 1}
 			}
@@ -145,12 +145,12 @@ func TestEachBrokenPromiseIsNamed(t *testing.T) {
 			e.saw[0].Outcome, e.saw[0].Result = client.Lost, nil
 		}},
 		{"an end came twice", "exactly one end", func(e *Evidence) { e.saw[0].FinishedAt = at(49) }},
-		{"the wrong outcome", "the right end", inAll(2, func(x *client.Task) { x.Outcome = client.Failed })},
+		{"the wrong outcome", "the right end", inAll(func(x *client.Task) { x.Outcome = client.Failed })},
 		{"the wrong result", "the right end", func(e *Evidence) {
 			three := "3"
-			inAll(2, func(x *client.Task) { x.Result = &three })(e)
+			inAll(func(x *client.Task) { x.Result = &three })(e)
 		}},
-		{"no result", "the right end", inAll(2, func(x *client.Task) { x.Result = nil })},
+		{"no result", "the right end", inAll(func(x *client.Task) { x.Result = nil })},
 		{"a result of an execution that did not end", "one result", func(e *Evidence) { e.runs[2].Ended = time.Time{} }},
 		{"a result of no execution", "one result", func(e *Evidence) { e.runs = e.runs[:2] }},
 		{"wrong counters", "counters", func(e *Evidence) { e.dumps[1].Status.Counts = client.Counts{Submitted: 2, Pending: 1, Done: 1} }},
@@ -170,7 +170,7 @@ func TestEachBrokenPromiseIsNamed(t *testing.T) {
 		}},
 		{"more at once than slots", "slots", func(e *Evidence) {
 			e.runs[2].Slave, e.runs[2].Incarnation = "slave-2", 1
-			inAll(2, func(x *client.Task) { x.Slave = "slave-2" })(e)
+			inAll(func(x *client.Task) { x.Slave = "slave-2" })(e)
 		}},
 		{"masters differ at one index", "all masters hold the same", func(e *Evidence) { e.dumps[1].Status.Fingerprint = "g" }},
 		{"a master is behind", "all masters hold the same", func(e *Evidence) { e.dumps[1].Status.AppliedIndex = 8 }},
@@ -224,11 +224,11 @@ func TestWhatIsNotCertainBreaksNothing(t *testing.T) {
 		"two clients see states in another order": func(e *Evidence) { e.reads[1].Client = "another"; e.reads[1], e.reads[2] = e.reads[2], e.reads[1] },
 		"any end will do": func(e *Evidence) {
 			e.submits["second"].Want = Want{}
-			inAll(2, func(x *client.Task) { x.Outcome, x.Result = client.Expired, nil })(e)
+			inAll(func(x *client.Task) { x.Outcome, x.Result = client.Expired, nil })(e)
 		},
 		"a slave ends a task in the moment in which it begins the next": func(e *Evidence) {
 			e.runs[2].Slave, e.runs[2].Incarnation, e.runs[2].Began, e.runs[2].Ended = "slave-2", 1, at(50), at(51)
-			inAll(2, func(x *client.Task) { x.Slave = "slave-2" })(e)
+			inAll(func(x *client.Task) { x.Slave = "slave-2" })(e)
 		},
 		"a repeat gets the same task": func(e *Evidence) { e.Acknowledged("first", 1) },
 	} {

@@ -14,14 +14,14 @@ func (e *Evidence) read(f *findings) {
 	states := map[uint64]client.Counts{}
 	for _, r := range e.reads {
 		if c := r.Counts; c.Submitted != c.Pending+c.InProgress+c.Done {
-			f.add("counters", "%s counted %+v at index %d", r.Master, c, r.Index)
+			f.addf("counters", "%s counted %+v at index %d", r.Master, c, r.Index)
 		}
 		if other, there := states[r.Index]; there && other != r.Counts {
-			f.add("one index, one state", "index %d was shown with %+v and, by %s, with %+v", r.Index, other, r.Master, r.Counts)
+			f.addf("one index, one state", "index %d was shown with %+v and, by %s, with %+v", r.Index, other, r.Master, r.Counts)
 		}
 		states[r.Index] = r.Counts
 		if begun := e.begunBefore(r.Ended); r.Counts.Submitted > begun {
-			f.add("nothing comes from nothing", "%s showed %d tasks, and %d had been sent", r.Master, r.Counts.Submitted, begun)
+			f.addf("nothing comes from nothing", "%s showed %d tasks, and %d had been sent", r.Master, r.Counts.Submitted, begun)
 		}
 	}
 	e.monotonic(f)
@@ -44,7 +44,7 @@ func (e *Evidence) monotonic(f *findings) {
 	last := map[string]Read{}
 	for _, r := range e.reads {
 		if before, there := last[r.Client]; r.Client != "" && there && r.Index < before.Index {
-			f.add("a client's reads never go back", "%s was shown index %d by %s, then %d by %s", r.Client, before.Index, before.Master, r.Index, r.Master)
+			f.addf("a client's reads never go back", "%s was shown index %d by %s, then %d by %s", r.Client, before.Index, before.Master, r.Index, r.Master)
 		}
 		last[r.Client] = r
 	}
@@ -78,7 +78,7 @@ func (e *Evidence) linearizable(f *findings) {
 			tasks = higher(tasks, now, func(x fact) uint64 { return x.tasks })
 			done = higher(done, now, func(x fact) uint64 { return x.done })
 		}
-		missed := fact{}
+		var missed fact
 		switch {
 		case r.Counts.Submitted < tasks.tasks:
 			missed = tasks
@@ -89,7 +89,7 @@ func (e *Evidence) linearizable(f *findings) {
 		default:
 			continue
 		}
-		f.add("linearizable reads", "%s showed %+v at index %d; %v before it was asked there was a %s (%d tasks, %d done, index %d)",
+		f.addf("linearizable reads", "%s showed %+v at index %d; %v before it was asked there was a %s (%d tasks, %d done, index %d)",
 			r.Master, r.Counts, r.Index, r.Began.Sub(missed.at), missed.what, missed.tasks, missed.done, missed.index)
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 // TestHostileRequestsToAMasterAreRefused sends bodies, headers and queries that
 // nobody should send, to every endpoint of a master.
-func TestHostileRequestsToAMasterAreRefused(t *testing.T) {
+func TestHostileRequestsToAMasterAreRefused(t *testing.T) { //nolint:tparallel // the groups share a system, and follow each other
 	t.Parallel()
 	s := newSystem(t, 4, "slave-1")
 	t.Run("bodies", s.badBodies)

@@ -15,7 +15,7 @@ import (
 // TestHostileConnectionsHoldNothingUp opens connections that say half of
 // something, too much of it, or nonsense. Meanwhile and afterwards masters and
 // slaves serve.
-func TestHostileConnectionsHoldNothingUp(t *testing.T) {
+func TestHostileConnectionsHoldNothingUp(t *testing.T) { //nolint:tparallel // the groups share a system, and follow each other
 	t.Parallel()
 	s := newSystem(t, 4, "slave-1")
 	endless := s.endless(t)

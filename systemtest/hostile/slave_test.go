@@ -12,7 +12,7 @@ import (
 // TestHostileRequestsToASlaveAreRefused sends to a slave what no leader sends.
 // Nothing of it has a stamp that the slave has not seen yet, so that the leader
 // is not in anybody's way; what a stamp can do is TestAForgedStampIsHealed's.
-func TestHostileRequestsToASlaveAreRefused(t *testing.T) {
+func TestHostileRequestsToASlaveAreRefused(t *testing.T) { //nolint:tparallel // the groups share a system, and follow each other
 	t.Parallel()
 	s := newSystem(t, 4, "slave-1")
 	t.Run("orders", s.badOrders)

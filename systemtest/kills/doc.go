@@ -10,7 +10,7 @@
 // histories, the lists of all masters (package evidence) and what the slaves
 // accepted are held against each other.
 //
-//   - kills_test.go, stops_test.go, outage_test.go, directory_test.go: the stories
+//   - kills_test.go, stops_test.go, pauses_test.go, outage_test.go, directory_test.go: the stories
 //   - moment_test.go: the leader at work, and the evidence that a kill hurt
 //   - load_test.go, work_test.go: clients that submit, and what; acks_test.go: when they were answered
 //   - judge_test.go: what must hold at the end

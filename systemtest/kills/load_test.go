@@ -187,20 +187,3 @@ func (l *load) awaitAck(n int, moment time.Time) ack {
 		}
 	}
 }
-
-// awaitMore waits until n more tasks are acknowledged.
-func (l *load) awaitMore(n int) {
-	l.c.t.Helper()
-	deadline := time.After(patience)
-	for from := l.acks.count(); ; {
-		all, more := l.acks.since(from)
-		if len(all) >= n {
-			return
-		}
-		select {
-		case <-more:
-		case <-deadline:
-			l.c.t.Fatalf("%d of %d tasks were acknowledged within %v", len(all), n, patience)
-		}
-	}
-}

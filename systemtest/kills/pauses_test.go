@@ -32,10 +32,12 @@ func TestALeaderThatWakesShowsNothingOld(t *testing.T) {
 	for rounds < want || believed == 0 && rounds < 4*want {
 		rounds++
 		old, term := c.awaitReady()
+		idle := c.keepWriting(old)
 		old.signal(syscall.SIGSTOP)
 		c.awaitSuccessor(old, term)
 		written := c.write(old)
-		w := c.awaken(old, map[string]int{"limit=1": 32, "limit=1&consistency=linearizable&forward=true": 96})
+		w := c.awaken(old, map[string]int{locally: 32, strongly: 96})
+		idle()
 		for _, r := range w.reads {
 			c.seen.Read(r.Read)
 			if r.Linearizable {
@@ -52,6 +54,33 @@ func TestALeaderThatWakesShowsNothingOld(t *testing.T) {
 	t.Logf("in %d of %d rounds it answered a local read as the leader that it had been; %d linearizable reads were answered", believed, rounds, strong)
 	if believed == 0 || strong == 0 {
 		t.Error("the moment was missed each time")
+	}
+}
+
+// keepWriting keeps a leader's Raft at its disk, with the entries of linearizable
+// reads, until it is ended: one that is frozen there wakes there, and has to finish
+// the write before it looks at the clock.
+func (c *cluster) keepWriting(m *master) (end func()) {
+	web := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 8}}
+	ctx, cancel := context.WithCancel(context.Background())
+	var asking, begun sync.WaitGroup
+	for range 8 {
+		begun.Add(1)
+		asking.Go(func() {
+			began := sync.OnceFunc(begun.Done)
+			for ctx.Err() == nil {
+				if _, ok := c.show(ctx, web, m, strongly); ok {
+					began()
+				}
+			}
+			began()
+		})
+	}
+	begun.Wait()
+	return func() {
+		cancel()
+		asking.Wait()
+		web.CloseIdleConnections()
 	}
 }
 
@@ -109,6 +138,12 @@ type shown struct {
 
 	leader string // that the master named
 }
+
+// How it is asked.
+const (
+	locally  = "limit=1"
+	strongly = "limit=1&consistency=linearizable&forward=true"
+)
 
 // awake is how long a master that woke is asked: longer than it can believe that
 // it leads.
@@ -178,7 +213,7 @@ func (c *cluster) show(ctx context.Context, web *http.Client, m *master, query s
 	if err != nil {
 		return r, false
 	}
-	defer resp.Body.Close() //nolint:errcheck // read whole
+	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil || resp.StatusCode != http.StatusOK {
 		return r, false

@@ -83,6 +83,21 @@ func (l *load) attempt(draw *rand.Rand, j job) error {
 	return err
 }
 
+// hasty returns a client of the given masters that soon asks another when one
+// is silent, as a leader that is lost may be.
+func (u *user) hasty(masters ...*master) *client.Client {
+	u.w.t.Helper()
+	var urls []string
+	for _, m := range masters {
+		urls = append(urls, m.url())
+	}
+	c, err := client.New(client.Config{Addresses: urls, HTTPClient: u.http, AttemptTimeout: time.Second})
+	if err != nil {
+		u.w.t.Fatal(err)
+	}
+	return c
+}
+
 func pause(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():

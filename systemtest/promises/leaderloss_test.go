@@ -179,21 +179,6 @@ func (w *world) awaitRuns(id uint64, enough func([]evidence.Run) bool) {
 	})
 }
 
-// hasty returns a client of the given masters that soon asks another when one
-// is silent, as a leader that is lost may be.
-func (u *user) hasty(masters ...*master) *client.Client {
-	u.w.t.Helper()
-	var urls []string
-	for _, m := range masters {
-		urls = append(urls, m.url())
-	}
-	c, err := client.New(client.Config{Addresses: urls, HTTPClient: u.http, AttemptTimeout: time.Second})
-	if err != nil {
-		u.w.t.Fatal(err)
-	}
-	return c
-}
-
 // accepts checks that the given masters accept a write soon after a loss.
 func (y *way) accepts(lost time.Time, at ...*master) {
 	y.t.Helper()
@@ -203,7 +188,7 @@ func (y *way) accepts(lost time.Time, at ...*master) {
 func (y *way) acceptsWithin(d time.Duration, lost time.Time, at ...*master) {
 	y.t.Helper()
 	j := y.client.sleeping(0)
-	c := y.client.hasty(at...)
+	c := y.client.of(at...)
 	y.await("a write to be accepted", func(ctx context.Context) error {
 		_, err := y.client.try(ctx, c, j)
 		return err
@@ -216,7 +201,7 @@ func (y *way) acceptsWithin(d time.Duration, lost time.Time, at ...*master) {
 // repeat submits the task again, with its key, until it is acknowledged.
 func (y *way) repeat(at ...*master) client.Task {
 	y.t.Helper()
-	c := y.client.hasty(at...)
+	c := y.client.of(at...)
 	var answer client.Submitted
 	y.await("the acknowledgement of a repeat", func(ctx context.Context) (err error) {
 		answer, err = y.client.try(ctx, c, marked)

@@ -168,7 +168,7 @@ func (w *world) poll(m *master, path string) <-chan answer {
 			done <- answer{body: []byte(err.Error())}
 			return
 		}
-		defer resp.Body.Close() //nolint:errcheck // read whole
+		defer resp.Body.Close()
 		var body bytes.Buffer
 		_, err = body.ReadFrom(resp.Body)
 		if err != nil {
@@ -258,7 +258,7 @@ func TestNobodyWaitsForAClientThatLeft(t *testing.T) {
 			guest := w.user("guest")
 			paths := []string{fmt.Sprintf("/v1/tasks/%d?wait=5m", id), "/v1/tasks?min_index=1000000", "/v1/slaves?min_index=1000000"}
 			for _, path := range paths {
-				go guest.http.Get(m.url() + path) //nolint:errcheck,bodyclose,noctx // it leaves before there is an answer
+				go guest.http.Get(m.url() + path) //nolint:errcheck // it leaves before there is an answer
 			}
 			w.sleep(100 * time.Millisecond)
 			if n := w.metric(m, "muster_api_requests_in_flight"); n != before+float64(len(paths)) {

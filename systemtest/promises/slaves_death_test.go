@@ -350,12 +350,21 @@ func TestASlaveJudgesItsSlotsItself(t *testing.T) {
 			j.kind = once
 			submits = append(submits, w.client.start(w.client.api, j, 10*time.Second))
 		}
+		tasks := 0
 		for _, s := range submits {
+			<-s.done
+			if code(s.err) == client.CodeFullCapacity {
+				continue
+			}
+			tasks++
 			id := w.acknowledged(s)
 			w.inTime("overbooked", id, 20*time.Second)
 			if runs := w.seen.Runs(id); len(runs) != 1 {
 				w.t.Errorf("task %d ran %d times", id, len(runs))
 			}
+		}
+		if _, most := first.called(time.Time{}, sent); most == 0 || tasks < 2 {
+			w.t.Errorf("%d tasks, %d sends in a second", tasks, most)
 		}
 	})
 }
