@@ -24,7 +24,7 @@ func catchDamage(err *error) (end func()) {
 	before := debug.SetPanicOnFault(true)
 	return func() {
 		debug.SetPanicOnFault(before)
-		if p := recover(); p != nil {
+		if p := recover(); p != nil { //nolint:revive // the function returned is the deferred one
 			*err = damaged(fmt.Errorf("%v", p))
 		}
 	}
@@ -34,10 +34,10 @@ func catchDamage(err *error) (end func()) {
 // find a page that is not what it should be later, in goroutines of its own, and
 // take the process down with it.
 func checkPages(path string) (err error) {
-	if info, err := os.Stat(path); errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0 {
+	if info, statErr := os.Stat(path); errors.Is(statErr, os.ErrNotExist) || statErr == nil && info.Size() == 0 {
 		return nil
 	}
-	defer catchDamage(&err)()
+	defer catchDamage(&err)() //nolint:revive // twice on purpose: the first call sets the mode of faults
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, Timeout: lockTimeout})
 	if _, system := errors.AsType[*os.PathError](err); system || errors.Is(err, berrors.ErrTimeout) {
 		return err

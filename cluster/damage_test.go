@@ -15,16 +15,17 @@ import (
 func TestADamagedLogIsNotUsed(t *testing.T) {
 	const size = 4096 // of bbolt's pages
 	damages := map[string]func(t *testing.T, path string){
-		"cut in the middle": func(t *testing.T, path string) { truncate(t, path, 5*size) },
-		"cut to a page":     func(t *testing.T, path string) { truncate(t, path, size) },
-		"empty":             func(t *testing.T, path string) { truncate(t, path, 0) },
-		"other bytes":       func(t *testing.T, path string) { overwrite(t, path, 0, strings.Repeat("x", 4*size)) },
-		"both meta pages":   func(t *testing.T, path string) { overwrite(t, path, 0, strings.Repeat("\x00", 2*size)) },
-		"one meta page":     func(t *testing.T, path string) { overwrite(t, path, 0, strings.Repeat("\x00", size)) },
-		"an expression":     func(t *testing.T, path string) { flip(t, path, "expression-of-a-task") },
+		"cut in the middle": func(t *testing.T, path string) { t.Helper(); truncate(t, path, 5*size) },
+		"cut to a page":     func(t *testing.T, path string) { t.Helper(); truncate(t, path, size) },
+		"empty":             func(t *testing.T, path string) { t.Helper(); truncate(t, path, 0) },
+		"other bytes":       func(t *testing.T, path string) { t.Helper(); overwrite(t, path, 0, strings.Repeat("x", 4*size)) },
+		"both meta pages":   func(t *testing.T, path string) { t.Helper(); overwrite(t, path, 0, strings.Repeat("\x00", 2*size)) },
+		"one meta page":     func(t *testing.T, path string) { t.Helper(); overwrite(t, path, 0, strings.Repeat("\x00", size)) },
+		"an expression":     func(t *testing.T, path string) { t.Helper(); flip(t, path, "expression-of-a-task") },
 	}
 	for page := 2; page < 12; page++ {
 		damages["page "+string(rune('0'+page))] = func(t *testing.T, path string) {
+			t.Helper()
 			overwrite(t, path, int64(page)*size, strings.Repeat("\xff\x00", 40))
 		}
 	}

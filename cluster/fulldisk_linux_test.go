@@ -51,7 +51,7 @@ func TestAFullDisk(t *testing.T) {
 	if _, err := leader.node.Propose(t.Context(), fsm.Proposal{Command: register}); err != nil {
 		t.Fatal(err)
 	}
-	running := submit("running").Command.(fsm.SubmitTask) //nolint:forcetypeassert // it is
+	running := submit("running").Command.(fsm.SubmitTask)
 	running.Assign = &place
 	outcomes, err := leader.node.Propose(t.Context(), fsm.Proposal{Command: running})
 	if err != nil || outcomes[0].Err != nil {
@@ -62,8 +62,8 @@ func TestAFullDisk(t *testing.T) {
 	ballast := filepath.Join(leader.dir, "ballast")
 	fill(t, leader.dir, ballast, 4<<20)
 	w.eventually("the disk is seen to be low", func() bool {
-		_, err := leader.node.Propose(t.Context(), submit("too much"))
-		return codeOf(err) == task.CodeDiskLow
+		_, refusal := leader.node.Propose(t.Context(), submit("too much"))
+		return codeOf(refusal) == task.CodeDiskLow
 	})
 	done := fsm.CompleteTask{
 		Attempt: task.Attempt{ID: 1, Attempt: 1, Slave: "s", Incarnation: "i"},

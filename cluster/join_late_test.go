@@ -76,7 +76,7 @@ func TestAJoinerThatNeverCatchesUpIsTakenOutAgain(t *testing.T) {
 		if err := leader.node.Join(t.Context(), m4.request()); err != nil {
 			t.Fatalf("when it is fast enough: %v", err)
 		}
-		four := append(all, m4)
+		four := append(all, m4) //nolint:gocritic // a list of its own
 		w.ready(four...)
 		w.level(four...)
 	})

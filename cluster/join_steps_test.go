@@ -1,8 +1,6 @@
 package cluster
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -146,7 +144,7 @@ func TestALeaderThatDiesInTheMiddleOfAJoin(t *testing.T) {
 					<-dead.done
 					rest := others(b.all, dead)
 					w.votes(w.leader(rest...), "m4")
-					four := append(rest, b.joiner)
+					four := append(rest, b.joiner) //nolint:gocritic // a list of its own
 					w.leader(four...).put("without the dead one")
 					dead.start(nil)
 					four = append(four, dead)
@@ -266,24 +264,4 @@ func alive(of []*master) []*master {
 		}
 	}
 	return run
-}
-
-// answerLost ends the leader when it answers that the master was taken in.
-type answerLost struct {
-	peers
-	leader *master
-}
-
-func (p answerLost) Join(ctx context.Context, url string, req task.JoinRequest) (string, error) {
-	cluster, err := p.peers.Join(ctx, url, req)
-	if err != nil {
-		return "", err
-	}
-	select {
-	case <-p.leader.done:
-		return cluster, nil
-	default:
-		p.leader.kill()
-		return "", errors.New("the connection broke")
-	}
 }

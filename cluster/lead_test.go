@@ -22,6 +22,12 @@ type tenures struct {
 	twice bool
 }
 
+func (ts *tenures) count() int {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	return len(ts.terms)
+}
+
 func (ts *tenures) of(id string) func(ctx context.Context, term uint64) error {
 	return func(ctx context.Context, term uint64) error {
 		ts.mu.Lock()
@@ -308,7 +314,8 @@ func TestNeverTwoLeadsAtOnce(t *testing.T) {
 			m.start(founders(all...))
 		}
 		w.ready(all...)
-		for range 60 {
+		enough := func() bool { return ts.count() >= 20 && failed.Load() >= 5 }
+		for step := 0; step < 60 || (step < 600 && !enough()); step++ {
 			m := all[rand.IntN(len(all))]
 			switch rand.IntN(3) {
 			case 0:
@@ -321,13 +328,13 @@ func TestNeverTwoLeadsAtOnce(t *testing.T) {
 				time.Sleep(time.Duration(rand.IntN(2000)) * time.Millisecond)
 			}
 		}
+		if !enough() {
+			t.Errorf("%d tenures, %d failed; that is too few", ts.count(), failed.Load())
+		}
 		ts.mu.Lock()
 		defer ts.mu.Unlock()
 		if ts.twice {
 			t.Error("two tenures of one master at once")
-		}
-		if len(ts.terms) < 20 || failed.Load() < 5 {
-			t.Errorf("%d tenures, %d failed; that is too few", len(ts.terms), failed.Load())
 		}
 	})
 }

@@ -40,7 +40,7 @@ func TestAnOldSnapshotChangesNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer data.Close() //nolint:errcheck // only read from
+		defer data.Close()
 		request := &raft.InstallSnapshotRequest{
 			RPCHeader: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(leader.id), Addr: []byte(leader.raftAddr)},
 			Term:      leader.node.Term(), SnapshotVersion: meta.Version, LastLogIndex: meta.Index, LastLogTerm: meta.Term,

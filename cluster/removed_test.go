@@ -36,7 +36,7 @@ func TestARemovedMasterThatComesBackDisturbsNobody(t *testing.T) {
 		},
 		"it ran, and is started again": {
 			func(*world, *master) {},
-			func(w *world, m *master) { m.kill(); m.start(nil) }, false,
+			func(_ *world, m *master) { m.kill(); m.start(nil) }, false,
 		},
 		"it had joined, was down, and is started to join": {
 			func(_ *world, m *master) { m.kill() },

@@ -37,7 +37,7 @@ func newStoreGuard(limit time.Duration, fail func(error)) *storeGuard {
 // do runs one call under watch. bbolt panics where a page is not what it should
 // be, and a file that was cut short faults where it is mapped: both are errors.
 func (g *storeGuard) do(what string, call func() error) (err error) {
-	defer catchDamage(&err)()
+	defer catchDamage(&err)() //nolint:revive // twice on purpose: the first call sets the mode of faults
 	op := &operation{what: what, since: time.Now()}
 	g.mu.Lock()
 	g.running[op] = struct{}{}

@@ -58,9 +58,9 @@ func (c SlaveConfig) evaluator() (handle slave.Handler, end func() error, err er
 	}
 	command := c.EvaluateCommand
 	if len(command) == 0 {
-		self, err := os.Executable()
-		if err != nil {
-			return nil, nil, fmt.Errorf("find this executable, to start it as %s: %w", EvaluateCommand, err)
+		self, executableErr := os.Executable()
+		if executableErr != nil {
+			return nil, nil, fmt.Errorf("find this executable, to start it as %s: %w", EvaluateCommand, executableErr)
 		}
 		command = []string{self, EvaluateCommand}
 	}

@@ -244,7 +244,7 @@ func TestWhatIsNotCertainBreaksNothing(t *testing.T) {
 
 func TestWhatWasNotedIsReturned(t *testing.T) {
 	e := good()
-	if ids := e.Ids(); !slices.Equal(ids, []uint64{1, 2}) {
+	if ids := e.IDs(); !slices.Equal(ids, []uint64{1, 2}) {
 		t.Errorf("acknowledged: %v", ids)
 	}
 	end := e.Begin(Run{Slave: "slave-1", Incarnation: 3, Task: 7, Attempt: 1})

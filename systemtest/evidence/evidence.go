@@ -147,8 +147,8 @@ func (e *Evidence) Dump(d Dump) {
 	e.dumps = append(e.dumps, d)
 }
 
-// Ids returns the ids of all acknowledged tasks.
-func (e *Evidence) Ids() []uint64 {
+// IDs returns the ids of all acknowledged tasks.
+func (e *Evidence) IDs() []uint64 {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var ids []uint64

@@ -53,7 +53,7 @@ func run(ctx context.Context, match string, list bool) error {
 			continue
 		}
 		if list {
-			fmt.Printf("%-24s %s\n%24s %s %s\n", m.at, m.what, "", m.pkg, strings.Join(m.tests, " "))
+			fmt.Printf("%-24s %s\n%24s %s %s\n", m.at, m.what, "", m.pkg, strings.Join(m.tests, " ")) //nolint:forbidigo // it is the command's own output
 			continue
 		}
 		began := time.Now()
@@ -67,12 +67,12 @@ func run(ctx context.Context, match string, list bool) error {
 		} else {
 			caught++
 		}
-		fmt.Printf("%-24s %5.1fs  %s\n%24s %s\n", m.at, time.Since(began).Seconds(), m.what, "", verdict)
+		fmt.Printf("%-24s %5.1fs  %s\n%24s %s\n", m.at, time.Since(began).Seconds(), m.what, "", verdict) //nolint:forbidigo // it is the command's own output
 	}
 	if list {
 		return nil
 	}
-	fmt.Printf("%d mistakes caught, %d not\n", caught, missed)
+	fmt.Printf("%d mistakes caught, %d not\n", caught, missed) //nolint:forbidigo // it is the command's own output
 	if missed > 0 || caught == 0 {
 		return errors.New("not every planted mistake was caught")
 	}
@@ -120,7 +120,7 @@ func try(ctx context.Context, dir string, m mistake) (string, error) {
 // goTest gives the overlay by the environment, so that a test that builds the
 // real binary builds the mistake into it.
 func goTest(ctx context.Context, overlay string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-count=1"}, args...)...)
+	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-count=1"}, args...)...) //nolint:gosec // the lists of the repository name the tests
 	cmd.Env = append(os.Environ(), "GOFLAGS="+strings.TrimSpace(os.Getenv("GOFLAGS")+" -overlay="+overlay))
 	cmd.WaitDelay = 10 * time.Second
 	out, err := cmd.CombinedOutput()

@@ -79,8 +79,8 @@ func TestManyLossesAtRandomMoments(t *testing.T) {
 		log.tell("seed %d", seed)
 		w.t.Cleanup(func() { log.show(w.t) })
 		c := &campaign{world: w, log: log, draw: draw, long: draw.IntN(4)}
-		c.run(time.Duration(minutes) * time.Minute) //nolint:gosec // some minutes
-		c.enough(int(minutes))                      //nolint:gosec // some minutes
+		c.run(time.Duration(minutes) * time.Minute)
+		c.enough(int(minutes))
 	})
 }
 

@@ -26,7 +26,7 @@ func startLoad(w *world, log *journal, clients int, seed uint64) *load {
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &load{w: w, log: log, stop: cancel}
 	for i := range clients {
-		l.done.Go(func() { l.submits(ctx, rand.New(rand.NewPCG(seed, uint64(i)))) }) //nolint:gosec // tests
+		l.done.Go(func() { l.submits(ctx, rand.New(rand.NewPCG(seed, uint64(i)))) })
 	}
 	return l
 }
@@ -37,7 +37,7 @@ func (l *load) end() {
 	l.done.Wait()
 }
 
-// submits submits one task after the other. A client whose attempt failed
+// submits hands in one task after the other. A client whose attempt failed
 // repeats it, mostly, with its key; and now and then it repeats one that was
 // acknowledged.
 func (l *load) submits(ctx context.Context, draw *rand.Rand) {
@@ -121,7 +121,7 @@ func newJournal(t *testing.T) *journal {
 	t.Helper()
 	j := &journal{counts: map[string]int{}, hooks: map[string]func(){}}
 	if name := os.Getenv("MUSTER_TRACE"); name != "" {
-		file, err := os.Create(name) //nolint:gosec // the person who runs the test names it
+		file, err := os.Create(name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -131,7 +131,7 @@ func newJournal(t *testing.T) *journal {
 }
 
 // tell notes what the story does.
-func (j *journal) tell(format string, args ...any) {
+func (j *journal) tell(format string, args ...any) { //nolint:goprintffuncname // it tells a story
 	j.add(fmt.Sprintf(format, args...))
 }
 

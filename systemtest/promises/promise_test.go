@@ -307,7 +307,7 @@ func (u *user) call(method, url, body string, headers ...string) answer {
 	if err != nil {
 		u.w.t.Fatalf("%s %s: %v", method, url, err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // read whole
+	defer resp.Body.Close()
 	a := answer{status: resp.StatusCode, header: resp.Header}
 	if a.body, err = io.ReadAll(resp.Body); err != nil {
 		u.w.t.Fatalf("%s %s: %v", method, url, err)

@@ -47,8 +47,6 @@ func (w *world) slave(name string, slots int) *slave {
 	return s
 }
 
-func (s *slave) url() string { return "http://" + s.name + ":90" }
-
 // start runs the slave; it returns once it listens, or the run has ended.
 func (s *slave) start() {
 	s.w.t.Helper()
@@ -67,7 +65,7 @@ func (s *slave) start() {
 		Evaluate: func(ctx context.Context, o task.Order) (task.Value, error) {
 			ctx, cancel := context.WithCancelCause(ctx)
 			defer cancel(nil)
-			defer context.AfterFunc(living, func() { cancel(errSlaveKilled) })()
+			defer context.AfterFunc(living, func() { cancel(errSlaveKilled) })() //nolint:revive // AfterFunc returns what ends it
 			end := s.w.seen.Begin(evidence.Run{Slave: s.name, Incarnation: incarnation, Task: uint64(o.ID), Attempt: o.Attempt})
 			v, err := evaluator.Evaluate(ctx, o)
 			if living.Err() == nil {

@@ -203,7 +203,7 @@ func (w *world) settle() {
 		s.behave()
 	}
 	w.startAll()
-	for _, id := range w.seen.Ids() {
+	for _, id := range w.seen.IDs() {
 		w.await(fmt.Sprintf("task %d to be done", id), func(ctx context.Context) error {
 			t, err := w.observer.api.Task(ctx, id, client.ReadOptions{})
 			if err == nil && t.Status != client.TaskDone {

@@ -29,7 +29,7 @@ func pair(from *Process, to *listener, port string) (dialer, acceptor *conn) {
 	host := to.process.host
 	there := newFlow(from.net, direction{from.host, host}, port)
 	back := newFlow(from.net, direction{host, from.host}, port)
-	here := addr(net.JoinHostPort(from.host, strconv.Itoa(32768+rand.IntN(28000)))) // an ephemeral port; nobody looks at it
+	here := addr(net.JoinHostPort(from.host, strconv.Itoa(32768+rand.IntN(28000)))) //nolint:gosec // an ephemeral port; nobody looks at it
 	dialer = &conn{process: from, local: here, remote: to.address, in: back, out: there, closed: make(chan struct{})}
 	acceptor = &conn{process: to.process, local: to.address, remote: here, in: there, out: back, closed: make(chan struct{})}
 	return dialer, acceptor

@@ -70,4 +70,4 @@ func (timeoutError) Timeout() bool   { return true }
 func (timeoutError) Temporary() bool { return true }
 
 // Is makes it os.ErrDeadlineExceeded, as package net's is.
-func (timeoutError) Is(target error) bool { return target == os.ErrDeadlineExceeded } //nolint:errorlint // an identity is asked for
+func (timeoutError) Is(target error) bool { return target == os.ErrDeadlineExceeded }

@@ -74,7 +74,7 @@ func link(t *testing.T, do func(t *testing.T, l linked)) {
 	})
 }
 
-// reads reads once within a second.
+// reads takes what comes within a second, once.
 func reads(t *testing.T, c net.Conn) (string, error) {
 	t.Helper()
 	if err := c.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
@@ -94,6 +94,7 @@ func writes(t *testing.T, c net.Conn, s string) {
 
 func TestWhatIsBlockedArrivesLate(t *testing.T) {
 	link(t, func(t *testing.T, l linked) {
+		t.Helper()
 		l.net.Block("a", "b")
 		writes(t, l.at, "late")
 		if got, err := reads(t, l.bt); !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -116,6 +117,7 @@ func TestWhatIsBlockedArrivesLate(t *testing.T) {
 
 func TestOnlyThePortIsBlocked(t *testing.T) {
 	link(t, func(t *testing.T, l linked) {
+		t.Helper()
 		l.net.Block("a", "b", "2")
 		writes(t, l.at, "open")
 		if got, err := reads(t, l.bt); got != "open" {
@@ -131,6 +133,7 @@ func TestOnlyThePortIsBlocked(t *testing.T) {
 
 func TestACrashRefusesAndReset(t *testing.T) {
 	link(t, func(t *testing.T, l linked) {
+		t.Helper()
 		l.b.Crash()
 		if _, err := l.at.Write([]byte("x")); !errors.Is(err, syscall.ECONNRESET) {
 			t.Errorf("write to the dead: %v", err)
@@ -149,6 +152,7 @@ func TestACrashRefusesAndReset(t *testing.T) {
 
 func TestWhoVanishesIsSilent(t *testing.T) {
 	link(t, func(t *testing.T, l linked) {
+		t.Helper()
 		writes(t, l.bt, "lost on its way")
 		l.b.Vanish()
 		writes(t, l.at, "into the void")
@@ -168,6 +172,7 @@ func TestWhoVanishesIsSilent(t *testing.T) {
 
 func TestADialWaitsForItsDirection(t *testing.T) {
 	link(t, func(t *testing.T, l linked) {
+		t.Helper()
 		for _, d := range [][2]string{{"a", "b"}, {"b", "a"}} {
 			l.net.Block(d[0], d[1])
 			began := time.Now()
@@ -180,13 +185,14 @@ func TestADialWaitsForItsDirection(t *testing.T) {
 			if _, err := l.a.Dial(t.Context(), "tcp", "b:9"); err != nil || time.Since(began) != time.Minute {
 				t.Errorf("%v after %v", err, time.Since(began))
 			}
-			listener.Close() //nolint:errcheck // never fails
+			listener.Close()
 		}
 	})
 }
 
 func TestAFullWindowHoldsTheWriter(t *testing.T) {
 	link(t, func(t *testing.T, l linked) {
+		t.Helper()
 		l.net.Block("a", "b")
 		if err := l.at.SetWriteDeadline(time.Now().Add(time.Minute)); err != nil {
 			t.Fatal(err)
