@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -12,8 +13,11 @@ import (
 )
 
 // damaged says what to do about a log that can't be trusted.
-func damaged(err error) error {
-	return fmt.Errorf("the log's file is damaged (%w); the other masters have everything: "+
+func damaged(err error) error { return startAnew(fmt.Errorf("the log's file is damaged (%w)", err)) }
+
+// startAnew says what to do about a data directory that has lost something.
+func startAnew(err error) error {
+	return fmt.Errorf("%w; the other masters have everything: "+
 		"remove this master, move its data directory away, and let it join again with a new id", err)
 }
 
@@ -43,9 +47,12 @@ func checkPages(path string) (err error) {
 		return err
 	}
 	if err != nil {
-		return damaged(err)
+		return cmp.Or(checkHeader(path), damaged(err))
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
+	if err := checkHeader(path); err != nil { // while nobody writes
+		return err
+	}
 	return db.View(func(tx *bbolt.Tx) error {
 		return tx.ForEach(func(name []byte, b *bbolt.Bucket) error {
 			var last []byte

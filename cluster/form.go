@@ -41,13 +41,28 @@ func (n *Node) belong(ctx context.Context) error {
 	}
 }
 
-// checkNotWiped refuses a member whose log is gone but whose identity is not.
+// checkNotWiped refuses a member whose log is gone but whose identity is not, and
+// one whose snapshot is gone but whose log is not: Raft would start from what is
+// left.
 func (n *Node) checkNotWiped(id identity) error {
-	ok, err := n.stores.hasTerm()
-	if err != nil || ok {
+	hasTerm, err := n.stores.hasTerm()
+	if err != nil {
 		return err
 	}
-	return n.wiped(id.ClusterID)
+	first, err := n.stores.logs.FirstIndex()
+	if err != nil {
+		return err
+	}
+	snapshot, err := n.stores.snapshots.reach()
+	switch {
+	case err != nil:
+		return err
+	case !hasTerm || first == 0 && snapshot == 0:
+		return n.wiped(id.ClusterID)
+	case first > snapshot+1:
+		return startAnew(fmt.Errorf("the log in %s begins with entry %d, and the newest snapshot ends with %d: what is between them is gone", n.cfg.DataDir, first, snapshot))
+	}
+	return nil
 }
 
 func (n *Node) wiped(cluster string) error {

@@ -32,7 +32,8 @@ var (
 //   - believes any term (maxTermJump);
 //   - does not tell a master that was removed while it was away (removed.go);
 //   - goes back to a snapshot that is older than what it has applied, if one was
-//     long on its way, and then panics for want of the entries behind it;
+//     long on its way, and then panics for want of the entries behind it; see
+//     prefix.go for how a leader comes to send one;
 //   - does not tell how far the leader's commit index is ahead of a follower's
 //     log, which Node.Ready wants to know.
 type gate struct {
@@ -43,7 +44,7 @@ type gate struct {
 
 	open   atomic.Bool // Raft runs
 	votes  atomic.Bool // this disk belongs to the cluster
-	raft   atomic.Pointer[progress]
+	raft   atomic.Pointer[behind]
 	commit atomic.Uint64 // highest commit index that a leader told
 
 	standing standing // whether this master is a member
@@ -60,19 +61,23 @@ func newGate(t raft.Transport) *gate {
 	return g
 }
 
+// behind is what the gate looks at of the Raft behind it.
+type behind struct {
+	progress
+	logs raft.LogStore
+}
+
 // progress is how far Raft is.
 type progress interface {
 	CurrentTerm() uint64
 	AppliedIndex() uint64
 }
 
-// letIn opens the gate for Raft.
-func (g *gate) letIn(r progress) {
-	g.raft.Store(&r)
+// letIn opens the gate for Raft, which has this log.
+func (g *gate) letIn(r progress, logs raft.LogStore) {
+	g.raft.Store(&behind{r, logs})
 	g.open.Store(true)
 }
-
-func (g *gate) progress() progress { return *g.raft.Load() }
 
 // Consumer returns what Raft reads.
 func (g *gate) Consumer() <-chan raft.RPC { return g.out }
@@ -87,6 +92,9 @@ func (g *gate) forward(ctx context.Context) {
 		case rpc := <-in:
 			if !g.admit(rpc) {
 				continue
+			}
+			if m, ok := rpc.Command.(*raft.AppendEntriesRequest); ok {
+				rpc.Command = g.withoutApplied(m)
 			}
 			select {
 			case g.out <- rpc:
@@ -122,7 +130,7 @@ func (g *gate) admit(rpc raft.RPC) bool {
 			g.wg.Go(func() { answerSnapshot(rpc, &raft.InstallSnapshotResponse{}, err) })
 			return false
 		}
-		if r := g.progress(); m.Term >= r.CurrentTerm() && m.LastLogIndex <= r.AppliedIndex() {
+		if r := g.raft.Load(); m.Term >= r.CurrentTerm() && m.LastLogIndex <= r.AppliedIndex() {
 			have := &raft.InstallSnapshotResponse{Term: m.Term, Success: true} // and more
 			g.wg.Go(func() { answerSnapshot(rpc, have, nil) })
 			return false
@@ -150,7 +158,7 @@ func (g *gate) check(term uint64) error {
 	if !g.open.Load() {
 		return errNotMember
 	}
-	if ours := g.progress().CurrentTerm(); term > ours && term-ours > maxTermJump {
+	if ours := g.raft.Load().CurrentTerm(); term > ours && term-ours > maxTermJump {
 		return fmt.Errorf("term %d is too far above this master's, %d", term, ours)
 	}
 	return nil

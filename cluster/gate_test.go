@@ -85,7 +85,7 @@ func TestNothingPassesTheGateBeforeRaftRuns(t *testing.T) {
 
 func TestWhoWasNotTakenInGetsTheLogAndDoesNotVote(t *testing.T) {
 	withGate(t, func(b *gateBench) {
-		b.gate.letIn(at{term: 1})
+		b.gate.letIn(at{term: 1}, raft.NewInmemStore())
 		a, s, v, p, n := b.passes(1)
 		if !a || !s || v || p || n {
 			b.t.Errorf("passed: append %v, snapshot %v, vote %v, pre-vote %v, timeout-now %v", a, s, v, p, n)
@@ -104,7 +104,7 @@ func TestWhoWasNotTakenInGetsTheLogAndDoesNotVote(t *testing.T) {
 func TestAMemberGetsEverythingButAbsurdTerms(t *testing.T) {
 	withGate(t, func(b *gateBench) {
 		b.gate.votes.Store(true)
-		b.gate.letIn(at{term: 5})
+		b.gate.letIn(at{term: 5}, raft.NewInmemStore())
 		a, s, v, p, n := b.passes(5 + maxTermJump)
 		if !a || !s || !v || !p || !n {
 			b.t.Errorf("passed: append %v, snapshot %v, vote %v, pre-vote %v, timeout-now %v", a, s, v, p, n)
@@ -123,7 +123,7 @@ func TestAMemberGetsEverythingButAbsurdTerms(t *testing.T) {
 // TestASnapshotThatIsNotNewerDoesNotPass, and its sender hears that it is here.
 func TestASnapshotThatIsNotNewerDoesNotPass(t *testing.T) {
 	withGate(t, func(b *gateBench) {
-		b.gate.letIn(at{term: 5, applied: 10})
+		b.gate.letIn(at{term: 5, applied: 10}, raft.NewInmemStore())
 		for _, c := range []struct {
 			term, index uint64
 			passes      bool

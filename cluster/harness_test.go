@@ -41,6 +41,7 @@ type master struct {
 	raftAddr string
 	url      string
 	adjust   func(*Config) // may be nil
+	opened   func(*Node)   // before it runs; may be nil
 
 	node *Node         // of the current run
 	stop func()        // asks the current run to end
@@ -134,6 +135,9 @@ func (m *master) start(mode func(*Config)) {
 	if err != nil {
 		m.w.t.Fatalf("open %s: %v", m.id, err)
 	}
+	if m.opened != nil {
+		m.opened(n)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	m.node, m.stop, m.done = n, cancel, make(chan struct{})
 	m.w.mu.Lock()
@@ -178,12 +182,15 @@ func (m *master) wipe() {
 }
 
 // eventually waits, at most 30 s, until something holds.
-func (w *world) eventually(what string, holds func() bool) {
+func (w *world) eventually(what string, holds func() bool, missing ...*error) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	for !holds() {
 		if !sleep(ctx, 5*time.Millisecond) {
+			for _, m := range missing {
+				w.t.Error(*m)
+			}
 			w.t.Fatalf("not in time: %s", what)
 		}
 	}
@@ -219,7 +226,8 @@ func others(all []*master, not *master) []*master {
 func (w *world) ready(masters ...*master) {
 	w.t.Helper()
 	for _, m := range masters {
-		w.eventually(m.id+" ready", func() bool { return m.node.Ready() == nil })
+		var missing error
+		w.eventually(m.id+" ready", func() bool { missing = m.node.Ready(); return missing == nil }, &missing)
 	}
 }
 

@@ -1,6 +1,8 @@
 package cluster
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -158,6 +160,25 @@ func TestALeaderThatDiesInTheMiddleOfAJoin(t *testing.T) {
 	}
 }
 
+// TestALeaderThatDiesBeforeItsAnswerToAJoin: the joiner votes, and nobody told it.
+func TestALeaderThatDiesBeforeItsAnswerToAJoin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, false)
+		b := newJoinBench(w, noStep, false)
+		leader := w.leader(b.all...)
+		b.joiner.start(func(c *Config) {
+			joining(b.all...)(c)
+			c.Peers = answerLost{c.Peers.(peers), leader, new(atomic.Bool)}
+		})
+		<-leader.done
+		four := append(others(b.all, leader), b.joiner)
+		w.leader(four...).put("x")
+		leader.start(nil)
+		w.ready(append(four, leader)...)
+		b.whole(append(four, leader)...)
+	})
+}
+
 // TestALeaderAndAJoinerThatDie in the middle of a join leave no voter that is
 // dead, and nothing in the registry.
 func TestALeaderAndAJoinerThatDie(t *testing.T) {
@@ -264,4 +285,20 @@ func alive(of []*master) []*master {
 		}
 	}
 	return run
+}
+
+// answerLost ends the leader when it answers that the master was taken in, once.
+type answerLost struct {
+	peers
+	leader *master
+	lost   *atomic.Bool
+}
+
+func (p answerLost) Join(ctx context.Context, url string, req task.JoinRequest) (string, error) {
+	cluster, err := p.peers.Join(ctx, url, req)
+	if err != nil || p.lost.Swap(true) {
+		return cluster, err
+	}
+	p.leader.kill()
+	return "", errors.New("the connection broke")
 }

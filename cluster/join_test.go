@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -141,11 +142,29 @@ func TestAVoterThatRaftCannotReach(t *testing.T) {
 	})
 }
 
+// mutePeers asks nobody to be taken in, while it is told to.
+type mutePeers struct {
+	peers
+	mute *atomic.Bool
+}
+
+func (p mutePeers) Join(ctx context.Context, url string, req task.JoinRequest) (string, error) {
+	if p.mute.Load() {
+		return "", errors.New("not now")
+	}
+	return p.peers.Join(ctx, url, req)
+}
+
 func TestAJoinerThatGetsNoLogIsTakenOutAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, false)
 		m1, m2 := w.alone("m1"), w.master("m2")
-		m2.start(joining(m1))
+		var mute atomic.Bool
+		mute.Store(true) // it is the test that asks
+		m2.start(func(c *Config) {
+			joining(m1)(c)
+			c.Peers = mutePeers{peers{w}, &mute}
+		})
 		w.mu.Lock()
 		w.inmem["m1:1"].Disconnect("m2:1") // its API answers, Raft's messages don't arrive
 		w.mu.Unlock()
@@ -165,7 +184,8 @@ func TestAJoinerThatGetsNoLogIsTakenOutAgain(t *testing.T) {
 		w.mu.Lock()
 		w.inmem["m1:1"].Connect("m2:1", w.inmem["m2:1"])
 		w.mu.Unlock()
-		w.ready(m2) // it has asked again and again
+		mute.Store(false)
+		w.ready(m2)
 		w.eventually("m2 votes", func() bool { return isVoter(m1.node.raft.Load().GetConfiguration().Configuration(), "m2") })
 	})
 }

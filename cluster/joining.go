@@ -198,7 +198,9 @@ func (n *Node) announce(ctx context.Context, r *raft.Raft) {
 			n.logger.Warn("this master serves nobody", "reason", out)
 		}
 		told = out != nil
-		if n.IsLeader() || n.registered() {
+		// Before it is ready its registry is of the past. And for a moment a leader
+		// sends heartbeats also to one that it has just removed.
+		if n.IsLeader() || n.Ready() != nil || n.registered() {
 			continue
 		}
 		_, url := n.Leader()

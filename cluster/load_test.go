@@ -25,13 +25,17 @@ type load struct {
 	unknown int                // answers of unknown fate, under mu
 }
 
-func newLoad(w *world, of ...*master) *load {
+func newLoad(w *world, of ...*master) *load { return newPacedLoad(w, 0, of...) }
+
+// newPacedLoad pauses after each task: in fake time no time would pass otherwise.
+func newPacedLoad(w *world, pause time.Duration, of ...*master) *load {
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &load{t: w.t, w: w, cancel: cancel, acked: map[string]task.ID{}, changed: make(chan struct{})}
 	for i := range 4 {
 		l.wg.Go(func() {
 			for n := 0; ctx.Err() == nil; n++ {
 				l.submit(ctx, of, fmt.Sprintf("%d-%d", i, n))
+				sleep(ctx, pause)
 			}
 		})
 	}

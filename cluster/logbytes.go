@@ -76,6 +76,8 @@ func (s *logSizes) snapshotBegan() {
 	s.since = 0
 }
 
+func (s *logSizes) isOver() bool { return s.bytes() > s.limit }
+
 func (s *logSizes) bytes() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -91,18 +93,22 @@ func (n *Node) snapshotBySize(ctx context.Context, r *raft.Raft) {
 		case <-ctx.Done():
 			return
 		}
-		err := n.futures.await(ctx, func() raft.Future { return r.Snapshot() })
-		if err == nil || errors.Is(err, raft.ErrNothingNewToSnapshot) || ctx.Err() != nil {
-			continue
+		if !n.stores.sizes.isOver() {
+			continue // another snapshot has begun since
 		}
-		// A change of the membership or a transfer of leadership is under way.
-		n.logger.Info("snapshot was not taken; it will be tried again", "error", err)
-		if !sleep(ctx, snapshotRetry) {
-			return
-		}
-		select {
-		case n.stores.sizes.over <- struct{}{}:
-		default:
+		for {
+			err := n.futures.await(ctx, func() raft.Future { return r.Snapshot() })
+			if err == nil || errors.Is(err, raft.ErrNothingNewToSnapshot) {
+				break
+			}
+			if ctx.Err() != nil {
+				return
+			}
+			// A change of the membership or a transfer of leadership is under way.
+			n.logger.Info("snapshot was not taken; it will be tried again", "error", err)
+			if !sleep(ctx, snapshotRetry) {
+				return
+			}
 		}
 	}
 }

@@ -1,7 +1,9 @@
 package cluster
 
 import (
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"time"
 
@@ -49,8 +51,10 @@ func (s *logStore) GetLog(index uint64, into *raft.Log) error {
 		err = verify(into, s.table)
 	}
 	switch {
-	case errors.Is(err, raft.ErrLogNotFound):
+	case errors.Is(err, raft.ErrLogNotFound) && s.guard.raftRuns.Load():
 		return raft.ErrLogNotFound
+	case errors.Is(err, raft.ErrLogNotFound): // Raft starts, and reads what has to be there
+		return s.guard.failed("read the log", damaged(fmt.Errorf("entry %d is not there", index)))
 	case err != nil:
 		return s.guard.exit("read the log", err)
 	}
@@ -86,15 +90,17 @@ func (s *logStore) DeleteRange(minIndex, maxIndex uint64) error {
 	return nil
 }
 
-// stableStore is where Raft keeps its term and its vote, under watch.
+// stableStore is where Raft keeps its term and its vote, under watch and with
+// checksums.
 type stableStore struct {
 	disk  raft.StableStore
+	table *crc32.Table
 	guard *storeGuard
 }
 
 // Set stores a value.
 func (s *stableStore) Set(key, value []byte) error {
-	err := s.guard.do("store raft's vote", func() error { return s.disk.Set(key, value) })
+	err := s.guard.do("store raft's vote", func() error { return s.disk.Set(key, seal(key, value, s.table)) })
 	if err != nil {
 		return s.guard.exit("store raft's vote", err)
 	}
@@ -104,12 +110,16 @@ func (s *stableStore) Set(key, value []byte) error {
 // Get returns a value. Raft compares the text of the error for a missing key.
 func (s *stableStore) Get(key []byte) (value []byte, err error) {
 	err = s.guard.do("read raft's state", func() error { value, err = s.disk.Get(key); return err })
+	if err == nil {
+		value, err = unseal(key, value, s.table)
+	}
 	return value, s.missing(err)
 }
 
 // SetUint64 stores a number.
 func (s *stableStore) SetUint64(key []byte, value uint64) error {
-	err := s.guard.do("store raft's term", func() error { return s.disk.SetUint64(key, value) })
+	sealed := seal(key, binary.BigEndian.AppendUint64(nil, value), s.table)
+	err := s.guard.do("store raft's term", func() error { return s.disk.Set(key, sealed) })
 	if err != nil {
 		return s.guard.exit("store raft's term", err)
 	}
@@ -117,9 +127,13 @@ func (s *stableStore) SetUint64(key []byte, value uint64) error {
 }
 
 // GetUint64 returns a number.
-func (s *stableStore) GetUint64(key []byte) (value uint64, err error) {
-	err = s.guard.do("read raft's state", func() error { value, err = s.disk.GetUint64(key); return err })
-	return value, s.missing(err)
+func (s *stableStore) GetUint64(key []byte) (uint64, error) {
+	value, err := s.Get(key)
+	if err != nil {
+		return 0, err
+	}
+	n, err := number(key, value)
+	return n, s.missing(err)
 }
 
 func (s *stableStore) missing(err error) error {

@@ -35,7 +35,8 @@ type Node struct {
 	// tookOver is the last term that this node led with a view of everything that
 	// earlier leaders had committed.
 	tookOver atomic.Uint64
-	failure  chan error // the first reason to stop
+	failure  chan error            // the first reason to stop
+	reason   atomic.Pointer[error] // the same, to look at
 
 	closing    sync.Once
 	unregister func() // takes the metrics back
@@ -60,10 +61,10 @@ func Open(cfg Config) (*Node, error) {
 	n.cfg.Logger = n.logger
 	var err error
 	if n.stores, err = openStores(&n.cfg, n.metrics, n.fail); err != nil {
-		return nil, err
+		return nil, advised(err)
 	}
 	if n.identity, err = n.openIdentity(); err != nil {
-		return nil, errors.Join(err, n.stores.close())
+		return nil, errors.Join(advised(err), n.stores.close())
 	}
 	n.assemble()
 	if n.unregister, err = register(cfg.Metrics, n.collectors()); err != nil {
@@ -107,9 +108,7 @@ func (n *Node) assemble() {
 		state: state, hub: n.hub, fail: n.fail, metrics: n.metrics,
 		configuration: n.sawConfiguration, snapshotting: n.boundTrailing,
 	}
-	n.stores.snapshots = &snapshots{
-		SnapshotStore: n.stores.snapshots, configuration: n.sawConfiguration, taken: n.stores.sizes.snapshotBegan,
-	}
+	n.stores.snapshots.configuration, n.stores.snapshots.taken = n.sawConfiguration, n.stores.sizes.snapshotBegan
 	n.disk = &diskGuard{dir: n.cfg.DataDir, min: n.cfg.MinFreeDisk, free: n.cfg.FreeDisk, logger: n.logger}
 	n.committer = newCommitter(fsm.Encode, n.cfg.Now, n.metrics, n.futures)
 	n.barriers = &barriers{start: n.raftBarrier}
@@ -118,6 +117,7 @@ func (n *Node) assemble() {
 // fail stops the node because of err. The first reason is the one that Run
 // returns. It never blocks.
 func (n *Node) fail(err error) {
+	n.reason.CompareAndSwap(nil, &err)
 	select {
 	case n.failure <- err:
 	default:

@@ -68,10 +68,11 @@ func TestARemovedMasterThatComesBackDisturbsNobody(t *testing.T) {
 				w.level(stay...)
 				before, term := leader.membership(), leader.node.Term()
 				c.back(w, out)
+				var says error
 				w.eventually("the removed one says so", func() bool {
-					err := out.node.Ready()
-					return err != nil && strings.Contains(err.Error(), "was removed")
-				})
+					says = out.node.Ready()
+					return says != nil && strings.Contains(says.Error(), "was removed")
+				}, &says)
 				for range 60 {
 					time.Sleep(time.Second)
 					leader.put("")
@@ -91,6 +92,45 @@ func TestARemovedMasterThatComesBackDisturbsNobody(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestHeartbeatsDoNotBringARemovedMasterBack: the leader sends them to the one
+// that it has removed until it gives up what it was sending. The removed one
+// comes back meanwhile, knows a leader, and finds itself in no registry.
+func TestHeartbeatsDoNotBringARemovedMasterBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, false)
+		all := w.formed()
+		leader := w.leader(all...)
+		out := others(all, leader)[0]
+		out.kill()
+		if err := leader.node.RemoveMaster(t.Context(), out.id); err != nil {
+			t.Fatal(err)
+		}
+		before := leader.membership()
+		out.start(joining(others(all, out)...))
+		transport, header := w.intrude(leader)
+		heard := 0
+		for range 100 {
+			beat := &raft.AppendEntriesRequest{RPCHeader: header, Term: leader.node.Term()}
+			answer := &raft.AppendEntriesResponse{}
+			err := transport.AppendEntries(raft.ServerID(out.id), raft.ServerAddress(out.raftAddr), beat, answer)
+			if err == nil && answer.Success {
+				heard++
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		if heard < 90 { // the first few come before it runs
+			t.Errorf("it took %d heartbeats of 100", heard)
+		}
+		if after := leader.membership(); after != before {
+			t.Errorf("the members are\n%s\nand were\n%s", after, before)
+		}
+		w.eventually("the removed one says so", func() bool {
+			err := out.node.Ready()
+			return err != nil && strings.Contains(err.Error(), "was removed")
+		})
+	})
 }
 
 // TestARemovedMasterJoinsAgainOnAnEmptyDisk, with a new id, or with its own if it

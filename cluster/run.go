@@ -145,6 +145,9 @@ func (n *Node) startRaft() (r *raft.Raft, err error) {
 		if p := recover(); p != nil {
 			r, err = nil, fmt.Errorf("start raft: %v", p)
 		}
+		if reason := n.reason.Load(); err != nil && reason != nil {
+			err = *reason // Raft says less
+		}
 	}()
 	id := n.identity.get()
 	n.gate.votes.Store(id.member())
@@ -156,7 +159,7 @@ func (n *Node) startRaft() (r *raft.Raft, err error) {
 	n.raft.Store(r)
 	members := func() raft.Configuration { return r.GetConfiguration().Configuration() }
 	n.gate.standing.members.Store(&members)
-	n.gate.letIn(r)
+	n.gate.letIn(r, n.stores.logs)
 	return r, nil
 }
 

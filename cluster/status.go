@@ -71,7 +71,12 @@ func (n *Node) Ready() error {
 	if limit := readyContacts * n.cfg.Timings.Election; n.LastContact() > limit {
 		return fmt.Errorf("nothing was heard from the leader for %s", n.LastContact().Round(time.Millisecond))
 	}
+	// Raft does not keep the commit index: after a start nothing is applied behind the
+	// snapshot, and nothing is known of, until the leader sends more than heartbeats.
 	committed := max(r.CommitIndex(), n.gate.commit.Load())
+	if committed == 0 {
+		return errors.New("the leader has not told yet how far the log is")
+	}
 	if applied := r.AppliedIndex(); applied+readyReach < committed {
 		return fmt.Errorf("this master has applied %d of %d log entries", applied, committed)
 	}

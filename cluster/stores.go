@@ -28,7 +28,7 @@ type stores struct {
 	bolt      *raftboltdb.BoltStore
 	logs      *logStore
 	stable    *stableStore
-	snapshots raft.SnapshotStore
+	snapshots *snapshots
 	guard     *storeGuard
 	sizes     *logSizes
 }
@@ -42,7 +42,8 @@ func openStores(cfg *Config, m *metrics, fail func(error)) (*stores, error) {
 	if err != nil {
 		return nil, err
 	}
-	snaps, err := openSnapshots(cfg.DataDir, newRaftLogger(cfg.Logger))
+	guard := newStoreGuard(cfg.HungStore, fail)
+	snaps, err := openSnapshots(cfg.DataDir, newRaftLogger(cfg.Logger), guard)
 	if err != nil {
 		return nil, errors.Join(err, bolt.Close())
 	}
@@ -50,12 +51,12 @@ func openStores(cfg *Config, m *metrics, fail func(error)) (*stores, error) {
 	if cfg.WrapLogStore != nil {
 		disk = cfg.WrapLogStore(disk)
 	}
-	guard := newStoreGuard(cfg.HungStore, fail)
 	sizes := newLogSizes(cfg.MaxLogBytes, cfg.TrailingLogs)
+	table := crc32.MakeTable(crc32.Castagnoli)
 	return &stores{
 		bolt:      bolt,
-		logs:      &logStore{disk: disk, table: crc32.MakeTable(crc32.Castagnoli), guard: guard, cache: newLogCache(cfg.MaxCacheBytes), sizes: sizes, metrics: m},
-		stable:    &stableStore{disk: bolt, guard: guard},
+		logs:      &logStore{disk: disk, table: table, guard: guard, cache: newLogCache(cfg.MaxCacheBytes), sizes: sizes, metrics: m},
+		stable:    &stableStore{disk: bolt, table: table, guard: guard},
 		snapshots: snaps,
 		guard:     guard,
 		sizes:     sizes,
@@ -72,7 +73,10 @@ func openBolt(path string) (bolt *raftboltdb.BoltStore, err error) {
 			err = errors.New("another process has it open; a data directory is for one master: stop the one that runs on it, or give this one a directory of its own")
 		}
 		if err != nil {
-			bolt, err = nil, fmt.Errorf("open %s: %w", path, err)
+			bolt = nil
+		}
+		if _, named := errors.AsType[*os.PathError](err); err != nil && !named {
+			err = fmt.Errorf("open %s: %w", path, err)
 		}
 	}()
 	if err := checkPages(path); err != nil {

@@ -9,6 +9,10 @@ import (
 	"time"
 )
 
+// snapshotPatience is how many times longer than others a call may take that has
+// a whole snapshot to sync or to check.
+const snapshotPatience = 6
+
 // storeGuard watches what Raft does on the disk. A write that hangs leaves
 // hashicorp/raft a leader for ever, because heartbeats have goroutines of their
 // own; so a watchdog stops the node. A write that fails stops it too: what is on
@@ -28,6 +32,7 @@ type storeGuard struct {
 type operation struct {
 	what  string
 	since time.Time
+	extra time.Duration // that it may take, above what others may
 }
 
 func newStoreGuard(limit time.Duration, fail func(error)) *storeGuard {
@@ -38,13 +43,22 @@ func newStoreGuard(limit time.Duration, fail func(error)) *storeGuard {
 // be, and a file that was cut short faults where it is mapped: both are errors.
 func (g *storeGuard) do(what string, call func() error) (err error) {
 	defer catchDamage(&err)() //nolint:revive // twice on purpose: the first call sets the mode of faults
-	op := &operation{what: what, since: time.Now()}
+	return g.watched(operation{what: what}, call)
+}
+
+// slowly runs one call that may have a whole snapshot to write or to read.
+func (g *storeGuard) slowly(what string, call func() error) error {
+	return g.watched(operation{what: what, extra: (snapshotPatience - 1) * g.limit}, call)
+}
+
+func (g *storeGuard) watched(op operation, call func() error) error {
+	op.since = time.Now()
 	g.mu.Lock()
-	g.running[op] = struct{}{}
+	g.running[&op] = struct{}{}
 	g.mu.Unlock()
 	defer func() {
 		g.mu.Lock()
-		delete(g.running, op)
+		delete(g.running, &op)
 		g.mu.Unlock()
 	}()
 	return call()
@@ -52,7 +66,7 @@ func (g *storeGuard) do(what string, call func() error) (err error) {
 
 // failed stops the node because of an error.
 func (g *storeGuard) failed(what string, err error) error {
-	err = fmt.Errorf("%s: %w", what, err)
+	err = advised(fmt.Errorf("%s: %w", what, err))
 	g.fail(err)
 	return err
 }
@@ -74,7 +88,7 @@ func (g *storeGuard) exit(what string, err error) error {
 func (g *storeGuard) watch(ctx context.Context, hangs func(error)) {
 	every(ctx, g.limit/4, func() {
 		if op, found := g.hanging(g.limit); found {
-			hangs(fmt.Errorf("%s: the disk has not answered for %s; this master stops so that another can lead", op.what, g.limit))
+			hangs(fmt.Errorf("%s: the disk has not answered for %s; this master stops so that another can lead", op.what, g.limit+op.extra))
 		}
 	})
 }
@@ -84,7 +98,7 @@ func (g *storeGuard) hanging(limit time.Duration) (operation, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for op := range g.running {
-		if time.Since(op.since) > limit {
+		if time.Since(op.since) > limit+op.extra {
 			return *op, true
 		}
 	}
