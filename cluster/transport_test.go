@@ -29,6 +29,16 @@ func TestTheTransportAdvertisesANameAsItWasWritten(t *testing.T) {
 	closeTransport(t, tr)
 }
 
+// TestMastersReplicateWithoutPipelines: see docs/adr/0007.
+func TestMastersReplicateWithoutPipelines(t *testing.T) {
+	from, to := NewTransport(TransportConfig{Listener: listen(t)}), NewTransport(TransportConfig{Listener: listen(t)})
+	defer closeTransport(t, from)
+	defer closeTransport(t, to)
+	if _, err := from.AppendEntriesPipeline("m2", to.LocalAddr()); !errors.Is(err, raft.ErrPipelineReplicationNotSupported) {
+		t.Errorf("a pipeline to another master: %v", err)
+	}
+}
+
 func closeTransport(t *testing.T, tr raft.Transport) {
 	t.Helper()
 	c, ok := tr.(raft.WithClose)

@@ -49,7 +49,7 @@ func run(ctx context.Context, match string, list bool) error {
 	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
 	caught, missed := 0, 0
 	for _, m := range all {
-		if !wanted.MatchString(strings.Join(append([]string{m.what, m.file, m.pkg}, m.tests...), " ")) {
+		if !wanted.MatchString(m.text()) {
 			continue
 		}
 		if list {
@@ -85,19 +85,7 @@ func try(ctx context.Context, dir string, m mistake) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	source, err := m.plant(root)
-	if err != nil {
-		return "", err
-	}
-	changed := filepath.Join(dir, filepath.Base(m.file))
-	overlay := filepath.Join(dir, "overlay.json")
-	replace, err := json.Marshal(map[string]map[string]string{
-		"Replace": {filepath.Join(root, filepath.FromSlash(m.file)): changed},
-	})
-	if err != nil {
-		return "", err
-	}
-	err = errors.Join(os.WriteFile(changed, []byte(source), 0o600), os.WriteFile(overlay, replace, 0o600))
+	overlay, err := write(dir, root, m)
 	if err != nil {
 		return "", err
 	}
@@ -115,6 +103,28 @@ func try(ctx context.Context, dir string, m mistake) (string, error) {
 		return "", fmt.Errorf("the tests did not run:\n%s", out)
 	}
 	return "caught: " + reason(out), nil
+}
+
+// write writes the changed files and the overlay that names them.
+func write(dir, root string, m mistake) (overlay string, err error) {
+	changed, err := m.plant(root)
+	if err != nil {
+		return "", err
+	}
+	replace := map[string]string{}
+	for path, text := range changed {
+		at := filepath.Join(dir, fmt.Sprintf("%d-%s", len(replace), filepath.Base(path)))
+		if err := os.WriteFile(at, []byte(text), 0o600); err != nil {
+			return "", err
+		}
+		replace[path] = at
+	}
+	list, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return "", err
+	}
+	overlay = filepath.Join(dir, "overlay.json")
+	return overlay, os.WriteFile(overlay, list, 0o600)
 }
 
 // goTest gives the overlay by the environment, so that a test that builds the

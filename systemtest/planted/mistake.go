@@ -15,11 +15,26 @@ import (
 type mistake struct {
 	at    string // file:line of its entry
 	what  string // in plain words
-	file  string // of the product, from the module's root
-	old   string // in the file exactly once
-	new   string
+	edits []edit
 	pkg   string   // ./cluster
 	tests []string // names of tests of that package; one of them must fail
+}
+
+// edit is one change of the product's source. A mistake has several where one
+// line of defence would make up for another that is missing.
+type edit struct {
+	file string // from the module's root
+	old  string // in the file exactly once
+	new  string
+}
+
+// text is all that -run matches.
+func (m mistake) text() string {
+	words := []string{m.what}
+	for _, e := range m.edits {
+		words = append(words, e.file)
+	}
+	return strings.Join(append(append(words, m.pkg), m.tests...), " ")
 }
 
 // load reads all lists in a directory.
@@ -56,7 +71,8 @@ func load(dir string) ([]mistake, error) {
 //	>>>
 //	test: ./cluster TestName TestOther
 //
-// An empty line stands between two mistakes.
+// file, old and new may stand several times. An empty line stands between two
+// mistakes.
 func parse(name string, r io.Reader) ([]mistake, error) {
 	var all []mistake
 	var m mistake
@@ -73,21 +89,25 @@ func parse(name string, r io.Reader) ([]mistake, error) {
 			}
 			m.what = strings.TrimSpace(m.what + " " + strings.TrimSpace(strings.TrimPrefix(line, "#")))
 		case key == "file":
-			m.file = value
+			m.edits = append(m.edits, edit{file: value})
 		case line == "old: <<<" || line == "new: <<<":
 			text, read, err := block(lines)
 			if err != nil {
 				return nil, fmt.Errorf("%s:%d: %w", name, n, err)
 			}
 			n += read
-			if key == "old" {
-				m.old = text
+			if len(m.edits) == 0 {
+				return nil, fmt.Errorf("%s:%d: %s without a file: line before it", name, n, key)
+			}
+			if e := &m.edits[len(m.edits)-1]; key == "old" {
+				e.old = text
 			} else {
-				m.new = text
+				e.new = text
 			}
 		case key == "test":
 			words := strings.Fields(value)
-			if m.what == "" || m.file == "" || m.old == "" || len(words) < 2 {
+			hollow := slices.ContainsFunc(m.edits, func(e edit) bool { return e.old == "" })
+			if m.what == "" || len(m.edits) == 0 || hollow || len(words) < 2 {
 				return nil, fmt.Errorf("%s:%d: a mistake needs what it is (#), file, old, new, and test: ./package Name", name, n)
 			}
 			m.pkg, m.tests = words[0], words[1:]
@@ -116,14 +136,23 @@ func block(lines *bufio.Scanner) (text string, read int, err error) {
 	return "", read, errors.New("a block does not end with >>>")
 }
 
-// plant returns the file's text with the mistake in it.
-func (m mistake) plant(root string) (string, error) {
-	source, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(m.file)))
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", m.at, err)
+// plant returns the texts of the files that the mistake changes, by their paths.
+func (m mistake) plant(root string) (map[string]string, error) {
+	changed := map[string]string{}
+	for _, e := range m.edits {
+		path := filepath.Join(root, filepath.FromSlash(e.file))
+		text, again := changed[path]
+		if !again {
+			source, err := os.ReadFile(path)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", m.at, err)
+			}
+			text = string(source)
+		}
+		if n := strings.Count(text, e.old); n != 1 {
+			return nil, fmt.Errorf("%s: %s has the old text %d times; it must be there once:\n%s", m.at, e.file, n, e.old)
+		}
+		changed[path] = strings.Replace(text, e.old, e.new, 1)
 	}
-	if n := strings.Count(string(source), m.old); n != 1 {
-		return "", fmt.Errorf("%s: %s has the old text %d times; it must be there once:\n%s", m.at, m.file, n, m.old)
-	}
-	return strings.Replace(string(source), m.old, m.new, 1), nil
+	return changed, nil
 }

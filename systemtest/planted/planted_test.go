@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -26,7 +27,7 @@ func TestPlantedMistakesFit(t *testing.T) {
 		if _, err := m.plant(root); err != nil {
 			t.Error(err)
 		}
-		if m.old == m.new {
+		if slices.ContainsFunc(m.edits, func(e edit) bool { return e.old == e.new }) {
 			t.Errorf("%s plants nothing", m.at)
 		}
 		for _, name := range m.tests {
@@ -68,33 +69,33 @@ func TestAMistakeIsPlantedAndCaught(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := mistake{
-		at: "here", what: "the answer is another sentence", file: "task/protocol.go",
-		old: `= "I am available."`, new: `= "I am free."`, pkg: "./task", tests: []string{"TestAnswerIsTheOriginalsSentence"},
+		at: "here", what: "the answer is another sentence",
+		edits: []edit{{file: "task/protocol.go", old: `= "I am available."`, new: `= "I am free."`}}, pkg: "./task", tests: []string{"TestAnswerIsTheOriginalsSentence"},
 	}
 	verdict, err := try(t.Context(), t.TempDir(), m)
 	if err != nil || !regexp.MustCompile(`caught: --- FAIL: TestAnswerIsTheOriginalsSentence.*_test\.go:`).MatchString(verdict) {
 		t.Errorf("%q, %v", verdict, err)
 	}
-	m.old, m.new = "package task", "package task // harmless"
+	m.edits[0].old, m.edits[0].new = "package task", "package task // harmless"
 	if verdict, err := try(t.Context(), t.TempDir(), m); err == nil || !strings.Contains(err.Error(), "passed") {
 		t.Errorf("a harmless change: %q, %v", verdict, err)
 	}
-	m.new = "package nonsense"
+	m.edits[0].new = "package nonsense"
 	if verdict, err := try(t.Context(), t.TempDir(), m); err == nil || !strings.Contains(err.Error(), "compile") {
 		t.Errorf("what does not compile: %q, %v", verdict, err)
 	}
 }
 
 func TestListsAreReadStrictly(t *testing.T) {
-	good := "# a mistake\n# of two lines\nfile: a.go\nold: <<<\nx\n\ty\n>>>\nnew: <<<\n>>>\ntest: ./a TestA TestB\n\n# next\nfile: b.go\nold: <<<\nz\n>>>\ntest: ./b TestC\n"
+	good := "# a mistake\n# of two lines\nfile: a.go\nold: <<<\nx\n\ty\n>>>\nnew: <<<\n>>>\nfile: c.go\nold: <<<\nv\n>>>\nnew: <<<\nw\n>>>\ntest: ./a TestA TestB\n\n# next\nfile: b.go\nold: <<<\nz\n>>>\ntest: ./b TestC\n"
 	all, err := parse("l", strings.NewReader(good))
-	if err != nil || len(all) != 2 || all[0].what != "a mistake of two lines" || all[0].old != "x\n\ty" || all[0].new != "" ||
+	if err != nil || len(all) != 2 || all[0].what != "a mistake of two lines" || !slices.Equal(all[0].edits, []edit{{"a.go", "x\n\ty", ""}, {"c.go", "v", "w"}}) ||
 		all[0].at != "l:1" || len(all[0].tests) != 2 || all[1].pkg != "./b" {
 		t.Errorf("%+v, %v", all, err)
 	}
 	for _, bad := range []string{
 		"nonsense\n", "# w\nfile: a\nold: <<<\nx\n", "# w\nfile: a\ntest: ./a T\n", "# w\nfile: a\nold: <<<\nx\n>>>\n", "file: a\nold: <<<\nx\n>>>\ntest: ./a T\n",
-		"# w\nfile: a\nold: <<<\nx\n>>>\ntest: ./a\n",
+		"# w\nfile: a\nold: <<<\nx\n>>>\ntest: ./a\n", "# w\nold: <<<\nx\n>>>\ntest: ./a T\n",
 	} {
 		if all, err := parse("l", strings.NewReader(bad)); err == nil {
 			t.Errorf("%q gives %+v", bad, all)
