@@ -17,7 +17,7 @@ type mistake struct {
 	what  string // in plain words
 	edits []edit
 	pkg   string   // ./cluster
-	tests []string // names of tests of that package; one of them must fail
+	tests []string // names of tests of that package; each must fail
 }
 
 // edit is one change of the product's source. A mistake has several where one

@@ -80,6 +80,10 @@ func TestAMistakeIsPlantedAndCaught(t *testing.T) {
 	if verdict, err := try(t.Context(), t.TempDir(), m); err == nil || !strings.Contains(err.Error(), "passed") {
 		t.Errorf("a harmless change: %q, %v", verdict, err)
 	}
+	m.tests = []string{"TestNothing"}
+	if verdict, err := try(t.Context(), t.TempDir(), m); err == nil || !strings.Contains(err.Error(), "there is no") {
+		t.Errorf("a test that is not there: %q, %v", verdict, err)
+	}
 	m.edits[0].new = "package nonsense"
 	if verdict, err := try(t.Context(), t.TempDir(), m); err == nil || !strings.Contains(err.Error(), "compile") {
 		t.Errorf("what does not compile: %q, %v", verdict, err)
