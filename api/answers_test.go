@@ -214,8 +214,42 @@ func TestSlaves(t *testing.T) {
 	if a := exchange(t, h, request("POST", "/v1/slaves/slave-1/leave", `{"incarnation":"i-1"}`)); a.StatusCode != http.StatusOK || !strings.Contains(string(a.body), `"state":"left"`) {
 		t.Errorf("got %s", a.body)
 	}
+	for _, tc := range []struct {
+		method, path, want string
+		status             int
+	}{
+		{"POST", "/v1/slaves/slave-2/drain", `"state":"draining"`, 200},
+		{"POST", "/v1/slaves/slave-2/drain", `"drained":true`, 200},
+		{"POST", "/v1/slaves/slave-2/undrain", `"state":"alive"`, 200},
+		{"POST", "/v1/slaves/nobody/drain", `"code":"slave_not_found"`, 404},
+		{"DELETE", "/v1/slaves/slave-2", `"name":"slave-2"`, 200},
+		{"DELETE", "/v1/slaves/slave-2?force=perhaps", `"code":"invalid_request"`, 400},
+	} {
+		if a := exchange(t, h, request(tc.method, tc.path, "")); a.StatusCode != tc.status || !strings.Contains(string(a.body), tc.want) {
+			t.Errorf("%s %s: got %d %s", tc.method, tc.path, a.StatusCode, a.body)
+		}
+	}
 	if a := exchange(t, h, request("POST", "/v1/slaves/a%20b+c/leave", `{"incarnation":"i-1"}`)); a.code(t) != task.CodeSlaveNotFound {
 		t.Errorf("got %s", a.body)
+	}
+}
+
+func TestCancel(t *testing.T) {
+	m := newLeader("http://m1")
+	h := handlerOf(m)
+	exchange(t, h, request("POST", "/v1/tasks", `{"expression":"1"}`))
+	for _, tc := range []struct {
+		path, want string
+		status     int
+	}{
+		{"/v1/tasks/1/cancel", `"outcome":"cancelled"`, 200},
+		{"/v1/tasks/1/cancel", `"code":"already_done","task":1`, 409},
+		{"/v1/tasks/2/cancel", `"code":"task_not_found"`, 404},
+		{"/v1/tasks/x/cancel", `"code":"invalid_request"`, 400},
+	} {
+		if a := exchange(t, h, request("POST", tc.path, "")); a.StatusCode != tc.status || !strings.Contains(string(a.body), tc.want) {
+			t.Errorf("%s: got %d %s", tc.path, a.StatusCode, a.body)
+		}
 	}
 }
 
@@ -287,6 +321,10 @@ func TestEveryRefusal(t *testing.T) {
 		"POST /v1/results":               `{"slave":"s","incarnation":"i","results":[]}`,
 		"POST /v1/slaves":                `{"name":"s","url":"http://h","slots":1,"incarnation":"i"}`,
 		"POST /v1/slaves/s/leave":        `{"incarnation":"i"}`,
+		"POST /v1/slaves/s/drain":        "",
+		"POST /v1/slaves/s/undrain":      "",
+		"DELETE /v1/slaves/s":            "",
+		"POST /v1/tasks/1/cancel":        "",
 		"POST /join":                     `{"id":"m2","raft_address":"h:2","api_url":"http://h:3"}`,
 		"DELETE /v1/masters/m1":          "",
 		"POST /v1/masters/m1/transfer":   "",

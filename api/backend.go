@@ -12,6 +12,10 @@ import (
 // have happened). Refusals are *task.Error; any other error is internal, except
 // a context's. Every method is safe for concurrent use and ends when ctx does.
 type Backend interface {
+	Tasks
+	Slaves
+	Members
+
 	// Leader returns the leader's configured API URL (empty when unknown) and
 	// whether this node is the leader.
 	Leader() (apiURL string, self bool)
@@ -20,6 +24,16 @@ type Backend interface {
 	// opts ask, and then returns CodeIndexNotReached, or CodeNoLeader.
 	Read(ctx context.Context, opts ReadOptions) (View, error)
 
+	// Status describes this node; fingerprint asks for Status.Fingerprint too.
+	Status(fingerprint bool) Status
+
+	// Ready returns nil when a leader is known and this node is caught up, and
+	// otherwise says what is missing.
+	Ready() error
+}
+
+// Tasks is what clients do with tasks.
+type Tasks interface {
 	// AwaitTask returns when the task is done, or with ctx's error. An unknown
 	// id is CodeTaskNotFound.
 	AwaitTask(ctx context.Context, id task.ID) error
@@ -28,6 +42,13 @@ type Backend interface {
 	// (with Capacity), CodeNoSlaveForKind, CodeKeyReused, CodeOverloaded.
 	Submit(ctx context.Context, s Submission) (Submitted, error)
 
+	// CancelTask ends a task and has its slave stop it: CodeTaskNotFound,
+	// CodeAlreadyDone.
+	CancelTask(ctx context.Context, id task.ID) (task.Task, error)
+}
+
+// Slaves is what slaves call, and what is done with them.
+type Slaves interface {
 	// Results records a slave's results. The verdicts are in order.
 	Results(ctx context.Context, r task.Report) ([]task.Verdict, error)
 
@@ -38,6 +59,17 @@ type Backend interface {
 	// LeaveSlave records that a slave has said goodbye.
 	LeaveSlave(ctx context.Context, name, incarnation string) (task.Slave, error)
 
+	// DrainSlave keeps a slave from getting tasks, or with false lets it have some
+	// again: CodeSlaveNotFound.
+	DrainSlave(ctx context.Context, name string, drained bool) (task.Slave, error)
+
+	// RemoveSlave drops a slave from the registry: CodeSlaveNotFound,
+	// CodeSlaveBusy. By force its tasks are given up.
+	RemoveSlave(ctx context.Context, name string, force bool) (task.Slave, error)
+}
+
+// Members is what is done with the cluster's members.
+type Members interface {
 	// Masters lists the masters with their roles.
 	Masters() []task.Master
 
@@ -50,13 +82,6 @@ type Backend interface {
 
 	// TransferLeadership hands leadership to the master.
 	TransferLeadership(ctx context.Context, id string) error
-
-	// Status describes this node; fingerprint asks for Status.Fingerprint too.
-	Status(fingerprint bool) Status
-
-	// Ready returns nil when a leader is known and this node is caught up, and
-	// otherwise says what is missing.
-	Ready() error
 }
 
 // ReadOptions are the consistency that a reader asks for.

@@ -21,17 +21,20 @@ var statuses = map[task.Code]int{
 	task.CodeNoSlaveForKind: http.StatusServiceUnavailable,
 	task.CodeOverloaded:     http.StatusTooManyRequests,
 	task.CodeDiskLow:        http.StatusInsufficientStorage,
+	task.CodeUpgradeNeeded:  http.StatusNotImplemented,
 
 	task.CodeTaskNotFound: http.StatusNotFound,
 	task.CodeNotPending:   http.StatusConflict,
 	task.CodeStaleAttempt: http.StatusConflict,
 	task.CodeKeyReused:    http.StatusConflict,
 	task.CodeNotDone:      http.StatusConflict,
+	task.CodeAlreadyDone:  http.StatusConflict,
 
 	task.CodeSlaveNotFound:    http.StatusNotFound,
 	task.CodeSlaveUnreachable: http.StatusUnprocessableEntity,
 	task.CodeSlaveNotAlive:    http.StatusConflict,
 	task.CodeSlaveFull:        http.StatusConflict,
+	task.CodeSlaveBusy:        http.StatusConflict,
 	task.CodeNameTaken:        http.StatusConflict,
 	task.CodeWrongIncarnation: http.StatusConflict,
 

@@ -247,6 +247,58 @@ func (m *fakeMaster) RemoveMaster(ctx context.Context, id string) error {
 	return nil
 }
 
+func (m *fakeMaster) CancelTask(ctx context.Context, id task.ID) (task.Task, error) {
+	if err := m.write(ctx); err != nil {
+		return task.Task{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t, ok := m.tasks[id]
+	if !ok {
+		return task.Task{}, task.Refuse(task.CodeTaskNotFound, "none")
+	}
+	t, err := t.Cancel(5)
+	if err != nil {
+		return task.Task{}, err
+	}
+	m.tasks[id] = t
+	return t, nil
+}
+
+func (m *fakeMaster) DrainSlave(ctx context.Context, name string, drained bool) (task.Slave, error) {
+	return m.changeSlave(ctx, name, func(s *task.Slave) *task.Error {
+		s.Drained = drained
+		s.State = s.Present()
+		return nil
+	})
+}
+
+func (m *fakeMaster) RemoveSlave(ctx context.Context, name string, force bool) (task.Slave, error) {
+	return m.changeSlave(ctx, name, func(s *task.Slave) *task.Error {
+		if s.Busy > 0 && !force {
+			return task.Refuse(task.CodeSlaveBusy, "busy")
+		}
+		return nil
+	})
+}
+
+func (m *fakeMaster) changeSlave(ctx context.Context, name string, change func(*task.Slave) *task.Error) (task.Slave, error) {
+	if err := m.write(ctx); err != nil {
+		return task.Slave{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i := range m.slaves {
+		if m.slaves[i].Name == name {
+			if err := change(&m.slaves[i]); err != nil {
+				return task.Slave{}, err
+			}
+			return m.slaves[i], nil
+		}
+	}
+	return task.Slave{}, task.Refuse(task.CodeSlaveNotFound, "none")
+}
+
 func (m *fakeMaster) TransferLeadership(ctx context.Context, id string) error {
 	return m.RemoveMaster(ctx, id)
 }

@@ -33,7 +33,7 @@ const (
 
 // routes is the table of calls; openapi.yaml describes them.
 func (s *server) routes() []route {
-	const get, post = http.MethodGet, http.MethodPost
+	const get, post, remove = http.MethodGet, http.MethodPost, http.MethodDelete
 	// What several calls know.
 	forWrites := []string{"forward"}
 	forReads := []string{"min_index", "consistency", "forward"}
@@ -44,15 +44,19 @@ func (s *server) routes() []route {
 		{post, "/v1/tasks", s.submit, forSubmit, atLeader},
 		{get, "/v1/tasks", s.listTasks, forLists, local},
 		{get, "/v1/tasks/:id", s.getTask, forTask, local | lasting},
+		{post, "/v1/tasks/:id/cancel", s.cancelTask, forWrites, atLeader},
 
 		{post, "/v1/results", s.reportResults, forWrites, atLeader},
 		{post, "/v1/slaves", s.registerSlave, forWrites, atLeader},
 		{get, "/v1/slaves", s.listSlaves, forReads, local},
 		{post, "/v1/slaves/:name/leave", s.leaveSlave, forWrites, atLeader},
+		{post, "/v1/slaves/:name/drain", s.drainSlave, forWrites, atLeader},
+		{post, "/v1/slaves/:name/undrain", s.undrainSlave, forWrites, atLeader},
+		{remove, "/v1/slaves/:name", s.removeSlave, append([]string{"force"}, forWrites...), atLeader},
 
 		{post, "/join", s.join, forWrites, atLeader | lasting},
 		{get, "/v1/masters", s.listMasters, nil, local},
-		{http.MethodDelete, "/v1/masters/:id", s.removeMaster, forWrites, atLeader | lasting},
+		{remove, "/v1/masters/:id", s.removeMaster, forWrites, atLeader | lasting},
 		{post, "/v1/masters/:id/transfer", s.transferLeadership, forWrites, atLeader},
 
 		{get, "/v1/status", s.status, []string{"fingerprint"}, local},

@@ -72,6 +72,39 @@ func (s *server) leaveSlave(c *gin.Context, _ *query) error {
 	return nil
 }
 
+// drainSlave keeps a slave from getting tasks.
+func (s *server) drainSlave(c *gin.Context, _ *query) error { return s.setDrained(c, true) }
+
+// undrainSlave is its inverse.
+func (s *server) undrainSlave(c *gin.Context, _ *query) error { return s.setDrained(c, false) }
+
+func (s *server) setDrained(c *gin.Context, drained bool) error {
+	ctx, cancel := context.WithTimeout(c.Request.Context(), s.CallTimeout)
+	defer cancel()
+	slave, err := s.Backend.DrainSlave(ctx, c.Param("name"), drained)
+	if err != nil {
+		return err
+	}
+	s.answer(c, http.StatusOK, wire.SlaveAnswer{Slave: wire.FromSlave(&slave)})
+	return nil
+}
+
+// removeSlave drops a slave from the registry, and answers with what was there.
+func (s *server) removeSlave(c *gin.Context, q *query) error {
+	force := q.flag("force")
+	if q.wrong != nil {
+		return q.wrong
+	}
+	ctx, cancel := context.WithTimeout(c.Request.Context(), s.CallTimeout)
+	defer cancel()
+	slave, err := s.Backend.RemoveSlave(ctx, c.Param("name"), force)
+	if err != nil {
+		return err
+	}
+	s.answer(c, http.StatusOK, wire.SlaveAnswer{Slave: wire.FromSlave(&slave)})
+	return nil
+}
+
 // listSlaves shows the registry, in registration order.
 func (s *server) listSlaves(c *gin.Context, q *query) error {
 	view, err := s.read(c, q)

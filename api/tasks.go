@@ -73,11 +73,35 @@ func asked(lines []Asked) []wire.Asked {
 	return out
 }
 
-// getTask shows one task, and may wait for its end.
-func (s *server) getTask(c *gin.Context, q *query) error {
+// cancelTask ends a task and has its slave stop it.
+func (s *server) cancelTask(c *gin.Context, _ *query) error {
+	id, err := taskID(c)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(c.Request.Context(), s.CallTimeout)
+	defer cancel()
+	t, err := s.Backend.CancelTask(ctx, task.ID(id))
+	if err != nil {
+		return err
+	}
+	s.answer(c, http.StatusOK, wire.TaskAnswer{Task: wire.FromTask(&t)})
+	return nil
+}
+
+func taskID(c *gin.Context) (uint64, error) {
 	id, err := strconv.ParseUint(c.Param("id"), 10, 64)
 	if err != nil {
-		return invalid("a task's id is a whole number, not %.40q", c.Param("id"))
+		return 0, invalid("a task's id is a whole number, not %.40q", c.Param("id"))
+	}
+	return id, nil
+}
+
+// getTask shows one task, and may wait for its end.
+func (s *server) getTask(c *gin.Context, q *query) error {
+	id, err := taskID(c)
+	if err != nil {
+		return err
 	}
 	wait := q.wait("wait", maxWait)
 	view, err := s.read(c, q)

@@ -36,7 +36,7 @@ func (h *hub) publish(v *fsm.View, outcomes []fsm.Outcome) {
 	for i := range outcomes {
 		events := outcomes[i].Events
 		for j := range events {
-			if events[j].Kind == fsm.TaskDone {
+			if events[j].Kind == fsm.TaskDone || events[j].Kind == fsm.TaskStopped {
 				h.wakeDone(events[j].Task.ID)
 			}
 		}

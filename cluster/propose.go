@@ -76,12 +76,32 @@ func (n *Node) propose(ctx context.Context, proposals []fsm.Proposal) ([]fsm.Out
 	if n.disk.low.Load() && slices.ContainsFunc(proposals, isSubmit) {
 		return nil, task.Refuse(task.CodeDiskLow, "this master's disk is almost full; no new tasks are taken until there is space")
 	}
+	if err := understood(n.View, proposals); err != nil {
+		return nil, err
+	}
 	outcomes, err := n.committer.propose(ctx, proposals)
 	var refused *task.Error
 	if err == nil || errors.As(err, &refused) {
 		return outcomes, err
 	}
 	return nil, refusal(err, n.otherLeaderURL())
+}
+
+// understood refuses commands that a master of an older version would stop at.
+func understood(view func() *fsm.View, proposals []fsm.Proposal) error {
+	highest := fsm.Number(0)
+	for _, p := range proposals {
+		highest = max(highest, p.Command.Number())
+	}
+	if highest <= fsm.NumberRemoveMaster { // what the first version knew
+		return nil
+	}
+	for _, m := range view().Masters() {
+		if fsm.Number(m.Commands) < highest {
+			return task.Refuse(task.CodeUpgradeNeeded, fmt.Sprintf("master %s runs an older version that does not know this yet; upgrade it, then try again", m.ID))
+		}
+	}
+	return nil
 }
 
 func isSubmit(p fsm.Proposal) bool { return p.Command.Number() == fsm.NumberSubmitTask }

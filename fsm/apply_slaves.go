@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 
@@ -21,12 +22,12 @@ func (s *State) registerSlave(x RegisterSlave, c *change) {
 		old, _ = s.slaves.Get(r.Name) // its slots are free now
 		slave = old
 		slave.RegisteredAt = c.at
-	case old.State == task.SlaveAlive && old.URL == r.URL && old.Slots == r.Slots && slices.Equal(old.Kinds, r.Kinds):
+	case old.State == old.Present() && old.URL == r.URL && old.Slots == r.Slots && slices.Equal(old.Kinds, r.Kinds):
 		return
 	}
 	slave.Name, slave.URL, slave.Slots = r.Name, r.URL, r.Slots
 	slave.Incarnation, slave.Kinds = r.Incarnation, r.Kinds
-	slave.State = task.SlaveAlive
+	slave.State = slave.Present()
 	slave.Index = c.index
 	s.putSlave(old, slave)
 	c.events = append(c.events, Event{Kind: SlaveRegistered, Slave: &slave})
@@ -90,12 +91,53 @@ func (s *State) giveUpAll(slave task.Slave, begun []task.Attempt, reason string,
 	}
 }
 
+func (s *State) drainSlave(name string, drained bool, c *change) *task.Error {
+	old, ok := s.slaves.Get(name)
+	if !ok {
+		return noSlave(name)
+	}
+	if old.Drained == drained {
+		return nil
+	}
+	slave := old
+	slave.Drained = drained
+	if old.State == old.Present() {
+		slave.State = slave.Present()
+	}
+	slave.Index = c.index
+	s.putSlave(old, slave)
+	c.events = append(c.events, Event{Kind: SlaveRegistered, Slave: &slave})
+	return nil
+}
+
+func (s *State) removeSlave(x RemoveSlave, c *change) *task.Error {
+	slave, ok := s.slaves.Get(x.Slave)
+	switch {
+	case !ok:
+		return noSlave(x.Slave)
+	case slave.Busy > 0 && !x.Force:
+		return task.Refuse(task.CodeSlaveBusy, fmt.Sprintf("slave %s has %d tasks; drain it and wait, or remove it by force, "+
+			"which gives them to others", strconv.Quote(x.Slave), slave.Busy))
+	}
+	s.giveUpAll(slave, x.Begun, "slave "+strconv.Quote(x.Slave)+" was removed", c)
+	slave, _ = s.slaves.Get(x.Slave) // its slots are free now
+	s.count(slave, -1)
+	s.slaves.Delete(x.Slave)
+	s.order.Delete(slave.Order)
+	c.events = append(c.events, Event{Kind: SlaveRemoved, Slave: &slave})
+	return nil
+}
+
+func noSlave(name string) *task.Error {
+	return task.Refuse(task.CodeSlaveNotFound, "there is no slave "+strconv.Quote(name))
+}
+
 // incarnation returns the entry of a slave if the place names its current
 // incarnation. With wrong_incarnation it returns the entry too.
 func (s *State) incarnation(p Place) (task.Slave, *task.Error) {
 	slave, ok := s.slaves.Get(p.Slave)
 	if !ok {
-		return task.Slave{}, task.Refuse(task.CodeSlaveNotFound, "there is no slave "+strconv.Quote(p.Slave))
+		return task.Slave{}, noSlave(p.Slave)
 	}
 	if slave.Incarnation != p.Incarnation {
 		return slave, task.Refuse(task.CodeWrongIncarnation, "slave "+strconv.Quote(p.Slave)+" runs as incarnation "+

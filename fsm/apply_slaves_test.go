@@ -187,3 +187,62 @@ func TestMasters(t *testing.T) {
 		t.Errorf("the masters are %+v", got)
 	}
 }
+
+func TestADrainedSlaveGetsNothing(t *testing.T) {
+	l := newLab(t)
+	a := l.register("a", "1", 2)
+	running := l.submit(expression(), &a)
+	l.wantEvents(l.must(DrainSlave{Slave: "a"}), "slave a registered")
+	l.wantEvents(l.must(DrainSlave{Slave: "a"}), "")
+	if s := l.slave(); s.State != task.SlaveDraining || s.Busy != 1 || l.state.View().Capacity() != (task.Capacity{}) {
+		t.Errorf("drained: %+v, capacity %+v", s, l.state.View().Capacity())
+	}
+	l.refused(task.CodeSlaveNotAlive, SubmitTask{Spec: expression(), Assign: &a})
+	l.must(succeeded(attemptOf(running), "2")) // what it has goes on
+
+	// It stays drained, whatever becomes of it.
+	l.register("a", "2", 2)
+	if s := l.slave(); s.State != task.SlaveDraining {
+		t.Errorf("restarted: %+v", s)
+	}
+	l.must(LoseSlave{Place: Place{Slave: "a", Incarnation: "2"}})
+	if s := l.slave(); s.State != task.SlaveLost || !s.Drained {
+		t.Errorf("lost: %+v", s)
+	}
+	l.must(UndrainSlave{Slave: "a"})
+	if s := l.slave(); s.State != task.SlaveLost || s.Drained {
+		t.Errorf("undrained while lost: %+v", s)
+	}
+	l.register("a", "2", 2)
+	if s := l.slave(); s.State != task.SlaveAlive || l.state.View().Capacity().Slots != 2 {
+		t.Errorf("back: %+v", s)
+	}
+	l.refused(task.CodeSlaveNotFound, DrainSlave{Slave: "b"})
+	l.refused(task.CodeSlaveNotFound, UndrainSlave{Slave: "b"})
+}
+
+func TestARemovedSlaveIsForgotten(t *testing.T) {
+	l := newLab(t)
+	a := l.register("a", "1", 2)
+	b := l.register("b", "1", 1)
+	begun, never := l.submit(once(), &a), l.submit(once(), &a)
+	l.refused(task.CodeSlaveBusy, RemoveSlave{Slave: "a"})
+	o := l.must(RemoveSlave{Slave: "a", Force: true, Begun: []task.Attempt{attemptOf(begun)}})
+	l.wantEvents(o, "task 1 done, task 2 given up, slave a removed")
+	if got := l.task(begun.ID); got.Outcome != task.Lost {
+		t.Errorf("what had begun is %+v", got)
+	}
+	if got := l.task(never.ID); got.Status != task.Pending {
+		t.Errorf("what had not begun is %+v", got)
+	}
+	l.refused(task.CodeSlaveNotFound, RemoveSlave{Slave: "a"})
+	l.refused(task.CodeSlaveNotFound, SubmitTask{Spec: once(), Assign: &a})
+	l.must(RemoveSlave{Slave: b.Slave})
+	if v := l.state.View(); len(v.Slaves()) != 0 || v.Capacity() != (task.Capacity{}) {
+		t.Errorf("left are %+v, %+v", v.Slaves(), v.Capacity())
+	}
+	l.register("a", "1", 1) // a new one, with a new place
+	if s := l.slave(); s.Order != 3 || s.Busy != 0 {
+		t.Errorf("registered again: %+v", s)
+	}
+}

@@ -105,6 +105,21 @@ func (s *State) giveUpAttempt(x GiveUpAttempt, c *change) *task.Error {
 	return nil
 }
 
+func (s *State) cancelTask(x CancelTask, c *change) (any, *task.Error) {
+	old, err := s.known(x.ID)
+	if err != nil {
+		return nil, err
+	}
+	t, err := old.Cancel(c.at)
+	if err != nil {
+		return nil, err
+	}
+	a, _ := old.Current()
+	t.Index = c.index
+	s.move(old, t, TaskStopped, a, c)
+	return Cancelled{Task: t}, nil
+}
+
 // end files what an attempt's end made of its task: done, or pending again.
 func (s *State) end(old, t task.Task, a task.Attempt, c *change) {
 	kind := TaskGivenUp

@@ -269,3 +269,33 @@ func TestApplyPanicsWhenAnEntryComesTwice(t *testing.T) {
 	}()
 	s.Apply(5, 1, Envelope{})
 }
+
+func TestCancelEndsWhatIsNotDone(t *testing.T) {
+	l := newLab(t)
+	a := l.register("a", "1", 2)
+	waiting := l.submit(expression(), nil)
+	running := l.submit(expression(), &a)
+	done := l.submit(expression(), &a)
+	l.must(succeeded(attemptOf(done), "2"))
+
+	l.wantEvents(l.must(CancelTask{ID: waiting.ID}), "task 1 stopped")
+	o := l.must(CancelTask{ID: running.ID})
+	l.wantEvents(o, "task 2 stopped")
+	if e := o.Events[0]; e.Attempt != attemptOf(running) {
+		t.Errorf("the attempt to stop is %+v", e.Attempt)
+	}
+	for _, id := range []task.ID{waiting.ID, running.ID} {
+		got := l.task(id)
+		if got.Status != task.Done || got.Outcome != task.Cancelled || got.Error == "" || got.FinishedAt == 0 {
+			t.Errorf("task %d is %+v", id, got)
+		}
+		l.refused(task.CodeAlreadyDone, CancelTask{ID: id})
+	}
+	if busy := l.slave().Busy; busy != 0 {
+		t.Errorf("%d slots are busy", busy)
+	}
+	l.refused(task.CodeStaleAttempt, succeeded(attemptOf(running), "2"))
+	l.refused(task.CodeAlreadyDone, CancelTask{ID: done.ID})
+	l.refused(task.CodeTaskNotFound, CancelTask{ID: 99})
+	l.refused(task.CodeNotPending, AssignTask{Attempt: task.Attempt{ID: waiting.ID, Attempt: 1, Slave: "a", Incarnation: "1"}})
+}

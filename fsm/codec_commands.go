@@ -69,6 +69,14 @@ func (c *converter) commandOut(command Command) proto.Message {
 		return &logpb.PutMaster{Id: x.ID, RaftAddress: x.RaftAddress, ApiUrl: x.APIURL, Commands: x.Commands}
 	case RemoveMaster:
 		return &logpb.RemoveMaster{Id: x.ID}
+	case CancelTask:
+		return &logpb.CancelTask{Id: uint64(x.ID)}
+	case DrainSlave:
+		return &logpb.DrainSlave{Slave: x.Slave}
+	case UndrainSlave:
+		return &logpb.UndrainSlave{Slave: x.Slave}
+	case RemoveSlave:
+		return &logpb.RemoveSlave{Slave: x.Slave, Force: x.Force, Begun: attemptsOut(x.Begun)}
 	default:
 		c.failf("this type of command has no shape in the log")
 		return nil
@@ -125,6 +133,16 @@ func (c *converter) commandIn(n Number, body []byte) (Command, error) {
 		})
 	case NumberRemoveMaster:
 		return decodeAs(body, func(m *logpb.RemoveMaster) Command { return RemoveMaster{ID: m.GetId()} })
+	case NumberCancelTask:
+		return decodeAs(body, func(m *logpb.CancelTask) Command { return CancelTask{ID: task.ID(m.GetId())} })
+	case NumberDrainSlave:
+		return decodeAs(body, func(m *logpb.DrainSlave) Command { return DrainSlave{Slave: m.GetSlave()} })
+	case NumberUndrainSlave:
+		return decodeAs(body, func(m *logpb.UndrainSlave) Command { return UndrainSlave{Slave: m.GetSlave()} })
+	case NumberRemoveSlave:
+		return decodeAs(body, func(m *logpb.RemoveSlave) Command {
+			return RemoveSlave{Slave: m.GetSlave(), Force: m.GetForce(), Begun: attemptsIn(m.GetBegun())}
+		})
 	default:
 		return nil, fmt.Errorf("unknown, and the highest that this build knows is %d; run a newer build", HighestNumber)
 	}

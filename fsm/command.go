@@ -20,9 +20,13 @@ const (
 	NumberLeaveSlave    Number = 7
 	NumberPutMaster     Number = 8
 	NumberRemoveMaster  Number = 9
+	NumberCancelTask    Number = 10
+	NumberDrainSlave    Number = 11
+	NumberUndrainSlave  Number = 12
+	NumberRemoveSlave   Number = 13
 
 	// HighestNumber is the highest number that this build understands.
-	HighestNumber = NumberRemoveMaster
+	HighestNumber = NumberRemoveSlave
 )
 
 // Envelope is what one log entry carries: 1…N commands that were committed
@@ -136,6 +140,38 @@ type RemoveMaster struct {
 	ID string
 }
 
+// CancelTask ends a task that is not done. An attempt that it has is not current
+// any more, whatever it comes to. Refusals: task_not_found, already_done. Value:
+// Cancelled.
+type CancelTask struct {
+	ID task.ID
+}
+
+// Cancelled is the Value of a CancelTask.
+type Cancelled struct {
+	Task task.Task
+}
+
+// DrainSlave keeps a slave from getting tasks until UndrainSlave, also when it
+// restarts. What it has goes on. Refusal: slave_not_found. Value: nil.
+type DrainSlave struct {
+	Slave string
+}
+
+// UndrainSlave is the inverse of DrainSlave. Refusal: slave_not_found. Value: nil.
+type UndrainSlave struct {
+	Slave string
+}
+
+// RemoveSlave drops a slave's entry and with it its place in the order. With
+// Force it gives up its attempts, like LoseSlave. Refusals: slave_not_found,
+// slave_busy (without Force). Value: nil.
+type RemoveSlave struct {
+	Slave string
+	Force bool
+	Begun []task.Attempt // attempts that may have begun; others never did
+}
+
 // Number returns NumberSubmitTask.
 func (SubmitTask) Number() Number { return NumberSubmitTask }
 
@@ -162,3 +198,15 @@ func (PutMaster) Number() Number { return NumberPutMaster }
 
 // Number returns NumberRemoveMaster.
 func (RemoveMaster) Number() Number { return NumberRemoveMaster }
+
+// Number returns NumberCancelTask.
+func (CancelTask) Number() Number { return NumberCancelTask }
+
+// Number returns NumberDrainSlave.
+func (DrainSlave) Number() Number { return NumberDrainSlave }
+
+// Number returns NumberUndrainSlave.
+func (UndrainSlave) Number() Number { return NumberUndrainSlave }
+
+// Number returns NumberRemoveSlave.
+func (RemoveSlave) Number() Number { return NumberRemoveSlave }

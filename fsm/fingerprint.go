@@ -79,6 +79,7 @@ func (f *fingerprint) slave(s *task.Slave) {
 	f.number(8, s.Order)
 	f.number(9, uint64(s.RegisteredAt))
 	f.number(10, s.Index)
+	f.flag(11, s.Drained)
 	f.end()
 }
 

@@ -158,6 +158,7 @@ func succeeded(a task.Attempt, text string) CompleteTask {
 var eventNames = map[EventKind]string{
 	TaskSubmitted: "submitted", TaskAssigned: "assigned", TaskGivenUp: "given up", TaskDone: "done",
 	SlaveRegistered: "registered", SlaveGone: "gone", MasterPut: "put", MasterRemoved: "removed",
+	TaskStopped: "stopped", SlaveRemoved: "removed",
 }
 
 // events tells an outcome's events in words.

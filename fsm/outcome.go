@@ -17,11 +17,13 @@ const (
 	TaskSubmitted   EventKind = iota + 1 // a new task, pending
 	TaskAssigned                         // an attempt began its way; also right after TaskSubmitted
 	TaskGivenUp                          // Attempt ended without a result; the task is pending
-	TaskDone                             // the task ended; Attempt is the one that ended with it, if any
-	SlaveRegistered                      // a new name, a new incarnation, or a changed entry
+	TaskDone                             // the task ended; Attempt is the one that ended with it
+	SlaveRegistered                      // a new name, a new incarnation, or a changed entry (drained, too)
 	SlaveGone                            // lost or left
 	MasterPut
 	MasterRemoved
+	TaskStopped  // the task was ended from outside; Attempt is the one that it had, if any
+	SlaveRemoved // its entry is gone; Slave is as it was
 )
 
 // Event is one change of the state, as data: whoever wants to log, count, wake
@@ -29,7 +31,7 @@ const (
 type Event struct {
 	Kind    EventKind
 	Task    *task.Task   // of task events; never mutated afterwards
-	Attempt task.Attempt // of TaskAssigned, TaskGivenUp, TaskDone
+	Attempt task.Attempt // of TaskAssigned, TaskGivenUp, TaskDone, TaskStopped
 	Slave   *task.Slave  // of slave events
 	Master  *task.Master // of master events
 }

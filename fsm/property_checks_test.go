@@ -65,12 +65,14 @@ func (p *prover) checkSlaves(v *View, busy map[string]int) {
 		if slave.Busy != busy[slave.Name] || slave.Busy != held {
 			p.t.Fatalf("slave %s is busy with %d; it has %d and holds %d", slave.Name, slave.Busy, busy[slave.Name], held)
 		}
-		if slave.State == task.SlaveAlive {
+		switch {
+		case slave.State == task.SlaveAlive && !slave.Drained:
 			capacity.Slaves++
 			capacity.Slots += slave.Slots
 			capacity.Busy += slave.Busy
-		} else if slave.Busy > 0 {
-			p.t.Fatalf("slave %s is %s and busy", slave.Name, slave.State)
+		case slave.State == task.SlaveDraining && slave.Drained: // finishes what it has
+		case slave.State == task.SlaveAlive, slave.State == task.SlaveDraining, slave.Busy > 0:
+			p.t.Fatalf("slave %s is %s, drained: %t, and busy with %d", slave.Name, slave.State, slave.Drained, slave.Busy)
 		}
 	}
 	if v.Capacity() != capacity {

@@ -15,6 +15,8 @@ func (p *prover) command(v *View) Command {
 		return AssignTask{Attempt: p.next(v)}
 	case n < 84:
 		return p.complete(v)
+	case n < 85:
+		return p.stop(v)
 	case n < 87:
 		return GiveUpAttempt{Attempt: p.current(v), Began: p.chance(50), Reason: "given up"}
 	case n < 95:
@@ -27,6 +29,25 @@ func (p *prover) command(v *View) Command {
 		return PutMaster{ID: pick(p, "m1", "m2"), APIURL: pick(p, "u", "w")}
 	default:
 		return RemoveMaster{ID: pick(p, "m1", "m2")}
+	}
+}
+
+// stop draws one of the commands that end or withhold things from outside.
+func (p *prover) stop(v *View) Command {
+	name := p.place(v).Slave
+	switch p.random.IntN(5) {
+	case 0:
+		return DrainSlave{Slave: name}
+	case 1:
+		return UndrainSlave{Slave: name}
+	case 2:
+		return RemoveSlave{Slave: name, Force: p.chance(50), Begun: p.begun(v)}
+	default:
+		id := p.next(v).ID
+		if p.chance(50) {
+			id = p.current(v).ID
+		}
+		return CancelTask{ID: id}
 	}
 }
 

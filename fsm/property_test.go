@@ -23,8 +23,8 @@ func TestPromisesHoldForEveryLog(t *testing.T) {
 	}
 	// A run proves nothing about what did not happen in it.
 	for _, what := range []string{
-		"submitted", "assigned", "given up", "done", "registered", "gone", "put", "removed",
-		"known key", "sealed block", "succeeded", "failed", "lost",
+		"submitted", "assigned", "given up", "done", "registered", "gone", "put", "removed", "stopped",
+		"known key", "sealed block", "succeeded", "failed", "lost", "cancelled", "already_done", "slave_busy",
 		"stale_term", "stale_attempt", "not_pending", "key_reused", "task_not_found", "slave_not_found", "slave_not_alive",
 		"wrong_incarnation", "slave_full", "master_not_found",
 	} {
@@ -180,6 +180,16 @@ func (p *prover) follow(proposal Proposal, o Outcome) {
 			if e.Task.Status != want || (e.Task.Outcome != task.NoOutcome) != (want == task.Done) {
 				p.t.Fatalf("ended as %+v", e.Task)
 			}
+		case TaskStopped:
+			current, running := old.Current()
+			if old.Status == task.Done || current != e.Attempt || e.Task.Status != task.Done || e.Task.Outcome != task.Cancelled {
+				p.t.Fatalf("stopped as %+v at %+v, was %+v", e.Task, e.Attempt, old)
+			}
+			if running {
+				p.busy[old.Slave]--
+			}
+			p.ended++
+			p.seen[e.Task.Outcome.String()]++
 		default:
 			p.t.Fatalf("event %d has a task", e.Kind)
 		}

@@ -99,6 +99,14 @@ func (s *State) apply(command Command, c *change) (any, *task.Error) {
 		return nil, nil
 	case RemoveMaster:
 		return nil, s.removeMaster(x, c)
+	case CancelTask:
+		return s.cancelTask(x, c)
+	case DrainSlave:
+		return nil, s.drainSlave(x.Slave, true, c)
+	case UndrainSlave:
+		return nil, s.drainSlave(x.Slave, false, c)
+	case RemoveSlave:
+		return nil, s.removeSlave(x, c)
 	default:
 		panic(fmt.Sprintf("fsm: command of the unknown type %T", command))
 	}

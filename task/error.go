@@ -20,17 +20,20 @@ const (
 	CodeNoSlaveForKind Code = "no_slave_for_kind"
 	CodeOverloaded     Code = "overloaded"
 	CodeDiskLow        Code = "disk_low"
+	CodeUpgradeNeeded  Code = "upgrade_needed"
 
 	CodeTaskNotFound Code = "task_not_found"
 	CodeNotPending   Code = "not_pending"
 	CodeStaleAttempt Code = "stale_attempt"
 	CodeKeyReused    Code = "key_reused"
 	CodeNotDone      Code = "not_done"
+	CodeAlreadyDone  Code = "already_done"
 
 	CodeSlaveNotFound    Code = "slave_not_found"
 	CodeSlaveUnreachable Code = "slave_unreachable"
 	CodeSlaveNotAlive    Code = "slave_not_alive"
 	CodeSlaveFull        Code = "slave_full"
+	CodeSlaveBusy        Code = "slave_busy"
 	CodeNameTaken        Code = "name_taken"
 	CodeWrongIncarnation Code = "wrong_incarnation"
 
@@ -59,7 +62,8 @@ type Error struct {
 
 	// Capacity is set for CodeFullCapacity.
 	Capacity *Capacity
-	// Task is set for CodeKeyReused and CodeStaleAttempt: the task in question.
+	// Task is set for CodeKeyReused, CodeStaleAttempt and CodeAlreadyDone: the task
+	// in question.
 	Task ID
 	// Leader is the leader's API URL, for CodeNotLeader, where it is known.
 	Leader string

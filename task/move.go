@@ -9,6 +9,8 @@ import "strconv"
 //	pending ──Assign──▶ in_progress ──Complete──▶ done
 //	   ▲                    │
 //	   └──────GiveUp────────┘ (or ──▶ done, when no try is left)
+//
+//	pending, in_progress ──Cancel──▶ done
 
 // Assign starts the next attempt on an incarnation of a slave.
 func (t Task) Assign(a Attempt, at Millis) (Task, *Error) {
@@ -74,9 +76,22 @@ func (t Task) GiveUp(a Attempt, began bool, reason string, at Millis) (Task, *Er
 	return t, nil
 }
 
+// Cancel ends a task that is not done, whatever becomes of its attempt. Its error
+// says that it was cancelled.
+func (t Task) Cancel(at Millis) (Task, *Error) {
+	if t.Status == Done {
+		err := Refuse(CodeAlreadyDone, "task "+t.ID.String()+" is done ("+t.Outcome.String()+") and can't be cancelled any more")
+		err.Task = t.ID
+		return t, err
+	}
+	t.finish(Cancelled, at)
+	t.Error = "cancelled by a client"
+	return t, nil
+}
+
 func (t *Task) finish(o Outcome, at Millis) {
 	t.Status, t.Outcome = Done, o
-	t.FinishedAt = max(t.StartedAt, at)
+	t.FinishedAt = max(t.SubmittedAt, t.StartedAt, at)
 }
 
 func stale(t Task, a Attempt) *Error {

@@ -14,7 +14,7 @@ type SlaveState uint8
 // The slave states.
 const (
 	SlaveAlive    SlaveState = iota + 1
-	SlaveDraining            // finishes what it has, takes nothing new
+	SlaveDraining            // alive and drained: finishes what it has, takes nothing new
 	SlaveLost                // silent for too long
 	SlaveLeft                // said goodbye; keeps its place in the order
 )
@@ -45,11 +45,20 @@ type Slave struct {
 	State       SlaveState
 	Incarnation string // random, new at every start of the process
 	Kinds       []Kind // sorted by name; never mutated
-	Order       uint64 // place in registration order; kept for ever
+	Drained     bool   // an operator wants it to get no tasks, now and when it returns
+	Order       uint64 // place in registration order; kept until it is removed
 
 	RegisteredAt Millis
 	LastSeenAt   Millis // known to the leader alone; not replicated, 0 elsewhere
 	Index        uint64 // log index of the last change
+}
+
+// Present returns the state of the slave while it answers: alive, or draining.
+func (s *Slave) Present() SlaveState {
+	if s.Drained {
+		return SlaveDraining
+	}
+	return SlaveAlive
 }
 
 // Runs reports whether the slave declared the kind.

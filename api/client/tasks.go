@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"iter"
 	"net/http"
@@ -95,6 +96,25 @@ func (c *Client) Wait(ctx context.Context, id uint64) (Task, error) {
 		}
 		c.askElsewhere()
 	}
+}
+
+// Cancel ends a task that is not done. One that was cancelled already, perhaps by
+// an earlier attempt of this call, is returned as it is; what is done otherwise is
+// CodeAlreadyDone.
+func (c *Client) Cancel(ctx context.Context, id uint64) (Task, error) {
+	var out wire.TaskAnswer
+	err := c.do(ctx, call{
+		what: fmt.Sprintf("cancel task %d", id), write: true, safe: true, timeout: c.cfg.AttemptTimeout,
+		build: func(base string) (*http.Request, error) {
+			return raw.NewCancelTaskRequest(base, id, &wire.CancelTaskParams{})
+		},
+	}, &out)
+	if refusal, ok := errors.AsType[*Error](err); ok && refusal.Code == CodeAlreadyDone {
+		if t, readErr := c.Task(ctx, id, ReadOptions{}); readErr == nil && t.Outcome == Cancelled {
+			return t, nil
+		}
+	}
+	return out.Task, err
 }
 
 // ListOptions select tasks. The zero value selects all, oldest first.

@@ -86,9 +86,11 @@ const (
 	CodeStaleAttempt = task.CodeStaleAttempt
 	CodeKeyReused    = task.CodeKeyReused
 	CodeNotDone      = task.CodeNotDone
+	CodeAlreadyDone  = task.CodeAlreadyDone
 
 	CodeSlaveNotFound    = task.CodeSlaveNotFound
 	CodeSlaveUnreachable = task.CodeSlaveUnreachable
+	CodeSlaveBusy        = task.CodeSlaveBusy
 	CodeNameTaken        = task.CodeNameTaken
 	CodeWrongIncarnation = task.CodeWrongIncarnation
 

@@ -67,6 +67,7 @@ func FromSlave(s *task.Slave) Slave {
 		Kinds:        fromKinds(s.Kinds),
 		RegisteredAt: instant(s.RegisteredAt),
 		LastSeenAt:   instant(s.LastSeenAt),
+		Drained:      s.Drained,
 		Index:        s.Index,
 	}
 }

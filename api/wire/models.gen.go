@@ -94,7 +94,7 @@ type Error struct {
 	// Busy With `full_capacity`, how many of them are taken.
 	Busy *int `json:"busy,omitempty"`
 
-	// Task The task in question, with `key_reused` and `stale_attempt`.
+	// Task The task in question, with `key_reused`, `stale_attempt` and `already_done`.
 	Task uint64 `json:"task,omitempty,omitzero"`
 
 	// Leader The leader's API URL, with `not_leader`.
@@ -289,6 +289,9 @@ type Slave struct {
 
 	// Index The log index of the last change.
 	Index uint64 `json:"index"`
+
+	// Drained It gets no tasks until `undrain`, also when it comes back.
+	Drained bool `json:"drained,omitempty,omitzero"`
 }
 
 // SlaveAnswer defines model for SlaveAnswer.
@@ -519,6 +522,9 @@ type OutcomeFilter = Outcome
 // SlaveFilter defines model for SlaveFilter.
 type SlaveFilter = string
 
+// SlaveName defines model for SlaveName.
+type SlaveName = string
+
 // StatusFilter How far a task is.
 type StatusFilter = TaskStatus
 
@@ -592,8 +598,29 @@ type RegisterSlaveParams struct {
 	Forward *Forward `form:"forward,omitempty" json:"forward,omitempty"`
 }
 
+// RemoveSlaveParams defines parameters for RemoveSlave.
+type RemoveSlaveParams struct {
+	// Force Give up the tasks that it has.
+	Force *bool `form:"force,omitempty" json:"force,omitempty"`
+
+	// Forward A follower carries the call to the leader instead of redirecting it.
+	Forward *Forward `form:"forward,omitempty" json:"forward,omitempty"`
+}
+
+// DrainSlaveParams defines parameters for DrainSlave.
+type DrainSlaveParams struct {
+	// Forward A follower carries the call to the leader instead of redirecting it.
+	Forward *Forward `form:"forward,omitempty" json:"forward,omitempty"`
+}
+
 // LeaveSlaveParams defines parameters for LeaveSlave.
 type LeaveSlaveParams struct {
+	// Forward A follower carries the call to the leader instead of redirecting it.
+	Forward *Forward `form:"forward,omitempty" json:"forward,omitempty"`
+}
+
+// UndrainSlaveParams defines parameters for UndrainSlave.
+type UndrainSlaveParams struct {
 	// Forward A follower carries the call to the leader instead of redirecting it.
 	Forward *Forward `form:"forward,omitempty" json:"forward,omitempty"`
 }
@@ -660,6 +687,12 @@ type GetTaskParams struct {
 	// by the leader.
 	Consistency *Consistency `form:"consistency,omitempty" json:"consistency,omitempty"`
 
+	// Forward A follower carries the call to the leader instead of redirecting it.
+	Forward *Forward `form:"forward,omitempty" json:"forward,omitempty"`
+}
+
+// CancelTaskParams defines parameters for CancelTask.
+type CancelTaskParams struct {
 	// Forward A follower carries the call to the leader instead of redirecting it.
 	Forward *Forward `form:"forward,omitempty" json:"forward,omitempty"`
 }

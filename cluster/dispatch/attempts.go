@@ -70,6 +70,22 @@ func (c *core) dropAttempt(at task.Attempt, now time.Time) {
 	c.refresh(a.slave, now)
 }
 
+// taskStopped takes in that a task was ended from outside. Its slave is told to
+// stop, and has the slot until it says that it is free; if it is not reached, it
+// is told again when the attempts that it has are compared with the state.
+func (c *core) taskStopped(t *task.Task, at task.Attempt, now time.Time) {
+	c.dropPending(t)
+	a := c.attempts[at.ID]
+	if a == nil || a.Attempt != at {
+		return
+	}
+	if a.begun {
+		a.slave.lane.cancels = append(a.slave.lane.cancels, at)
+	}
+	c.dropAttempt(at, now)
+	c.touch(a.slave)
+}
+
 // requeue has an attempt sent again. The slave answers whether it has it,
 // finished it, or never saw it; so nobody waits for a time-out that an answer
 // can save.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"muster/fsm"
 	"muster/task"
 )
 
@@ -112,6 +113,31 @@ func (d *Dispatcher) dialOnce(ctx context.Context, url string) (task.Availabilit
 // wrong_incarnation, not_leader, or what a proposal can be refused with.
 func (d *Dispatcher) Leave(ctx context.Context, name, incarnation string) (task.Slave, error) {
 	return ask(ctx, d, func(c *core, now time.Time, reply func(task.Slave, error)) { c.leave(name, incarnation, now, reply) })
+}
+
+// Cancel ends a task and has its slave stop it. It refuses with task_not_found,
+// already_done, not_leader, or what a proposal can be refused with.
+func (d *Dispatcher) Cancel(ctx context.Context, id task.ID) (task.Task, error) {
+	return ask(ctx, d, func(c *core, _ time.Time, reply func(task.Task, error)) {
+		c.propose(fsm.CancelTask{ID: id}, func(o fsm.Outcome, err error, _ time.Time) {
+			v, _ := o.Value.(fsm.Cancelled)
+			reply(v.Task, err)
+		})
+	})
+}
+
+// Drain keeps a slave from getting tasks, or with false lets it have some again.
+// It refuses with slave_not_found, not_leader, or what a proposal can be refused
+// with.
+func (d *Dispatcher) Drain(ctx context.Context, name string, drained bool) (task.Slave, error) {
+	return ask(ctx, d, func(c *core, _ time.Time, reply func(task.Slave, error)) { c.drain(name, drained, reply) })
+}
+
+// Remove drops a slave from the registry and returns what was there. By force its
+// attempts are given up. It refuses with slave_not_found, slave_busy, not_leader,
+// or what a proposal can be refused with.
+func (d *Dispatcher) Remove(ctx context.Context, name string, force bool) (task.Slave, error) {
+	return ask(ctx, d, func(c *core, now time.Time, reply func(task.Slave, error)) { c.remove(name, force, now, reply) })
 }
 
 // Heard takes in a slave's word that came with its results.

@@ -73,6 +73,9 @@ func (c *core) literal() bool { return c.cfg.QuestionTTL <= 0 }
 func (c *core) rebuild(v *fsm.View, now time.Time) {
 	for _, rec := range v.Slaves() {
 		c.putSlave(rec, now)
+		// It may have what was ended while nobody could tell it.
+		s := c.slaves[rec.Name]
+		s.lane.probe, s.probedAt = true, now
 	}
 	v.InProgress(func(t task.Task) bool {
 		if s := c.slaves[t.Slave]; s != nil && s.rec.Incarnation == t.Incarnation {
@@ -139,6 +142,10 @@ func (c *core) event(e fsm.Event, now time.Time) {
 	case fsm.TaskGivenUp:
 		c.dropAttempt(e.Attempt, now)
 		c.addPending(e.Task)
+	case fsm.TaskStopped:
+		c.taskStopped(e.Task, e.Attempt, now)
+	case fsm.SlaveRemoved:
+		c.dropSlave(e.Slave.Name, now)
 	case fsm.SlaveRegistered, fsm.SlaveGone:
 		c.putSlave(*e.Slave, now)
 	case fsm.TaskSubmitted, fsm.TaskAssigned, fsm.MasterPut, fsm.MasterRemoved:

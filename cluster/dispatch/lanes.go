@@ -96,7 +96,7 @@ func (c *core) fillLane(s *slaveBook, now time.Time) {
 	case l.probe:
 		l.probe = false
 		r.kind = requestHeld
-		if !s.busy() {
+		if !s.busy() && !s.heardAt.IsZero() {
 			r.kind = requestAvailable
 		}
 	default:
@@ -160,6 +160,10 @@ func (c *core) answered(r request, resp response, now time.Time) {
 		s.heardAt = time.Time{}
 	}
 	c.hear(s, resp.availability, now)
+	if r.kind == requestCancel {
+		s.heardAt = time.Time{} // it may free the slot any moment now: the next one asks
+		c.refresh(s, now)
+	}
 	if s.rec.State == task.SlaveLost {
 		c.revive(s, resp.availability, now)
 		return

@@ -333,6 +333,18 @@ func (c *core) addPending(t *task.Task) {
 	l.parkedUntil = time.Time{}
 }
 
+// dropPending takes a task that waits no longer out of its line.
+func (c *core) dropPending(t *task.Task) {
+	l := &c.kind(t.Spec.Kind).line
+	first, _, _ := l.pending.Min()
+	if _, waited := l.pending.Delete(t.ID); waited && first == t.ID && l.head != nil {
+		if l.head.at != nil {
+			c.release(l.head.at, l.head)
+		}
+		l.head = nil // what it was told serves the next in line, as a word that is fresh
+	}
+}
+
 // assign proposes that a pending task goes to the slave.
 func (c *core) assign(id task.ID, s *slaveBook, now time.Time) {
 	t, ok := c.view().Task(id)

@@ -20,7 +20,7 @@ func (c *core) putSlave(rec task.Slave, now time.Time) {
 	if s.rec.Incarnation != rec.Incarnation {
 		s.trust() // it is another process
 	}
-	if s.rec.Incarnation != rec.Incarnation || rec.State != task.SlaveAlive {
+	if s.rec.Incarnation != rec.Incarnation || rec.State != rec.Present() {
 		c.forget(s, now)
 	}
 	if !slices.Equal(s.rec.Kinds, rec.Kinds) {
@@ -30,6 +30,21 @@ func (c *core) putSlave(rec task.Slave, now time.Time) {
 	c.unpark(s)
 	c.refresh(s, now)
 	c.touch(s)
+}
+
+// dropSlave drops the book of a slave whose entry is gone. Its attempts were ended
+// by the events before.
+func (c *core) dropSlave(name string, now time.Time) {
+	s := c.slaves[name]
+	if s == nil {
+		return
+	}
+	gone := s.rec
+	gone.State = task.SlaveLeft // not looked at any more
+	c.putSlave(gone, now)
+	c.setKinds(s, nil)
+	delete(c.slaves, name)
+	c.seen.Delete(name)
 }
 
 // forget drops what was known of an incarnation that is gone. Its attempts were
@@ -47,7 +62,7 @@ func (c *core) forget(s *slaveBook, now time.Time) {
 // availability. An unchanged registration writes nothing.
 func (c *core) register(r task.Registration, a task.Availability, now time.Time, reply func(task.Slave, error)) {
 	s := c.slaves[r.Name]
-	if s != nil && s.rec.State == task.SlaveAlive && sameRegistration(s.rec, r) {
+	if s != nil && s.rec.State == s.rec.Present() && sameRegistration(s.rec, r) {
 		c.hear(s, a, now)
 		reply(s.rec, nil)
 		return
@@ -107,12 +122,49 @@ func sameRegistration(rec task.Slave, r task.Registration) bool {
 	return rec.Incarnation == r.Incarnation && rec.URL == r.URL && rec.Slots == r.Slots && slices.Equal(rec.Kinds, r.Kinds)
 }
 
+// drain records that a slave is to get no tasks, or may again.
+func (c *core) drain(name string, drained bool, reply func(task.Slave, error)) {
+	var cmd fsm.Command = fsm.UndrainSlave{Slave: name}
+	if drained {
+		cmd = fsm.DrainSlave{Slave: name}
+	}
+	c.propose(cmd, func(_ fsm.Outcome, err error, _ time.Time) {
+		rec, _ := c.view().Slave(name)
+		reply(rec, err)
+	})
+}
+
+// remove drops a slave from the registry. By force its attempts are given up.
+func (c *core) remove(name string, force bool, now time.Time, reply func(task.Slave, error)) {
+	s := c.slaves[name]
+	switch {
+	case s == nil:
+		reply(task.Slave{}, noSlave(name))
+		return
+	case !force:
+		c.propose(fsm.RemoveSlave{Slave: name}, func(_ fsm.Outcome, err error, _ time.Time) { reply(s.rec, err) })
+		return
+	}
+	incarnation := s.rec.Incarnation
+	c.ends(s, now)
+	s.lane.whenSettled(func(time.Time) {
+		c.propose(fsm.RemoveSlave{Slave: name, Force: true, Begun: s.begun()}, func(_ fsm.Outcome, err error, now time.Time) {
+			c.ended(s, incarnation, now)
+			reply(s.rec, err)
+		})
+	}, now)
+}
+
+func noSlave(name string) *task.Error {
+	return task.Refuse(task.CodeSlaveNotFound, fmt.Sprintf("no slave is named %q", name))
+}
+
 // leave records that a slave has said goodbye.
 func (c *core) leave(name, incarnation string, now time.Time, reply func(task.Slave, error)) {
 	s := c.slaves[name]
 	switch {
 	case s == nil:
-		reply(task.Slave{}, task.Refuse(task.CodeSlaveNotFound, fmt.Sprintf("no slave is named %q", name)))
+		reply(task.Slave{}, noSlave(name))
 		return
 	case s.rec.Incarnation != incarnation:
 		reply(task.Slave{}, task.Refuse(task.CodeWrongIncarnation, fmt.Sprintf("slave %q has another incarnation by now", name)))

@@ -100,6 +100,16 @@ func (b *backend) Submit(ctx context.Context, s api.Submission) (api.Submitted, 
 	return out, nil
 }
 
+// CancelTask ends a task and has its slave stop it.
+func (b *backend) CancelTask(ctx context.Context, id task.ID) (task.Task, error) {
+	d, err := b.dispatcher()
+	if err != nil {
+		return task.Task{}, err
+	}
+	t, err := d.Cancel(ctx, id)
+	return t, b.refusal(err)
+}
+
 // Results records a slave's results.
 func (b *backend) Results(ctx context.Context, r task.Report) ([]task.Verdict, error) {
 	d, err := b.dispatcher()
@@ -147,6 +157,26 @@ func (b *backend) LeaveSlave(ctx context.Context, name, incarnation string) (tas
 		return task.Slave{}, err
 	}
 	s, err := d.Leave(ctx, name, incarnation)
+	return s, b.refusal(err)
+}
+
+// DrainSlave keeps a slave from getting tasks, or with false lets it have some again.
+func (b *backend) DrainSlave(ctx context.Context, name string, drained bool) (task.Slave, error) {
+	d, err := b.dispatcher()
+	if err != nil {
+		return task.Slave{}, err
+	}
+	s, err := d.Drain(ctx, name, drained)
+	return s, b.refusal(err)
+}
+
+// RemoveSlave drops a slave from the registry.
+func (b *backend) RemoveSlave(ctx context.Context, name string, force bool) (task.Slave, error) {
+	d, err := b.dispatcher()
+	if err != nil {
+		return task.Slave{}, err
+	}
+	s, err := d.Remove(ctx, name, force)
 	return s, b.refusal(err)
 }
 

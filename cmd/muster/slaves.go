@@ -3,7 +3,7 @@ package main
 import "github.com/spf13/cobra"
 
 func (p *program) slavesCommand() *cobra.Command {
-	cmd := group(&cobra.Command{Use: "slaves", Short: "show slaves (muster slave runs one)"})
-	cmd.AddCommand(p.slavesListCommand())
+	cmd := group(&cobra.Command{Use: "slaves", Short: "show and change slaves (muster slave runs one)"})
+	cmd.AddCommand(p.slavesListCommand(), p.slavesDrainCommand(), p.slavesUndrainCommand(), p.slavesRemoveCommand())
 	return cmd
 }

@@ -1303,6 +1303,202 @@ func (x *RemoveMaster) GetId() string {
 	return ""
 }
 
+// CancelTask is command 10.
+type CancelTask struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint64                 `protobuf:"varint,1,opt,name=id" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CancelTask) Reset() {
+	*x = CancelTask{}
+	mi := &file_fsm_logpb_log_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CancelTask) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CancelTask) ProtoMessage() {}
+
+func (x *CancelTask) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_logpb_log_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CancelTask.ProtoReflect.Descriptor instead.
+func (*CancelTask) Descriptor() ([]byte, []int) {
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *CancelTask) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+// DrainSlave is command 11.
+type DrainSlave struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Slave         string                 `protobuf:"bytes,1,opt,name=slave" json:"slave,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DrainSlave) Reset() {
+	*x = DrainSlave{}
+	mi := &file_fsm_logpb_log_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DrainSlave) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DrainSlave) ProtoMessage() {}
+
+func (x *DrainSlave) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_logpb_log_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DrainSlave.ProtoReflect.Descriptor instead.
+func (*DrainSlave) Descriptor() ([]byte, []int) {
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *DrainSlave) GetSlave() string {
+	if x != nil {
+		return x.Slave
+	}
+	return ""
+}
+
+// UndrainSlave is command 12.
+type UndrainSlave struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Slave         string                 `protobuf:"bytes,1,opt,name=slave" json:"slave,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UndrainSlave) Reset() {
+	*x = UndrainSlave{}
+	mi := &file_fsm_logpb_log_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UndrainSlave) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UndrainSlave) ProtoMessage() {}
+
+func (x *UndrainSlave) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_logpb_log_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UndrainSlave.ProtoReflect.Descriptor instead.
+func (*UndrainSlave) Descriptor() ([]byte, []int) {
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *UndrainSlave) GetSlave() string {
+	if x != nil {
+		return x.Slave
+	}
+	return ""
+}
+
+// RemoveSlave is command 13.
+type RemoveSlave struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Slave         string                 `protobuf:"bytes,1,opt,name=slave" json:"slave,omitempty"`
+	Force         bool                   `protobuf:"varint,2,opt,name=force" json:"force,omitempty"`
+	Begun         []*Attempt             `protobuf:"bytes,3,rep,name=begun" json:"begun,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveSlave) Reset() {
+	*x = RemoveSlave{}
+	mi := &file_fsm_logpb_log_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveSlave) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveSlave) ProtoMessage() {}
+
+func (x *RemoveSlave) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_logpb_log_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveSlave.ProtoReflect.Descriptor instead.
+func (*RemoveSlave) Descriptor() ([]byte, []int) {
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *RemoveSlave) GetSlave() string {
+	if x != nil {
+		return x.Slave
+	}
+	return ""
+}
+
+func (x *RemoveSlave) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
+func (x *RemoveSlave) GetBegun() []*Attempt {
+	if x != nil {
+		return x.Begun
+	}
+	return nil
+}
+
 // Record is one record of a snapshot.
 type Record struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1319,7 +1515,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[17]
+	mi := &file_fsm_logpb_log_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1331,7 +1527,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[17]
+	mi := &file_fsm_logpb_log_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1344,7 +1540,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{17}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Record) GetKind() isRecord_Kind {
@@ -1436,7 +1632,7 @@ type Header struct {
 
 func (x *Header) Reset() {
 	*x = Header{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[18]
+	mi := &file_fsm_logpb_log_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1448,7 +1644,7 @@ func (x *Header) String() string {
 func (*Header) ProtoMessage() {}
 
 func (x *Header) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[18]
+	mi := &file_fsm_logpb_log_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1461,7 +1657,7 @@ func (x *Header) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Header.ProtoReflect.Descriptor instead.
 func (*Header) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{18}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Header) GetIndex() uint64 {
@@ -1540,13 +1736,14 @@ type Slave struct {
 	Order         uint64                 `protobuf:"varint,8,opt,name=order" json:"order,omitempty"`
 	RegisteredAt  int64                  `protobuf:"varint,9,opt,name=registered_at,json=registeredAt" json:"registered_at,omitempty"`
 	Index         uint64                 `protobuf:"varint,10,opt,name=index" json:"index,omitempty"`
+	Drained       bool                   `protobuf:"varint,11,opt,name=drained" json:"drained,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Slave) Reset() {
 	*x = Slave{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[19]
+	mi := &file_fsm_logpb_log_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1558,7 +1755,7 @@ func (x *Slave) String() string {
 func (*Slave) ProtoMessage() {}
 
 func (x *Slave) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[19]
+	mi := &file_fsm_logpb_log_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1571,7 +1768,7 @@ func (x *Slave) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Slave.ProtoReflect.Descriptor instead.
 func (*Slave) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{19}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Slave) GetName() string {
@@ -1644,6 +1841,13 @@ func (x *Slave) GetIndex() uint64 {
 	return 0
 }
 
+func (x *Slave) GetDrained() bool {
+	if x != nil {
+		return x.Drained
+	}
+	return false
+}
+
 // Master is one master as the replicated state knows it.
 type Master struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1658,7 +1862,7 @@ type Master struct {
 
 func (x *Master) Reset() {
 	*x = Master{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[20]
+	mi := &file_fsm_logpb_log_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1670,7 +1874,7 @@ func (x *Master) String() string {
 func (*Master) ProtoMessage() {}
 
 func (x *Master) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[20]
+	mi := &file_fsm_logpb_log_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1683,7 +1887,7 @@ func (x *Master) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Master.ProtoReflect.Descriptor instead.
 func (*Master) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{20}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Master) GetId() string {
@@ -1745,7 +1949,7 @@ type Task struct {
 
 func (x *Task) Reset() {
 	*x = Task{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[21]
+	mi := &file_fsm_logpb_log_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1757,7 +1961,7 @@ func (x *Task) String() string {
 func (*Task) ProtoMessage() {}
 
 func (x *Task) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[21]
+	mi := &file_fsm_logpb_log_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1770,7 +1974,7 @@ func (x *Task) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Task.ProtoReflect.Descriptor instead.
 func (*Task) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{21}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Task) GetId() uint64 {
@@ -1965,7 +2169,19 @@ const file_fsm_logpb_log_proto_rawDesc = "" +
 	"\aapi_url\x18\x03 \x01(\tR\x06apiUrl\x12\x1a\n" +
 	"\bcommands\x18\x04 \x01(\rR\bcommands\"\x1e\n" +
 	"\fRemoveMaster\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\"\xcb\x01\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"\x1c\n" +
+	"\n" +
+	"CancelTask\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\"\"\n" +
+	"\n" +
+	"DrainSlave\x12\x14\n" +
+	"\x05slave\x18\x01 \x01(\tR\x05slave\"$\n" +
+	"\fUndrainSlave\x12\x14\n" +
+	"\x05slave\x18\x01 \x01(\tR\x05slave\"g\n" +
+	"\vRemoveSlave\x12\x14\n" +
+	"\x05slave\x18\x01 \x01(\tR\x05slave\x12\x14\n" +
+	"\x05force\x18\x02 \x01(\bR\x05force\x12,\n" +
+	"\x05begun\x18\x03 \x03(\v2\x16.muster.log.v1.AttemptR\x05begun\"\xcb\x01\n" +
 	"\x06Record\x12/\n" +
 	"\x06header\x18\x01 \x01(\v2\x15.muster.log.v1.HeaderH\x00R\x06header\x12,\n" +
 	"\x05slave\x18\x02 \x01(\v2\x14.muster.log.v1.SlaveH\x00R\x05slave\x12/\n" +
@@ -1983,7 +2199,7 @@ const file_fsm_logpb_log_proto_rawDesc = "" +
 	"\x04done\x18\x06 \x01(\x04R\x04done\x12\x16\n" +
 	"\x06slaves\x18\a \x01(\x04R\x06slaves\x12\x18\n" +
 	"\amasters\x18\b \x01(\x04R\amasters\x12\x14\n" +
-	"\x05tasks\x18\t \x01(\x04R\x05tasks\"\xa6\x02\n" +
+	"\x05tasks\x18\t \x01(\x04R\x05tasks\"\xc0\x02\n" +
 	"\x05Slave\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
 	"\x03url\x18\x02 \x01(\tR\x03url\x12\x14\n" +
@@ -1995,7 +2211,8 @@ const file_fsm_logpb_log_proto_rawDesc = "" +
 	"\x05order\x18\b \x01(\x04R\x05order\x12#\n" +
 	"\rregistered_at\x18\t \x01(\x03R\fregisteredAt\x12\x14\n" +
 	"\x05index\x18\n" +
-	" \x01(\x04R\x05index\"\x86\x01\n" +
+	" \x01(\x04R\x05index\x12\x18\n" +
+	"\adrained\x18\v \x01(\bR\adrained\"\x86\x01\n" +
 	"\x06Master\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12!\n" +
 	"\fraft_address\x18\x02 \x01(\tR\vraftAddress\x12\x17\n" +
@@ -2059,7 +2276,7 @@ func file_fsm_logpb_log_proto_rawDescGZIP() []byte {
 }
 
 var file_fsm_logpb_log_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_fsm_logpb_log_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_fsm_logpb_log_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_fsm_logpb_log_proto_goTypes = []any{
 	(Status)(0),           // 0: muster.log.v1.Status
 	(Outcome)(0),          // 1: muster.log.v1.Outcome
@@ -2082,11 +2299,15 @@ var file_fsm_logpb_log_proto_goTypes = []any{
 	(*LeaveSlave)(nil),    // 18: muster.log.v1.LeaveSlave
 	(*PutMaster)(nil),     // 19: muster.log.v1.PutMaster
 	(*RemoveMaster)(nil),  // 20: muster.log.v1.RemoveMaster
-	(*Record)(nil),        // 21: muster.log.v1.Record
-	(*Header)(nil),        // 22: muster.log.v1.Header
-	(*Slave)(nil),         // 23: muster.log.v1.Slave
-	(*Master)(nil),        // 24: muster.log.v1.Master
-	(*Task)(nil),          // 25: muster.log.v1.Task
+	(*CancelTask)(nil),    // 21: muster.log.v1.CancelTask
+	(*DrainSlave)(nil),    // 22: muster.log.v1.DrainSlave
+	(*UndrainSlave)(nil),  // 23: muster.log.v1.UndrainSlave
+	(*RemoveSlave)(nil),   // 24: muster.log.v1.RemoveSlave
+	(*Record)(nil),        // 25: muster.log.v1.Record
+	(*Header)(nil),        // 26: muster.log.v1.Header
+	(*Slave)(nil),         // 27: muster.log.v1.Slave
+	(*Master)(nil),        // 28: muster.log.v1.Master
+	(*Task)(nil),          // 29: muster.log.v1.Task
 }
 var file_fsm_logpb_log_proto_depIdxs = []int32{
 	5,  // 0: muster.log.v1.Envelope.items:type_name -> muster.log.v1.Item
@@ -2106,21 +2327,22 @@ var file_fsm_logpb_log_proto_depIdxs = []int32{
 	9,  // 14: muster.log.v1.LoseSlave.begun:type_name -> muster.log.v1.Attempt
 	10, // 15: muster.log.v1.LeaveSlave.place:type_name -> muster.log.v1.Place
 	9,  // 16: muster.log.v1.LeaveSlave.begun:type_name -> muster.log.v1.Attempt
-	22, // 17: muster.log.v1.Record.header:type_name -> muster.log.v1.Header
-	23, // 18: muster.log.v1.Record.slave:type_name -> muster.log.v1.Slave
-	24, // 19: muster.log.v1.Record.master:type_name -> muster.log.v1.Master
-	25, // 20: muster.log.v1.Record.task:type_name -> muster.log.v1.Task
-	3,  // 21: muster.log.v1.Slave.state:type_name -> muster.log.v1.SlaveState
-	11, // 22: muster.log.v1.Slave.kinds:type_name -> muster.log.v1.Kind
-	8,  // 23: muster.log.v1.Task.spec:type_name -> muster.log.v1.Spec
-	0,  // 24: muster.log.v1.Task.status:type_name -> muster.log.v1.Status
-	1,  // 25: muster.log.v1.Task.outcome:type_name -> muster.log.v1.Outcome
-	6,  // 26: muster.log.v1.Task.result:type_name -> muster.log.v1.Value
-	27, // [27:27] is the sub-list for method output_type
-	27, // [27:27] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	9,  // 17: muster.log.v1.RemoveSlave.begun:type_name -> muster.log.v1.Attempt
+	26, // 18: muster.log.v1.Record.header:type_name -> muster.log.v1.Header
+	27, // 19: muster.log.v1.Record.slave:type_name -> muster.log.v1.Slave
+	28, // 20: muster.log.v1.Record.master:type_name -> muster.log.v1.Master
+	29, // 21: muster.log.v1.Record.task:type_name -> muster.log.v1.Task
+	3,  // 22: muster.log.v1.Slave.state:type_name -> muster.log.v1.SlaveState
+	11, // 23: muster.log.v1.Slave.kinds:type_name -> muster.log.v1.Kind
+	8,  // 24: muster.log.v1.Task.spec:type_name -> muster.log.v1.Spec
+	0,  // 25: muster.log.v1.Task.status:type_name -> muster.log.v1.Status
+	1,  // 26: muster.log.v1.Task.outcome:type_name -> muster.log.v1.Outcome
+	6,  // 27: muster.log.v1.Task.result:type_name -> muster.log.v1.Value
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_fsm_logpb_log_proto_init() }
@@ -2128,7 +2350,7 @@ func file_fsm_logpb_log_proto_init() {
 	if File_fsm_logpb_log_proto != nil {
 		return
 	}
-	file_fsm_logpb_log_proto_msgTypes[17].OneofWrappers = []any{
+	file_fsm_logpb_log_proto_msgTypes[21].OneofWrappers = []any{
 		(*Record_Header)(nil),
 		(*Record_Slave)(nil),
 		(*Record_Master)(nil),
@@ -2140,7 +2362,7 @@ func file_fsm_logpb_log_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fsm_logpb_log_proto_rawDesc), len(file_fsm_logpb_log_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   22,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

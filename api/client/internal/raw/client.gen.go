@@ -174,6 +174,21 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/slaves (the `RegisterSlave` operationId).
 	RegisterSlave(ctx context.Context, params *RegisterSlaveParams, body RegisterSlaveJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// RemoveSlave Remove a slave from the registry
+	//
+	// Its name, and its place in the order, are forgotten. A slave that still runs registers again, as a new one: stop it first. While it has tasks
+	// this is 409 `slave_busy`; with `force` they are given up.
+	//
+	// Corresponds with DELETE /v1/slaves/{name} (the `RemoveSlave` operationId).
+	RemoveSlave(ctx context.Context, name SlaveName, params *RemoveSlaveParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DrainSlave Give a slave no more tasks
+	//
+	// What it has goes on. It stays drained until `undrain`, also when it restarts or is lost and comes back.
+	//
+	// Corresponds with POST /v1/slaves/{name}/drain (the `DrainSlave` operationId).
+	DrainSlave(ctx context.Context, name SlaveName, params *DrainSlaveParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// LeaveSlaveWithBody Say goodbye
 	//
 	// What a slave calls after it has finished and reported everything. It keeps its place in the order.
@@ -181,7 +196,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/slaves/{name}/leave (the `LeaveSlave` operationId).
-	LeaveSlaveWithBody(ctx context.Context, name string, params *LeaveSlaveParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	LeaveSlaveWithBody(ctx context.Context, name SlaveName, params *LeaveSlaveParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// LeaveSlave Say goodbye
 	//
@@ -190,7 +205,14 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/slaves/{name}/leave (the `LeaveSlave` operationId).
-	LeaveSlave(ctx context.Context, name string, params *LeaveSlaveParams, body LeaveSlaveJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	LeaveSlave(ctx context.Context, name SlaveName, params *LeaveSlaveParams, body LeaveSlaveJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UndrainSlave Give a slave tasks again
+	//
+	// The inverse of `drain`.
+	//
+	// Corresponds with POST /v1/slaves/{name}/undrain (the `UndrainSlave` operationId).
+	UndrainSlave(ctx context.Context, name SlaveName, params *UndrainSlaveParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetStatus Describe the master that is asked
 	//
@@ -237,6 +259,14 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/tasks/{id} (the `GetTask` operationId).
 	GetTask(ctx context.Context, id uint64, params *GetTaskParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CancelTask Cancel a task
+	//
+	// At any time before it is done; it is then done with the outcome `cancelled`. Its slave is told to stop it; the slot is free when the
+	// slave says so. A task that is done is 409 `already_done`.
+	//
+	// Corresponds with POST /v1/tasks/{id}/cancel (the `CancelTask` operationId).
+	CancelTask(ctx context.Context, id uint64, params *CancelTaskParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // JoinWithBody Take a master into the cluster
@@ -432,6 +462,41 @@ func (c *Client) RegisterSlave(ctx context.Context, params *RegisterSlaveParams,
 	return c.Client.Do(req)
 }
 
+// RemoveSlave Remove a slave from the registry
+//
+// Its name, and its place in the order, are forgotten. A slave that still runs registers again, as a new one: stop it first. While it has tasks
+// this is 409 `slave_busy`; with `force` they are given up.
+//
+// Corresponds with DELETE /v1/slaves/{name} (the `RemoveSlave` operationId).
+func (c *Client) RemoveSlave(ctx context.Context, name SlaveName, params *RemoveSlaveParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRemoveSlaveRequest(c.Server, name, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DrainSlave Give a slave no more tasks
+//
+// What it has goes on. It stays drained until `undrain`, also when it restarts or is lost and comes back.
+//
+// Corresponds with POST /v1/slaves/{name}/drain (the `DrainSlave` operationId).
+func (c *Client) DrainSlave(ctx context.Context, name SlaveName, params *DrainSlaveParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDrainSlaveRequest(c.Server, name, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // LeaveSlaveWithBody Say goodbye
 //
 // What a slave calls after it has finished and reported everything. It keeps its place in the order.
@@ -439,7 +504,7 @@ func (c *Client) RegisterSlave(ctx context.Context, params *RegisterSlaveParams,
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/slaves/{name}/leave (the `LeaveSlave` operationId).
-func (c *Client) LeaveSlaveWithBody(ctx context.Context, name string, params *LeaveSlaveParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) LeaveSlaveWithBody(ctx context.Context, name SlaveName, params *LeaveSlaveParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewLeaveSlaveRequestWithBody(c.Server, name, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -458,8 +523,25 @@ func (c *Client) LeaveSlaveWithBody(ctx context.Context, name string, params *Le
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/slaves/{name}/leave (the `LeaveSlave` operationId).
-func (c *Client) LeaveSlave(ctx context.Context, name string, params *LeaveSlaveParams, body LeaveSlaveJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) LeaveSlave(ctx context.Context, name SlaveName, params *LeaveSlaveParams, body LeaveSlaveJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewLeaveSlaveRequest(c.Server, name, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UndrainSlave Give a slave tasks again
+//
+// The inverse of `drain`.
+//
+// Corresponds with POST /v1/slaves/{name}/undrain (the `UndrainSlave` operationId).
+func (c *Client) UndrainSlave(ctx context.Context, name SlaveName, params *UndrainSlaveParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUndrainSlaveRequest(c.Server, name, params)
 	if err != nil {
 		return nil, err
 	}
@@ -556,6 +638,24 @@ func (c *Client) SubmitTask(ctx context.Context, params *SubmitTaskParams, body 
 // Corresponds with GET /v1/tasks/{id} (the `GetTask` operationId).
 func (c *Client) GetTask(ctx context.Context, id uint64, params *GetTaskParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetTaskRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CancelTask Cancel a task
+//
+// At any time before it is done; it is then done with the outcome `cancelled`. Its slave is told to stop it; the slot is free when the
+// slave says so. A task that is done is 409 `already_done`.
+//
+// Corresponds with POST /v1/tasks/{id}/cancel (the `CancelTask` operationId).
+func (c *Client) CancelTask(ctx context.Context, id uint64, params *CancelTaskParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCancelTaskRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1021,8 +1121,142 @@ func NewRegisterSlaveRequestWithBody(server string, params *RegisterSlaveParams,
 	return req, nil
 }
 
+// NewRemoveSlaveRequest constructs an http.Request for the RemoveSlave method
+func NewRemoveSlaveRequest(server string, name SlaveName, params *RemoveSlaveParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/slaves/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Force != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "force", *params.Force, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Forward != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "forward", *params.Forward, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDrainSlaveRequest constructs an http.Request for the DrainSlave method
+func NewDrainSlaveRequest(server string, name SlaveName, params *DrainSlaveParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/slaves/%s/drain", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Forward != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "forward", *params.Forward, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewLeaveSlaveRequest calls the generic LeaveSlave builder with application/json body
-func NewLeaveSlaveRequest(server string, name string, params *LeaveSlaveParams, body LeaveSlaveJSONRequestBody) (*http.Request, error) {
+func NewLeaveSlaveRequest(server string, name SlaveName, params *LeaveSlaveParams, body LeaveSlaveJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
@@ -1033,7 +1267,7 @@ func NewLeaveSlaveRequest(server string, name string, params *LeaveSlaveParams, 
 }
 
 // NewLeaveSlaveRequestWithBody constructs an http.Request for the LeaveSlave method, with any body, and a specified content type
-func NewLeaveSlaveRequestWithBody(server string, name string, params *LeaveSlaveParams, contentType string, body io.Reader) (*http.Request, error) {
+func NewLeaveSlaveRequestWithBody(server string, name SlaveName, params *LeaveSlaveParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -1091,6 +1325,67 @@ func NewLeaveSlaveRequestWithBody(server string, name string, params *LeaveSlave
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewUndrainSlaveRequest constructs an http.Request for the UndrainSlave method
+func NewUndrainSlaveRequest(server string, name SlaveName, params *UndrainSlaveParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/slaves/%s/undrain", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Forward != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "forward", *params.Forward, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -1483,6 +1778,67 @@ func NewGetTaskRequest(server string, id uint64, params *GetTaskParams) (*http.R
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCancelTaskRequest constructs an http.Request for the CancelTask method
+func NewCancelTaskRequest(server string, id uint64, params *CancelTaskParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "uint64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tasks/%s/cancel", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Forward != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "forward", *params.Forward, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
