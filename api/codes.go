@@ -18,6 +18,7 @@ var statuses = map[task.Code]int{
 	task.CodeInternal:             http.StatusInternalServerError,
 
 	task.CodeFullCapacity:   http.StatusServiceUnavailable,
+	task.CodeQueueFull:      http.StatusServiceUnavailable,
 	task.CodeNoSlaveForKind: http.StatusServiceUnavailable,
 	task.CodeOverloaded:     http.StatusTooManyRequests,
 	task.CodeDiskLow:        http.StatusInsufficientStorage,
@@ -58,7 +59,7 @@ var statuses = map[task.Code]int{
 // retryable tells which refusals say when to come back.
 func retryable(code task.Code) bool {
 	switch code {
-	case task.CodeFullCapacity, task.CodeNoSlaveForKind, task.CodeOverloaded, task.CodeNoLeader, task.CodeOutcomeUnknown,
+	case task.CodeFullCapacity, task.CodeQueueFull, task.CodeNoSlaveForKind, task.CodeOverloaded, task.CodeNoLeader, task.CodeOutcomeUnknown,
 		task.CodeIndexNotReached, task.CodeShuttingDown, task.CodeMembershipBusy,
 		task.CodeNotCaughtUp:
 		return true

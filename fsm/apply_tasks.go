@@ -57,7 +57,7 @@ func again(t task.Task, spec task.Spec) (any, *task.Error) {
 
 func equalSpecs(a, b task.Spec) bool {
 	return a.Kind == b.Kind && a.Expression == b.Expression && slices.Equal(a.Parameters, b.Parameters) &&
-		a.Idempotent == b.Idempotent && a.MaxTries == b.MaxTries && a.TimeoutMS == b.TimeoutMS && a.RetryOf == b.RetryOf
+		a.Idempotent == b.Idempotent && a.MaxTries == b.MaxTries && a.TimeoutMS == b.TimeoutMS && a.RetryOf == b.RetryOf && a.Priority == b.Priority
 }
 
 func (s *State) assignTask(x AssignTask, c *change) *task.Error {

@@ -31,11 +31,14 @@ func encodeCommand(command Command) ([]byte, error) {
 func (c *converter) commandOut(command Command) proto.Message {
 	switch x := command.(type) {
 	case SubmitTask:
-		m := &logpb.SubmitTask{Spec: c.specOut(x.Spec), Key: x.Key}
+		m := &logpb.SubmitTaskOnTerms{Spec: c.specOut(x.Spec), Key: x.Key, Terms: c.termsOut(x.Spec)}
 		if x.Assign != nil {
 			m.Assign = placeOut(*x.Assign)
 		}
-		return m
+		if m.GetTerms() != nil {
+			return m
+		}
+		return &logpb.SubmitTask{Spec: m.GetSpec(), Key: m.GetKey(), Assign: m.GetAssign()}
 	case AssignTask:
 		return &logpb.AssignTask{Attempt: attemptOut(x.Attempt)}
 	case CompleteTask:
@@ -100,13 +103,10 @@ func (c *converter) commandIn(n Number, body []byte) (Command, error) {
 	switch n {
 	case NumberSubmitTask:
 		return decodeAs(body, func(m *logpb.SubmitTask) Command {
-			x := SubmitTask{Spec: c.specIn(m.GetSpec()), Key: m.GetKey()}
-			if m.GetAssign() != nil {
-				place := placeIn(m.GetAssign())
-				x.Assign = &place
-			}
-			return x
+			return c.submitIn(&logpb.SubmitTaskOnTerms{Spec: m.GetSpec(), Key: m.GetKey(), Assign: m.GetAssign()})
 		})
+	case NumberSubmitTaskOnTerms:
+		return decodeAs(body, c.submitIn)
 	case NumberAssignTask:
 		return decodeAs(body, func(m *logpb.AssignTask) Command {
 			return AssignTask{Attempt: attemptIn(m.GetAttempt())}
@@ -146,6 +146,15 @@ func (c *converter) commandIn(n Number, body []byte) (Command, error) {
 	default:
 		return nil, fmt.Errorf("unknown, and the highest that this build knows is %d; run a newer build", HighestNumber)
 	}
+}
+
+func (c *converter) submitIn(m *logpb.SubmitTaskOnTerms) Command {
+	x := SubmitTask{Spec: c.specIn(m.GetSpec(), m.GetTerms()), Key: m.GetKey()}
+	if m.GetAssign() != nil {
+		place := placeIn(m.GetAssign())
+		x.Assign = &place
+	}
+	return x
 }
 
 func (c *converter) completeIn(m *logpb.CompleteTask) Command {

@@ -12,7 +12,7 @@ import (
 func (c *converter) taskIn(t *logpb.Task) task.Task {
 	return task.Task{
 		ID:          task.ID(t.GetId()),
-		Spec:        c.specIn(t.GetSpec()),
+		Spec:        c.specIn(t.GetSpec(), t.GetTerms()),
 		Key:         t.GetKey(),
 		Status:      c.statusIn(t.GetStatus()),
 		Outcome:     c.outcomeIn(t.GetOutcome()),
@@ -46,6 +46,7 @@ func (c *converter) taskOut(t *task.Task) *logpb.Task {
 		StartedAt:   int64(t.StartedAt),
 		FinishedAt:  int64(t.FinishedAt),
 		Index:       t.Index,
+		Terms:       c.termsOut(t.Spec),
 	}
 }
 

@@ -18,8 +18,10 @@ func allCommands(t *testing.T) []Command {
 	t.Helper()
 	complete := filled[CompleteTask](t)
 	complete.Result.ID, complete.Result.Attempt = complete.Attempt.ID, complete.Attempt.Attempt
+	plain := filled[SubmitTask](t)
+	plain.Spec.Priority = 0 // all that the first version knew
 	commands := []Command{
-		filled[SubmitTask](t),
+		plain,
 		filled[AssignTask](t),
 		complete,
 		filled[GiveUpAttempt](t),
@@ -32,6 +34,7 @@ func allCommands(t *testing.T) []Command {
 		filled[DrainSlave](t),
 		filled[UndrainSlave](t),
 		filled[RemoveSlave](t),
+		filled[SubmitTask](t),
 	}
 	for i, c := range commands {
 		if c.Number() != Number(i+1) {
@@ -126,10 +129,11 @@ func TestDecodeStopsAtWhatItDoesNotKnow(t *testing.T) {
 		{"version 0", &logpb.Envelope{}, "version is 0"},
 		{"a later version", &logpb.Envelope{Version: EnvelopeVersion + 1}, "version is 2"},
 		{"number 0", item(0, &logpb.SubmitTask{}), "number 0: unknown"},
-		{"a later number", item(HighestNumber+1, &logpb.SubmitTask{}), "number 14: unknown"},
+		{"a later number", item(HighestNumber+1, &logpb.SubmitTask{}), "number 15: unknown"},
 		{"a later outcome", item(NumberCompleteTask, &logpb.CompleteTask{Outcome: 6}), "outcome 6 is unknown"},
 		{"a negative outcome", item(NumberCompleteTask, &logpb.CompleteTask{Outcome: -1}), "outcome -1 is unknown"},
 		{"a later value type", item(NumberCompleteTask, &logpb.CompleteTask{Value: &logpb.Value{Type: 4}}), "value type 4 is unknown"},
+		{"a later priority", item(NumberSubmitTaskOnTerms, &logpb.SubmitTaskOnTerms{Terms: &logpb.Terms{Priority: 10}}), "out of range"},
 		{"too many slots", item(NumberRegisterSlave, &logpb.RegisterSlave{Slots: 1 << 31}), "out of range"},
 	} {
 		entry, err := proto.Marshal(c.e)

@@ -24,9 +24,11 @@ const (
 	NumberDrainSlave    Number = 11
 	NumberUndrainSlave  Number = 12
 	NumberRemoveSlave   Number = 13
+	// NumberSubmitTaskOnTerms is a SubmitTask of a Spec with Terms (fsm/logpb).
+	NumberSubmitTaskOnTerms Number = 14
 
 	// HighestNumber is the highest number that this build understands.
-	HighestNumber = NumberRemoveSlave
+	HighestNumber = NumberSubmitTaskOnTerms
 )
 
 // Envelope is what one log entry carries: 1…N commands that were committed
@@ -172,8 +174,14 @@ type RemoveSlave struct {
 	Begun []task.Attempt // attempts that may have begun; others never did
 }
 
-// Number returns NumberSubmitTask.
-func (SubmitTask) Number() Number { return NumberSubmitTask }
+// Number returns NumberSubmitTask, which every version knows, unless the spec has
+// what came later.
+func (x SubmitTask) Number() Number {
+	if x.Spec.Priority != 0 {
+		return NumberSubmitTaskOnTerms
+	}
+	return NumberSubmitTask
+}
 
 // Number returns NumberAssignTask.
 func (AssignTask) Number() Number { return NumberAssignTask }

@@ -91,7 +91,7 @@ func (c *converter) valueOut(v task.Value) *logpb.Value {
 	}
 }
 
-func (c *converter) specIn(s *logpb.Spec) task.Spec {
+func (c *converter) specIn(s *logpb.Spec, terms *logpb.Terms) task.Spec {
 	spec := task.Spec{
 		Kind:       s.GetKind(),
 		Expression: s.GetExpression(),
@@ -99,6 +99,7 @@ func (c *converter) specIn(s *logpb.Spec) task.Spec {
 		MaxTries:   s.GetMaxTries(),
 		TimeoutMS:  s.GetTimeoutMs(),
 		RetryOf:    task.ID(s.GetRetryOf()),
+		Priority:   c.priorityIn(terms.GetPriority()),
 	}
 	for _, p := range s.GetParameters() {
 		spec.Parameters = append(spec.Parameters, task.Parameter{Name: p.GetName(), Value: c.valueIn(p.GetValue())})
@@ -119,6 +120,22 @@ func (c *converter) specOut(s task.Spec) *logpb.Spec {
 		spec.Parameters = append(spec.Parameters, &logpb.Parameter{Name: p.Name, Value: c.valueOut(p.Value)})
 	}
 	return spec
+}
+
+// termsOut is what a Spec has besides logpb.Spec; nil for nothing.
+func (c *converter) termsOut(s task.Spec) *logpb.Terms {
+	if s.Priority == 0 {
+		return nil
+	}
+	return &logpb.Terms{Priority: uint32(c.priorityIn(uint32(s.Priority)))}
+}
+
+func (c *converter) priorityIn(p uint32) task.Priority {
+	if p > uint32(task.MaxPriority) {
+		c.failf("priority %d is out of range", p)
+		return 0
+	}
+	return task.Priority(p)
 }
 
 func attemptIn(a *logpb.Attempt) task.Attempt {

@@ -30,6 +30,7 @@ var highest = map[reflect.Type]int{
 	reflect.TypeFor[task.ValueType]():  int(task.Boolean),
 	reflect.TypeFor[task.SlaveState](): int(task.SlaveLeft),
 	reflect.TypeFor[task.Role]():       int(task.Joining),
+	reflect.TypeFor[task.Priority]():   int(task.MaxPriority),
 }
 
 func (f *filler) fill(v reflect.Value) {

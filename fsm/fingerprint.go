@@ -123,6 +123,7 @@ func (f *fingerprint) task(t *task.Task) {
 	f.number(20, uint64(t.StartedAt))
 	f.number(21, uint64(t.FinishedAt))
 	f.number(22, t.Index)
+	f.number(23, uint64(t.Spec.Priority))
 	f.end()
 }
 

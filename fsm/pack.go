@@ -95,7 +95,7 @@ func (p *packer) add(t *task.Task) {
 		p.word(x.Name)
 		p.value(x.Value)
 	}
-	p.number(uint64(t.Spec.MaxTries))
+	p.number(uint64(t.Spec.MaxTries)<<4 | uint64(t.Spec.Priority))
 	p.signed(t.Spec.TimeoutMS)
 	if flags&flagRetryOf != 0 {
 		p.number(uint64(t.Spec.RetryOf))

@@ -58,7 +58,7 @@ func (p *prover) submit(v *View) Command {
 		n = p.random.IntN(6)
 	}
 	x := SubmitTask{Spec: task.Spec{
-		Kind: []string{task.KindExpression, "once"}[n%2], Expression: fmt.Sprint("1+", n), MaxTries: 1 + uint32(n%3), Idempotent: n%2 == 0,
+		Kind: []string{task.KindExpression, "once"}[n%2], Expression: fmt.Sprint("1+", n), MaxTries: 1 + uint32(n%3), Idempotent: n%2 == 0, Priority: task.Priority(n / 2),
 	}}
 	if n > 2 {
 		x.Spec.Parameters = []task.Parameter{{Name: "x", Value: task.Value{Type: task.Number, Text: fmt.Sprint(n)}}}

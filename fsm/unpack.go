@@ -58,7 +58,8 @@ func (o opened) task(first task.ID, i int) task.Task {
 			t.Spec.Parameters[i] = task.Parameter{Name: r.word(), Value: r.value()}
 		}
 	}
-	t.Spec.MaxTries = uint32(r.number())
+	tries := r.number()
+	t.Spec.MaxTries, t.Spec.Priority = uint32(tries>>4), task.Priority(tries&0xf)
 	t.Spec.TimeoutMS = r.signed()
 	if flags&flagRetryOf != 0 {
 		t.Spec.RetryOf = task.ID(r.number())

@@ -46,6 +46,12 @@ func (v *View) Pending(yield func(task.Task) bool) {
 	v.pending.Scan(func(_ task.ID, t task.Task) bool { return yield(t) })
 }
 
+// OldestPending returns the pending task that was submitted first.
+func (v *View) OldestPending() (task.Task, bool) {
+	_, t, ok := v.pending.Min()
+	return t, ok
+}
+
 // InProgress yields the tasks in progress, in order of their ids.
 func (v *View) InProgress(yield func(task.Task) bool) {
 	v.inProgress.Scan(func(_ task.ID, t task.Task) bool { return yield(t) })

@@ -17,6 +17,7 @@ const (
 	CodeInternal             Code = "internal"
 
 	CodeFullCapacity   Code = "full_capacity"
+	CodeQueueFull      Code = "queue_full"
 	CodeNoSlaveForKind Code = "no_slave_for_kind"
 	CodeOverloaded     Code = "overloaded"
 	CodeDiskLow        Code = "disk_low"

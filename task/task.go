@@ -79,7 +79,15 @@ type Spec struct {
 	MaxTries   uint32 // executions that may begin; at least 1
 	TimeoutMS  int64  // one execution's limit, judged by the slave
 	RetryOf    ID     // the done task that this one repeats, or 0
+	Priority   Priority
 }
+
+// Priority orders tasks that wait: the higher goes first.
+type Priority uint8
+
+// MaxPriority is the highest priority; 0 is the lowest, and what a task has that
+// names none.
+const MaxPriority Priority = 9
 
 // Task is one task as every replica knows it.
 type Task struct {

@@ -47,6 +47,58 @@ func (d *Dispatcher) Submit(ctx context.Context, req Request) (Answer, error) {
 	}
 }
 
+// SubmitResult is what came of one Request of several.
+type SubmitResult struct {
+	Answer Answer
+	Err    error // as of Submit
+}
+
+// SubmitAll is Submit for several requests, which go into as few entries of the
+// log as they fit in. The results are in order.
+func (d *Dispatcher) SubmitAll(ctx context.Context, reqs []Request) []SubmitResult {
+	results := make([]SubmitResult, len(reqs))
+	for i := range results {
+		results[i].Err = notLeader()
+	}
+	submits := make([]*submit, len(reqs))
+	left := len(reqs) // the loop's, like results until all is closed
+	all := make(chan struct{})
+	err := d.input(ctx, func(c *core, _ time.Time) {
+		for i, r := range reqs {
+			submits[i] = c.submit(r, func(a Answer, err error) {
+				results[i] = SubmitResult{a, err}
+				if left--; left == 0 {
+					close(all)
+				}
+			})
+		}
+	})
+	if err != nil || len(reqs) == 0 {
+		for i := range results {
+			results[i].Err = err
+		}
+		return results
+	}
+	select {
+	case <-all:
+		return results
+	case <-d.done:
+		return results // the loop has ended: nobody writes to them any more
+	case <-ctx.Done():
+	}
+	if d.input(context.WithoutCancel(ctx), func(c *core, _ time.Time) {
+		for _, s := range submits {
+			c.withdraw(s)
+		}
+	}) == nil {
+		select {
+		case <-all:
+		case <-d.done:
+		}
+	}
+	return results
+}
+
 // settled returns an answer that was given before the loop ended, or not_leader:
 // an input that the loop never took has changed nothing.
 func settled[T any](answer chan outcome[T]) (T, error) {

@@ -16,6 +16,7 @@ type Config struct {
 	ProbeBusy       time.Duration // between words of a slave that has attempts; 1 s
 	ProbeIdle       time.Duration // between words of one that has none; 30 s
 	MaxWaiting      int           // submits in line; 10,000
+	QueueLimit      int           // pending tasks; 100,000
 	Logger          *slog.Logger  // discards by default
 }
 
@@ -32,6 +33,9 @@ func (c Config) defaulted() Config {
 	def(&c.ProbeIdle, 30*time.Second)
 	if c.MaxWaiting <= 0 {
 		c.MaxWaiting = 10_000
+	}
+	if c.QueueLimit <= 0 {
+		c.QueueLimit = 100_000
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

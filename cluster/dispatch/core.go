@@ -25,6 +25,7 @@ type core struct {
 	enlisting map[string]string
 	keys      map[string]*submit // submits under way, by idempotency key
 	waiting   int                // submits in line
+	queueing  int                // submits on their way to being pending
 	arrivals  uint64             // numbers submits
 	dues      dueHeap
 

@@ -10,12 +10,12 @@ import (
 	"muster/task"
 )
 
-// line is who waits for a slave of one kind: the pending tasks by id, then the
-// submits by arrival. Only the first of the line asks slaves; its answers serve
+// line is who waits for a slave of one kind: the pending tasks, then the submits by
+// arrival. Only the first of the line asks slaves; its answers serve
 // those behind it. A new task can thus never take a slot that a waiting one can
 // use.
 type line struct {
-	pending btree.Map[task.ID, struct{}]
+	pending pendingTasks
 	head    *seeker // the first pending task, looking for a slave
 	// parkedUntil is when the first pending task, which found no slave, looks
 	// again without a cause; zero: at once. A slot that becomes free wakes it.
@@ -47,8 +47,8 @@ const (
 	yielding                // a pending task may have that slot, and is not done asking
 )
 
-// serveLines moves every line as far as it goes: pending tasks of all kinds by
-// id, then submits by arrival.
+// serveLines moves every line as far as it goes: pending tasks of all kinds in
+// their order, then submits by arrival.
 func (c *core) serveLines(now time.Time) {
 	for c.servePending(now) {
 	}
@@ -59,15 +59,15 @@ func (c *core) serveLines(now time.Time) {
 	}
 }
 
-// servePending moves the pending task with the lowest id that can be moved, and
-// tells whether there was one.
+// servePending moves the first pending task that can be moved, and tells whether
+// there was one.
 func (c *core) servePending(now time.Time) bool {
 	var first *kindBook
-	var lowest task.ID
+	var next turn
 	for _, kb := range c.kinds {
 		l := &kb.line
-		if id, _, ok := l.pending.Min(); ok && l.movable(now) && (first == nil || id < lowest) {
-			first, lowest = kb, id
+		if t, ok := l.pending.first(); ok && l.movable(now) && (first == nil || t.before(next)) {
+			first, next = kb, t
 		}
 	}
 	if first == nil {
@@ -82,8 +82,8 @@ func (c *core) servePending(now time.Time) bool {
 	switch v {
 	case found:
 		l.head = nil
-		l.pending.Delete(lowest)
-		c.assign(lowest, s, now)
+		l.pending.leave(next)
+		c.assign(next.id, s, now)
 	case nowhere:
 		l.head, l.parkedUntil = nil, now.Add(parkPause)
 	case seeking, yielding:
@@ -111,15 +111,20 @@ func (c *core) serveSubmits(now time.Time) bool {
 		if len(l.submits) == 0 || l.submits[0].seeker.at != nil {
 			continue
 		}
-		if l.head != nil || l.yields {
+		s := l.submits[0]
+		if (l.head != nil || l.yields) && !l.takes(s) {
 			continue // a pending task is still asking
 		}
-		if s := l.submits[0]; first == nil || s.arrival < first.arrival {
+		if first == nil || s.arrival < first.arrival {
 			first = s
 		}
 	}
-	if first == nil {
+	switch {
+	case first == nil:
 		return false
+	case first.seeker.kind.line.takes(first):
+		c.noSlot(first)
+		return true
 	}
 	s, v := c.seek(&first.seeker, now)
 	switch v {
@@ -127,13 +132,17 @@ func (c *core) serveSubmits(now time.Time) bool {
 		c.leaveLine(first)
 		c.record(first, s)
 	case nowhere:
-		c.refuse(first, c.fullCapacity(first))
+		c.noSlot(first)
 	case yielding:
 		first.seeker.kind.line.yields = true
 	case seeking:
 	}
 	return true
 }
+
+// takes tells whether a submit joins the pending tasks without asking: where some
+// wait, it would find nothing.
+func (l *line) takes(s *submit) bool { return s.Queue && l.pending.len() > 0 }
 
 // seek takes a seeker to the next slave that has a slot for it, or has to be
 // asked.
@@ -314,7 +323,7 @@ func (c *core) nextWake() time.Time {
 	}
 	for _, kb := range c.kinds {
 		l := &kb.line
-		if !l.parkedUntil.IsZero() && l.pending.Len() > 0 {
+		if !l.parkedUntil.IsZero() && l.pending.len() > 0 {
 			earlier(l.parkedUntil)
 		}
 		for _, k := range l.heads() {
@@ -329,15 +338,16 @@ func (c *core) nextWake() time.Time {
 // addPending puts a pending task into its line.
 func (c *core) addPending(t *task.Task) {
 	l := &c.kind(t.Spec.Kind).line
-	l.pending.Set(t.ID, struct{}{})
+	l.pending.add(turn{t.Spec.Priority, t.ID})
 	l.parkedUntil = time.Time{}
 }
 
 // dropPending takes a task that waits no longer out of its line.
 func (c *core) dropPending(t *task.Task) {
 	l := &c.kind(t.Spec.Kind).line
-	first, _, _ := l.pending.Min()
-	if _, waited := l.pending.Delete(t.ID); waited && first == t.ID && l.head != nil {
+	own := turn{t.Spec.Priority, t.ID}
+	first, _ := l.pending.first()
+	if l.pending.remove(own) && first == own && l.head != nil {
 		if l.head.at != nil {
 			c.release(l.head.at, l.head)
 		}

@@ -145,8 +145,8 @@ func (d *Dispatcher) drain(c *core) {
 
 // carryOut starts the actions. Each reports back through the inbox.
 func (d *Dispatcher) carryOut(ctx context.Context, a actions) {
-	if len(a.proposals) > 0 {
-		d.workers.Go(func() { d.commit(ctx, a.proposals) })
+	for ps := range chunks(a.proposals) {
+		d.workers.Go(func() { d.commit(ctx, ps) })
 	}
 	if len(a.refusals) > 0 {
 		d.workers.Go(func() {

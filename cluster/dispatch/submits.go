@@ -16,6 +16,7 @@ type Request struct {
 	Spec    task.Spec // Idempotent is filled in from what the slaves declare
 	Key     string    // Idempotency-Key; empty for none
 	Explain bool      // tell who was asked
+	Queue   bool      // when no slave has a free slot, record it as a pending task
 }
 
 // Answer is what came of a Request that was not refused.
@@ -90,7 +91,7 @@ func (c *core) byKey(s *submit) (known bool, err error) {
 // sameRequest compares what the client asked for, without what was filled in.
 func sameRequest(a, b task.Spec) bool {
 	return a.Kind == b.Kind && a.Expression == b.Expression && slices.Equal(a.Parameters, b.Parameters) &&
-		a.MaxTries == b.MaxTries && a.TimeoutMS == b.TimeoutMS && a.RetryOf == b.RetryOf
+		a.MaxTries == b.MaxTries && a.TimeoutMS == b.TimeoutMS && a.RetryOf == b.RetryOf && a.Priority == b.Priority
 }
 
 func keyReused(key string, id task.ID) error {
@@ -106,11 +107,12 @@ func keyReused(key string, id task.ID) error {
 // admit checks what only the leader can, and fills in what slaves declare.
 func (c *core) admit(s *submit) *task.Error {
 	kb := c.kinds[s.Spec.Kind]
-	if (kb == nil || kb.alive.Len() == 0) && s.Spec.Kind != task.KindExpression {
+	unknown := kb == nil || kb.alive.Len() == 0
+	if unknown && !s.Queue && s.Spec.Kind != task.KindExpression {
 		return task.Refuse(task.CodeNoSlaveForKind, fmt.Sprintf("no slave that is alive runs tasks of kind %q", s.Spec.Kind))
 	}
 	kb = c.kind(s.Spec.Kind)
-	s.Spec.Idempotent = kb.cautious == 0 || s.Spec.Kind == task.KindExpression
+	s.Spec.Idempotent = kb.cautious == 0 && (!unknown || c.declared(kb)) || s.Spec.Kind == task.KindExpression
 	s.seeker.kind = kb
 	if s.Spec.RetryOf == 0 {
 		return nil
@@ -122,6 +124,52 @@ func (c *core) admit(s *submit) *task.Error {
 		return task.Refuse(task.CodeNotDone, "retry_of names task "+s.Spec.RetryOf.String()+", which is not done yet")
 	}
 	return nil
+}
+
+// declared tells whether a slave that may come back has said what the kind is
+// like. Where nobody has, it may be one that must not run twice.
+func (c *core) declared(kb *kindBook) bool {
+	for _, s := range c.slaves {
+		if s.known && s.declares(kb) {
+			return true
+		}
+	}
+	return false
+}
+
+// noSlot ends the search of a submit for a slave: it is refused, or waits as a
+// pending task.
+func (c *core) noSlot(s *submit) {
+	if !s.Queue {
+		c.refuse(s, c.fullCapacity(s))
+		return
+	}
+	if waiting := int(c.view().Counts().Pending) + c.queueing; waiting >= c.cfg.QueueLimit {
+		c.refuse(s, task.Refuse(task.CodeQueueFull, fmt.Sprintf("%d tasks wait already, and there is room for %d; try again later", waiting, c.cfg.QueueLimit)))
+		return
+	}
+	if s.inLine {
+		c.leaveLine(s)
+	}
+	c.queue(s)
+}
+
+// queue proposes the task without an assignment.
+func (c *core) queue(s *submit) {
+	c.queueing++
+	asked := s.seeker.tell.tell(s.seeker.kind, nil)
+	c.propose(fsm.SubmitTask{Spec: s.Spec, Key: s.Key}, func(o fsm.Outcome, err error, _ time.Time) {
+		c.queueing--
+		if err != nil {
+			c.unrecorded(s, err)
+			return
+		}
+		v, _ := o.Value.(fsm.Submitted)
+		if !v.Existing {
+			c.addPending(&v.Task)
+		}
+		c.finish(s, Answer{Task: v.Task, Existing: v.Existing, Asked: asked}, nil)
+	})
 }
 
 // enterLine puts a submit into its line, by arrival.
@@ -212,7 +260,7 @@ func (c *core) unrecorded(s *submit, err error) {
 			c.enterLine(s)
 			return
 		}
-		c.refuse(s, c.fullCapacity(s))
+		c.noSlot(s)
 		return
 	case task.CodeDiskLow:
 		c.refuse(s, refusal)

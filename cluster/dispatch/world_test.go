@@ -25,6 +25,7 @@ type world struct {
 	d       *dispatch.Dispatcher
 	term    uint64
 	ttl     time.Duration
+	limit   int // of pending tasks; 0: the default
 	stop    context.CancelFunc
 	stopped chan error
 }
@@ -50,7 +51,7 @@ func inWorld(t *testing.T, ttl time.Duration, test func(w *world)) {
 func (w *world) lead() {
 	w.term++
 	w.log.setTerm(w.term)
-	w.d = dispatch.New(dispatch.Config{Term: w.term, QuestionTTL: w.ttl}, w.log, w.log, w.wire)
+	w.d = dispatch.New(dispatch.Config{Term: w.term, QuestionTTL: w.ttl, QueueLimit: w.limit}, w.log, w.log, w.wire)
 	ctx, cancel := context.WithCancel(context.Background())
 	w.stop, w.stopped = cancel, make(chan error, 1)
 	go func() { w.stopped <- w.d.Run(ctx) }()
@@ -140,6 +141,7 @@ type instantLog struct {
 	subs   map[*subscription]bool
 	refuse error         // of every proposal, if set
 	hold   chan struct{} // if set, proposals wait for it to be closed
+	most   int           // proposals of one call, if set
 }
 
 func (l *instantLog) setTerm(term uint64) {
@@ -165,6 +167,9 @@ func (l *instantLog) Propose(_ context.Context, proposals ...fsm.Proposal) ([]fs
 	defer l.mu.Unlock()
 	if l.refuse != nil {
 		return nil, l.refuse
+	}
+	if l.most > 0 && len(proposals) > l.most {
+		return nil, task.Refuse(task.CodeInvalidRequest, "too many at once")
 	}
 	entry, err := fsm.Encode(fsm.Envelope{Term: l.term, Stamp: task.Millis(time.Now().UnixMilli()), Proposals: proposals})
 	if err != nil {

@@ -62,6 +62,8 @@ func TestWrongUsageExitsWith2AndSaysWhatToDo(t *testing.T) {
 		{"tasks get", "ID is missing"},
 		{"tasks get seven", `"seven" is not a task's id`},
 		{"tasks wait 0", "not a task's id"},
+		{"tasks cancel x", `"x" is not a task's id`},
+		{"slaves drain", "NAME is missing"},
 		{"tasks wait 1 --for 0s", "must be above 0"},
 		{"tasks list --status running", `"running" is none of pending, in_progress, done`},
 		{"tasks list --limit 0", "--all goes through all pages"},

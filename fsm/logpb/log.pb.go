@@ -1499,6 +1499,120 @@ func (x *RemoveSlave) GetBegun() []*Attempt {
 	return nil
 }
 
+// Terms are what a client may ask for besides a Spec.
+type Terms struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Priority      uint32                 `protobuf:"varint,1,opt,name=priority" json:"priority,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Terms) Reset() {
+	*x = Terms{}
+	mi := &file_fsm_logpb_log_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Terms) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Terms) ProtoMessage() {}
+
+func (x *Terms) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_logpb_log_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Terms.ProtoReflect.Descriptor instead.
+func (*Terms) Descriptor() ([]byte, []int) {
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Terms) GetPriority() uint32 {
+	if x != nil {
+		return x.Priority
+	}
+	return 0
+}
+
+// SubmitTaskOnTerms is command 14.
+type SubmitTaskOnTerms struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Spec          *Spec                  `protobuf:"bytes,1,opt,name=spec" json:"spec,omitempty"`
+	Key           string                 `protobuf:"bytes,2,opt,name=key" json:"key,omitempty"`
+	Assign        *Place                 `protobuf:"bytes,3,opt,name=assign" json:"assign,omitempty"` // absent: the task is pending
+	Terms         *Terms                 `protobuf:"bytes,4,opt,name=terms" json:"terms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubmitTaskOnTerms) Reset() {
+	*x = SubmitTaskOnTerms{}
+	mi := &file_fsm_logpb_log_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubmitTaskOnTerms) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubmitTaskOnTerms) ProtoMessage() {}
+
+func (x *SubmitTaskOnTerms) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_logpb_log_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubmitTaskOnTerms.ProtoReflect.Descriptor instead.
+func (*SubmitTaskOnTerms) Descriptor() ([]byte, []int) {
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *SubmitTaskOnTerms) GetSpec() *Spec {
+	if x != nil {
+		return x.Spec
+	}
+	return nil
+}
+
+func (x *SubmitTaskOnTerms) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *SubmitTaskOnTerms) GetAssign() *Place {
+	if x != nil {
+		return x.Assign
+	}
+	return nil
+}
+
+func (x *SubmitTaskOnTerms) GetTerms() *Terms {
+	if x != nil {
+		return x.Terms
+	}
+	return nil
+}
+
 // Record is one record of a snapshot.
 type Record struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1515,7 +1629,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[21]
+	mi := &file_fsm_logpb_log_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1527,7 +1641,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[21]
+	mi := &file_fsm_logpb_log_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1540,7 +1654,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{21}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Record) GetKind() isRecord_Kind {
@@ -1632,7 +1746,7 @@ type Header struct {
 
 func (x *Header) Reset() {
 	*x = Header{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[22]
+	mi := &file_fsm_logpb_log_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1644,7 +1758,7 @@ func (x *Header) String() string {
 func (*Header) ProtoMessage() {}
 
 func (x *Header) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[22]
+	mi := &file_fsm_logpb_log_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1657,7 +1771,7 @@ func (x *Header) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Header.ProtoReflect.Descriptor instead.
 func (*Header) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{22}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Header) GetIndex() uint64 {
@@ -1743,7 +1857,7 @@ type Slave struct {
 
 func (x *Slave) Reset() {
 	*x = Slave{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[23]
+	mi := &file_fsm_logpb_log_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1755,7 +1869,7 @@ func (x *Slave) String() string {
 func (*Slave) ProtoMessage() {}
 
 func (x *Slave) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[23]
+	mi := &file_fsm_logpb_log_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1768,7 +1882,7 @@ func (x *Slave) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Slave.ProtoReflect.Descriptor instead.
 func (*Slave) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{23}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Slave) GetName() string {
@@ -1862,7 +1976,7 @@ type Master struct {
 
 func (x *Master) Reset() {
 	*x = Master{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[24]
+	mi := &file_fsm_logpb_log_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1874,7 +1988,7 @@ func (x *Master) String() string {
 func (*Master) ProtoMessage() {}
 
 func (x *Master) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[24]
+	mi := &file_fsm_logpb_log_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1887,7 +2001,7 @@ func (x *Master) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Master.ProtoReflect.Descriptor instead.
 func (*Master) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{24}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Master) GetId() string {
@@ -1943,13 +2057,14 @@ type Task struct {
 	StartedAt     int64                  `protobuf:"varint,13,opt,name=started_at,json=startedAt" json:"started_at,omitempty"`
 	FinishedAt    int64                  `protobuf:"varint,14,opt,name=finished_at,json=finishedAt" json:"finished_at,omitempty"`
 	Index         uint64                 `protobuf:"varint,15,opt,name=index" json:"index,omitempty"`
+	Terms         *Terms                 `protobuf:"bytes,16,opt,name=terms" json:"terms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Task) Reset() {
 	*x = Task{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[25]
+	mi := &file_fsm_logpb_log_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1961,7 +2076,7 @@ func (x *Task) String() string {
 func (*Task) ProtoMessage() {}
 
 func (x *Task) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[25]
+	mi := &file_fsm_logpb_log_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1974,7 +2089,7 @@ func (x *Task) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Task.ProtoReflect.Descriptor instead.
 func (*Task) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{25}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Task) GetId() uint64 {
@@ -2082,6 +2197,13 @@ func (x *Task) GetIndex() uint64 {
 	return 0
 }
 
+func (x *Task) GetTerms() *Terms {
+	if x != nil {
+		return x.Terms
+	}
+	return nil
+}
+
 var File_fsm_logpb_log_proto protoreflect.FileDescriptor
 
 const file_fsm_logpb_log_proto_rawDesc = "" +
@@ -2181,7 +2303,14 @@ const file_fsm_logpb_log_proto_rawDesc = "" +
 	"\vRemoveSlave\x12\x14\n" +
 	"\x05slave\x18\x01 \x01(\tR\x05slave\x12\x14\n" +
 	"\x05force\x18\x02 \x01(\bR\x05force\x12,\n" +
-	"\x05begun\x18\x03 \x03(\v2\x16.muster.log.v1.AttemptR\x05begun\"\xcb\x01\n" +
+	"\x05begun\x18\x03 \x03(\v2\x16.muster.log.v1.AttemptR\x05begun\"#\n" +
+	"\x05Terms\x12\x1a\n" +
+	"\bpriority\x18\x01 \x01(\rR\bpriority\"\xa8\x01\n" +
+	"\x11SubmitTaskOnTerms\x12'\n" +
+	"\x04spec\x18\x01 \x01(\v2\x13.muster.log.v1.SpecR\x04spec\x12\x10\n" +
+	"\x03key\x18\x02 \x01(\tR\x03key\x12,\n" +
+	"\x06assign\x18\x03 \x01(\v2\x14.muster.log.v1.PlaceR\x06assign\x12*\n" +
+	"\x05terms\x18\x04 \x01(\v2\x14.muster.log.v1.TermsR\x05terms\"\xcb\x01\n" +
 	"\x06Record\x12/\n" +
 	"\x06header\x18\x01 \x01(\v2\x15.muster.log.v1.HeaderH\x00R\x06header\x12,\n" +
 	"\x05slave\x18\x02 \x01(\v2\x14.muster.log.v1.SlaveH\x00R\x05slave\x12/\n" +
@@ -2218,7 +2347,7 @@ const file_fsm_logpb_log_proto_rawDesc = "" +
 	"\fraft_address\x18\x02 \x01(\tR\vraftAddress\x12\x17\n" +
 	"\aapi_url\x18\x03 \x01(\tR\x06apiUrl\x12\x1a\n" +
 	"\bcommands\x18\x04 \x01(\rR\bcommands\x12\x14\n" +
-	"\x05index\x18\x05 \x01(\x04R\x05index\"\xd7\x03\n" +
+	"\x05index\x18\x05 \x01(\x04R\x05index\"\x83\x04\n" +
 	"\x04Task\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12'\n" +
 	"\x04spec\x18\x02 \x01(\v2\x13.muster.log.v1.SpecR\x04spec\x12\x10\n" +
@@ -2237,7 +2366,8 @@ const file_fsm_logpb_log_proto_rawDesc = "" +
 	"started_at\x18\r \x01(\x03R\tstartedAt\x12\x1f\n" +
 	"\vfinished_at\x18\x0e \x01(\x03R\n" +
 	"finishedAt\x12\x14\n" +
-	"\x05index\x18\x0f \x01(\x04R\x05index*V\n" +
+	"\x05index\x18\x0f \x01(\x04R\x05index\x12*\n" +
+	"\x05terms\x18\x10 \x01(\v2\x14.muster.log.v1.TermsR\x05terms*V\n" +
 	"\x06Status\x12\x0f\n" +
 	"\vSTATUS_NONE\x10\x00\x12\x12\n" +
 	"\x0eSTATUS_PENDING\x10\x01\x12\x16\n" +
@@ -2276,38 +2406,40 @@ func file_fsm_logpb_log_proto_rawDescGZIP() []byte {
 }
 
 var file_fsm_logpb_log_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_fsm_logpb_log_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_fsm_logpb_log_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_fsm_logpb_log_proto_goTypes = []any{
-	(Status)(0),           // 0: muster.log.v1.Status
-	(Outcome)(0),          // 1: muster.log.v1.Outcome
-	(ValueType)(0),        // 2: muster.log.v1.ValueType
-	(SlaveState)(0),       // 3: muster.log.v1.SlaveState
-	(*Envelope)(nil),      // 4: muster.log.v1.Envelope
-	(*Item)(nil),          // 5: muster.log.v1.Item
-	(*Value)(nil),         // 6: muster.log.v1.Value
-	(*Parameter)(nil),     // 7: muster.log.v1.Parameter
-	(*Spec)(nil),          // 8: muster.log.v1.Spec
-	(*Attempt)(nil),       // 9: muster.log.v1.Attempt
-	(*Place)(nil),         // 10: muster.log.v1.Place
-	(*Kind)(nil),          // 11: muster.log.v1.Kind
-	(*SubmitTask)(nil),    // 12: muster.log.v1.SubmitTask
-	(*AssignTask)(nil),    // 13: muster.log.v1.AssignTask
-	(*CompleteTask)(nil),  // 14: muster.log.v1.CompleteTask
-	(*GiveUpAttempt)(nil), // 15: muster.log.v1.GiveUpAttempt
-	(*RegisterSlave)(nil), // 16: muster.log.v1.RegisterSlave
-	(*LoseSlave)(nil),     // 17: muster.log.v1.LoseSlave
-	(*LeaveSlave)(nil),    // 18: muster.log.v1.LeaveSlave
-	(*PutMaster)(nil),     // 19: muster.log.v1.PutMaster
-	(*RemoveMaster)(nil),  // 20: muster.log.v1.RemoveMaster
-	(*CancelTask)(nil),    // 21: muster.log.v1.CancelTask
-	(*DrainSlave)(nil),    // 22: muster.log.v1.DrainSlave
-	(*UndrainSlave)(nil),  // 23: muster.log.v1.UndrainSlave
-	(*RemoveSlave)(nil),   // 24: muster.log.v1.RemoveSlave
-	(*Record)(nil),        // 25: muster.log.v1.Record
-	(*Header)(nil),        // 26: muster.log.v1.Header
-	(*Slave)(nil),         // 27: muster.log.v1.Slave
-	(*Master)(nil),        // 28: muster.log.v1.Master
-	(*Task)(nil),          // 29: muster.log.v1.Task
+	(Status)(0),               // 0: muster.log.v1.Status
+	(Outcome)(0),              // 1: muster.log.v1.Outcome
+	(ValueType)(0),            // 2: muster.log.v1.ValueType
+	(SlaveState)(0),           // 3: muster.log.v1.SlaveState
+	(*Envelope)(nil),          // 4: muster.log.v1.Envelope
+	(*Item)(nil),              // 5: muster.log.v1.Item
+	(*Value)(nil),             // 6: muster.log.v1.Value
+	(*Parameter)(nil),         // 7: muster.log.v1.Parameter
+	(*Spec)(nil),              // 8: muster.log.v1.Spec
+	(*Attempt)(nil),           // 9: muster.log.v1.Attempt
+	(*Place)(nil),             // 10: muster.log.v1.Place
+	(*Kind)(nil),              // 11: muster.log.v1.Kind
+	(*SubmitTask)(nil),        // 12: muster.log.v1.SubmitTask
+	(*AssignTask)(nil),        // 13: muster.log.v1.AssignTask
+	(*CompleteTask)(nil),      // 14: muster.log.v1.CompleteTask
+	(*GiveUpAttempt)(nil),     // 15: muster.log.v1.GiveUpAttempt
+	(*RegisterSlave)(nil),     // 16: muster.log.v1.RegisterSlave
+	(*LoseSlave)(nil),         // 17: muster.log.v1.LoseSlave
+	(*LeaveSlave)(nil),        // 18: muster.log.v1.LeaveSlave
+	(*PutMaster)(nil),         // 19: muster.log.v1.PutMaster
+	(*RemoveMaster)(nil),      // 20: muster.log.v1.RemoveMaster
+	(*CancelTask)(nil),        // 21: muster.log.v1.CancelTask
+	(*DrainSlave)(nil),        // 22: muster.log.v1.DrainSlave
+	(*UndrainSlave)(nil),      // 23: muster.log.v1.UndrainSlave
+	(*RemoveSlave)(nil),       // 24: muster.log.v1.RemoveSlave
+	(*Terms)(nil),             // 25: muster.log.v1.Terms
+	(*SubmitTaskOnTerms)(nil), // 26: muster.log.v1.SubmitTaskOnTerms
+	(*Record)(nil),            // 27: muster.log.v1.Record
+	(*Header)(nil),            // 28: muster.log.v1.Header
+	(*Slave)(nil),             // 29: muster.log.v1.Slave
+	(*Master)(nil),            // 30: muster.log.v1.Master
+	(*Task)(nil),              // 31: muster.log.v1.Task
 }
 var file_fsm_logpb_log_proto_depIdxs = []int32{
 	5,  // 0: muster.log.v1.Envelope.items:type_name -> muster.log.v1.Item
@@ -2328,21 +2460,25 @@ var file_fsm_logpb_log_proto_depIdxs = []int32{
 	10, // 15: muster.log.v1.LeaveSlave.place:type_name -> muster.log.v1.Place
 	9,  // 16: muster.log.v1.LeaveSlave.begun:type_name -> muster.log.v1.Attempt
 	9,  // 17: muster.log.v1.RemoveSlave.begun:type_name -> muster.log.v1.Attempt
-	26, // 18: muster.log.v1.Record.header:type_name -> muster.log.v1.Header
-	27, // 19: muster.log.v1.Record.slave:type_name -> muster.log.v1.Slave
-	28, // 20: muster.log.v1.Record.master:type_name -> muster.log.v1.Master
-	29, // 21: muster.log.v1.Record.task:type_name -> muster.log.v1.Task
-	3,  // 22: muster.log.v1.Slave.state:type_name -> muster.log.v1.SlaveState
-	11, // 23: muster.log.v1.Slave.kinds:type_name -> muster.log.v1.Kind
-	8,  // 24: muster.log.v1.Task.spec:type_name -> muster.log.v1.Spec
-	0,  // 25: muster.log.v1.Task.status:type_name -> muster.log.v1.Status
-	1,  // 26: muster.log.v1.Task.outcome:type_name -> muster.log.v1.Outcome
-	6,  // 27: muster.log.v1.Task.result:type_name -> muster.log.v1.Value
-	28, // [28:28] is the sub-list for method output_type
-	28, // [28:28] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	8,  // 18: muster.log.v1.SubmitTaskOnTerms.spec:type_name -> muster.log.v1.Spec
+	10, // 19: muster.log.v1.SubmitTaskOnTerms.assign:type_name -> muster.log.v1.Place
+	25, // 20: muster.log.v1.SubmitTaskOnTerms.terms:type_name -> muster.log.v1.Terms
+	28, // 21: muster.log.v1.Record.header:type_name -> muster.log.v1.Header
+	29, // 22: muster.log.v1.Record.slave:type_name -> muster.log.v1.Slave
+	30, // 23: muster.log.v1.Record.master:type_name -> muster.log.v1.Master
+	31, // 24: muster.log.v1.Record.task:type_name -> muster.log.v1.Task
+	3,  // 25: muster.log.v1.Slave.state:type_name -> muster.log.v1.SlaveState
+	11, // 26: muster.log.v1.Slave.kinds:type_name -> muster.log.v1.Kind
+	8,  // 27: muster.log.v1.Task.spec:type_name -> muster.log.v1.Spec
+	0,  // 28: muster.log.v1.Task.status:type_name -> muster.log.v1.Status
+	1,  // 29: muster.log.v1.Task.outcome:type_name -> muster.log.v1.Outcome
+	6,  // 30: muster.log.v1.Task.result:type_name -> muster.log.v1.Value
+	25, // 31: muster.log.v1.Task.terms:type_name -> muster.log.v1.Terms
+	32, // [32:32] is the sub-list for method output_type
+	32, // [32:32] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_fsm_logpb_log_proto_init() }
@@ -2350,7 +2486,7 @@ func file_fsm_logpb_log_proto_init() {
 	if File_fsm_logpb_log_proto != nil {
 		return
 	}
-	file_fsm_logpb_log_proto_msgTypes[21].OneofWrappers = []any{
+	file_fsm_logpb_log_proto_msgTypes[23].OneofWrappers = []any{
 		(*Record_Header)(nil),
 		(*Record_Slave)(nil),
 		(*Record_Master)(nil),
@@ -2362,7 +2498,7 @@ func file_fsm_logpb_log_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fsm_logpb_log_proto_rawDesc), len(file_fsm_logpb_log_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   26,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
