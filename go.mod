@@ -61,6 +61,8 @@ require (
 	github.com/knadh/koanf/providers/posflag v1.0.2
 	// flag > environment > file > default, without global state
 	github.com/knadh/koanf/v2 v2.4.1
+	// the bar of submit -f; kept up, one small package
+	github.com/schollz/progressbar/v3 v3.19.1
 	// commands, help and shell completion
 	github.com/spf13/cobra v1.10.2
 	// cobra's flags, read by koanf
@@ -113,8 +115,9 @@ require (
 	github.com/knadh/koanf/maps v0.1.2 // indirect
 	github.com/leodido/go-urn v1.4.0 // indirect
 	github.com/mattn/go-colorable v0.1.14 // indirect
-	github.com/mattn/go-isatty v0.0.20 // indirect
+	github.com/mattn/go-isatty v0.0.22 // indirect
 	github.com/mattn/go-runewidth v0.0.16 // indirect
+	github.com/mitchellh/colorstring v0.0.0-20190213212951-d06e56a500db // indirect
 	github.com/mitchellh/copystructure v1.2.0 // indirect
 	github.com/mitchellh/reflectwalk v1.0.2 // indirect
 	github.com/modern-go/concurrent v0.0.0-20180306012644-bacd9c7ef1dd // indirect

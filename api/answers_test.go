@@ -325,6 +325,7 @@ func TestEveryRefusal(t *testing.T) {
 		"POST /v1/slaves/s/undrain":      "",
 		"DELETE /v1/slaves/s":            "",
 		"POST /v1/tasks/1/cancel":        "",
+		"POST /v1/tasks/batch":           `{"tasks":[{"expression":"1"}]}`,
 		"POST /join":                     `{"id":"m2","raft_address":"h:2","api_url":"http://h:3"}`,
 		"DELETE /v1/masters/m1":          "",
 		"POST /v1/masters/m1/transfer":   "",

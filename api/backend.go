@@ -42,6 +42,10 @@ type Tasks interface {
 	// (with Capacity), CodeNoSlaveForKind, CodeKeyReused, CodeOverloaded.
 	Submit(ctx context.Context, s Submission) (Submitted, error)
 
+	// SubmitAll is Submit for many tasks. An error is one of the call as a whole,
+	// of which nothing was done; else the results are in order.
+	SubmitAll(ctx context.Context, subs []Submission) ([]SubmitResult, error)
+
 	// CancelTask ends a task and has its slave stop it: CodeTaskNotFound,
 	// CodeAlreadyDone.
 	CancelTask(ctx context.Context, id task.ID) (task.Task, error)
@@ -106,6 +110,14 @@ type Submission struct {
 	Spec    task.Spec
 	Key     string // Idempotency-Key, empty for none
 	Explain bool   // report who was asked
+	Queue   bool   // when no slave has a free slot, it waits
+}
+
+// SubmitResult is what became of one Submission of many.
+type SubmitResult struct {
+	Submitted
+
+	Refusal *task.Error // nil: it is recorded
 }
 
 // Submitted is the answer to a Submission.

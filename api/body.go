@@ -15,12 +15,16 @@ import (
 	"muster/task"
 )
 
-// maxBody bounds the body of a request.
-const maxBody = 1 << 20
+// maxBody bounds the body of a request, maxBatchBody that of a batch.
+const (
+	maxBody      = 1 << 20
+	maxBatchBody = 16 << 20
+)
 
 // decoders read the bodies; they are prepared once.
 type decoders struct {
 	submission   wire.Decoder[wire.Submission]
+	batch        wire.Decoder[wire.Batch]
 	report       wire.Decoder[wire.Report]
 	registration wire.Decoder[wire.Registration]
 	leave        wire.Decoder[wire.Leave]
@@ -30,6 +34,7 @@ type decoders struct {
 func newDecoders() decoders {
 	return decoders{
 		submission:   wire.NewDecoder[wire.Submission](),
+		batch:        wire.NewDecoder[wire.Batch](),
 		report:       wire.NewDecoder[wire.Report](),
 		registration: wire.NewDecoder[wire.Registration](),
 		leave:        wire.NewDecoder[wire.Leave](),
@@ -38,19 +43,21 @@ func newDecoders() decoders {
 }
 
 // readBody reads a request's body as one T.
-func readBody[T any](c *gin.Context, d wire.Decoder[T]) (T, error) {
+func readBody[T any](c *gin.Context, d wire.Decoder[T]) (T, error) { return readUpTo(c, d, maxBody) }
+
+func readUpTo[T any](c *gin.Context, d wire.Decoder[T], limit int64) (T, error) {
 	var none T
 	if err := checkMediaType(c.Request.Header.Get("Content-Type")); err != nil {
 		return none, err
 	}
-	if c.Request.ContentLength > maxBody {
-		return none, tooLarge(maxBody)
+	if c.Request.ContentLength > limit {
+		return none, tooLarge(limit)
 	}
 	// With room for the read that sees the end; what is promised is believed only so far.
 	buf := bytes.NewBuffer(make([]byte, 0, min(max(c.Request.ContentLength, 0), 64<<10)+bytes.MinRead))
-	if _, err := io.Copy(buf, http.MaxBytesReader(c.Writer, c.Request.Body, maxBody)); err != nil {
+	if _, err := io.Copy(buf, http.MaxBytesReader(c.Writer, c.Request.Body, limit)); err != nil {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			return none, tooLarge(maxBody)
+			return none, tooLarge(limit)
 		}
 		if refusal, ok := errors.AsType[*task.Error](err); ok {
 			return none, refusal

@@ -18,6 +18,8 @@ type Config struct {
 	// ForwardFollowers makes a follower carry every call that needs the leader,
 	// as if it had ?forward=true.
 	ForwardFollowers bool
+	// QueueWhenFull lets tasks wait for a free slot that don't say what they want.
+	QueueWhenFull bool
 	// SelfURL is this master's configured API URL. It is never redirected to.
 	SelfURL string
 	// Registry gets the API's metrics, and /metrics shows all that is in it;
@@ -42,11 +44,12 @@ type server struct {
 	decoders decoders
 	buffers  sync.Pool // of *bytes.Buffer
 	room     room
+	batches  room
 }
 
 // New returns the API's handler. NewServer makes a server of it.
 func New(cfg Config) http.Handler {
-	s := &server{Config: cfg, log: cfg.Logger, decoders: newDecoders(), room: make(room, largeBodies)}
+	s := &server{Config: cfg, log: cfg.Logger, decoders: newDecoders(), room: make(room, largeBodies), batches: make(room, 1)}
 	s.buffers.New = func() any { return new(bytes.Buffer) }
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

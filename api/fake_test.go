@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"muster/task"
@@ -245,6 +246,24 @@ func (m *fakeMaster) RemoveMaster(ctx context.Context, id string) error {
 		return task.Refuse(task.CodeMasterNotFound, "There is no master "+id+".")
 	}
 	return nil
+}
+
+func (m *fakeMaster) SubmitAll(ctx context.Context, subs []Submission) ([]SubmitResult, error) {
+	if err := m.write(ctx); err != nil {
+		return nil, err
+	}
+	out := make([]SubmitResult, len(subs))
+	for i, s := range subs {
+		if strings.Contains(s.Spec.Expression, "full") {
+			out[i].Refusal = task.Refuse(task.CodeFullCapacity, "all are busy")
+			continue
+		}
+		var err error
+		if out[i].Submitted, err = m.Submit(ctx, s); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 func (m *fakeMaster) CancelTask(ctx context.Context, id task.ID) (task.Task, error) {

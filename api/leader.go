@@ -55,14 +55,20 @@ func (s *server) forward(c *gin.Context, r route, leader string) {
 		s.fail(c, task.Refuse(task.CodeNoLeader, "the leader's URL can't be read; nothing was done"))
 		return
 	}
-	limit := 2 * s.CallTimeout // the leader's own word on its time comes before
-	if r.traits&lasting != 0 {
+	limit := 2 * s.CallTimeout                     // the leader's own word on its time comes before
+	wait, _ := time.ParseDuration(c.Query("wait")) // what is wrong, the leader says
+	switch {
+	case r.traits&lasting != 0:
 		limit = 2 * max(s.JoinTimeout, maxWait)
-		s.extend(c, limit)
+	case r.traits&batch != 0:
+		limit = 2 * batchTimeout
+	case wait > 0:
+		limit += min(wait, maxWait)
 	}
+	s.extend(c, limit)
 	ctx, cancel := context.WithTimeout(c.Request.Context(), limit)
 	defer cancel()
-	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxBody)
+	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, r.maxBody())
 	self := s.SelfURL
 	if self == "" {
 		self = "unknown"

@@ -85,6 +85,7 @@ func TestFollowerRedirects(t *testing.T) {
 		{"POST", "/v1/slaves/a%20b/drain", ``},
 		{"DELETE", "/v1/slaves/a%20b?force=true", ``},
 		{"POST", "/v1/tasks/1/cancel", ``},
+		{"POST", "/v1/tasks/batch", `{}`},
 		{"POST", "/join", `{}`},
 		{"DELETE", "/v1/masters/m1", ``},
 		{"POST", "/v1/masters/m1/transfer", ``},

@@ -19,6 +19,14 @@ type route struct {
 	traits       traits
 }
 
+// maxBody bounds the body of the call.
+func (r route) maxBody() int64 {
+	if r.traits&batch != 0 {
+		return maxBatchBody
+	}
+	return maxBody
+}
+
 // traits are what a call is like.
 type traits uint8
 
@@ -29,6 +37,8 @@ const (
 	atLeader traits = 1
 	// lasting: may last for minutes.
 	lasting traits = 2
+	// batch: its body may be large, and take longer.
+	batch traits = 4
 )
 
 // routes is the table of calls; openapi.yaml describes them.
@@ -37,11 +47,12 @@ func (s *server) routes() []route {
 	// What several calls know.
 	forWrites := []string{"forward"}
 	forReads := []string{"min_index", "consistency", "forward"}
-	forSubmit := append([]string{"explain"}, forWrites...)
+	forSubmit := append([]string{"explain", "wait"}, forWrites...)
 	forTask := append([]string{"wait"}, forReads...)
 	forLists := append([]string{"status", "outcome", "slave", "limit", "cursor", "order"}, forReads...)
 	return []route{
 		{post, "/v1/tasks", s.submit, forSubmit, atLeader},
+		{post, "/v1/tasks/batch", s.submitBatch, forWrites, atLeader | batch},
 		{get, "/v1/tasks", s.listTasks, forLists, local},
 		{get, "/v1/tasks/:id", s.getTask, forTask, local | lasting},
 		{post, "/v1/tasks/:id/cancel", s.cancelTask, forWrites, atLeader},

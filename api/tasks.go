@@ -17,7 +17,7 @@ const maxWait = 5 * time.Minute
 
 // submit records a task and gives it to a slave.
 func (s *server) submit(c *gin.Context, q *query) error {
-	explain := q.flag("explain")
+	explain, wait := q.flag("explain"), q.wait("wait", maxWait)
 	if q.wrong != nil {
 		return q.wrong
 	}
@@ -29,13 +29,14 @@ func (s *server) submit(c *gin.Context, q *query) error {
 	if err != nil {
 		return err
 	}
-	spec := wire.ToSpec(body)
-	if refusal := checkSpec(&spec); refusal != nil {
+	submission, refusal := s.submission(body, key)
+	if refusal != nil {
 		return refusal
 	}
+	submission.Explain = explain
 	ctx, cancel := context.WithTimeout(c.Request.Context(), s.CallTimeout)
 	defer cancel()
-	done, err := s.Backend.Submit(ctx, Submission{Spec: spec, Key: key, Explain: explain})
+	done, err := s.Backend.Submit(ctx, submission)
 	if err != nil {
 		return err
 	}
@@ -43,8 +44,43 @@ func (s *server) submit(c *gin.Context, q *query) error {
 	if done.Existing {
 		status, message = http.StatusOK, known(&done.Task)
 	}
+	if wait > 0 && done.Task.Status != task.Done {
+		if t, ok := s.finished(c, done.Task.ID, wait); ok {
+			done.Task = t
+		}
+		if done.Task.Status != task.Done {
+			status = http.StatusAccepted
+		}
+	}
 	s.answer(c, status, wire.Submitted{Task: wire.FromTask(&done.Task), Message: message, Asked: asked(done.Asked)})
 	return nil
+}
+
+// submission checks what a client wants and adds what it left open.
+func (s *server) submission(body wire.Submission, key string) (Submission, *task.Error) {
+	spec := wire.ToSpec(body)
+	if refusal := checkSpec(&spec); refusal != nil {
+		return Submission{}, refusal
+	}
+	queue := s.QueueWhenFull
+	switch body.WhenFull {
+	case "":
+	case "queue", "reject":
+		queue = body.WhenFull == "queue"
+	default:
+		return Submission{}, invalid("when_full is reject or queue, not %.40q", body.WhenFull)
+	}
+	return Submission{Spec: spec, Key: key, Queue: queue}, nil
+}
+
+// finished waits for a task that was just recorded. What it can't find out is no
+// error any more: the task is recorded.
+func (s *server) finished(c *gin.Context, id task.ID, wait time.Duration) (task.Task, bool) {
+	view, err := s.await(c, id, wait)
+	if err != nil {
+		return task.Task{}, false
+	}
+	return view.Task(id)
 }
 
 // assigned is the original system's sentence.

@@ -20,12 +20,14 @@ func idempotencyKey(h http.Header) (string, error) {
 	if len(keys) == 0 {
 		return "", nil
 	}
-	key := keys[0]
-	printable := !strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' })
-	if len(keys) > 1 || key == "" || len(key) > task.MaxKeyBytes || !printable {
+	if len(keys) > 1 || keys[0] == "" || !isKey(keys[0]) {
 		return "", invalid("Idempotency-Key must be given once and have 1 to %d printable ASCII characters", task.MaxKeyBytes)
 	}
-	return key, nil
+	return keys[0], nil
+}
+
+func isKey(key string) bool {
+	return len(key) <= task.MaxKeyBytes && !strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
 func checkSpec(spec *task.Spec) *task.Error {
@@ -34,6 +36,9 @@ func checkSpec(spec *task.Spec) *task.Error {
 	}
 	if spec.MaxTries > task.MaxMaxTries {
 		return invalid("max_tries must be from 1 to %d, not %d", task.MaxMaxTries, spec.MaxTries)
+	}
+	if spec.Priority > task.MaxPriority {
+		return invalid("priority must be from 0 to %d", task.MaxPriority)
 	}
 	if spec.TimeoutMS < 0 || spec.TimeoutMS > task.MaxTimeoutMS {
 		return invalid("timeout_ms must be from 1 to %d, not %d", task.MaxTimeoutMS, spec.TimeoutMS)

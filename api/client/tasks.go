@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"slices"
 	"time"
 
 	"muster/api/client/internal/raw"
@@ -46,6 +47,32 @@ func (c *Client) Submit(ctx context.Context, s Submission, opts SubmitOptions) (
 	}, &out)
 	return out, err
 }
+
+// SubmitBatch submits many tasks, at most 10,000, and returns what became of each,
+// in order. Items without a key get random ones, so that repetitions of this call
+// make no second tasks.
+func (c *Client) SubmitBatch(ctx context.Context, items []BatchItem) ([]BatchResult, error) {
+	items = slices.Clone(items)
+	for i := range items {
+		if items[i].IdempotencyKey == "" {
+			items[i].IdempotencyKey = rand.Text()
+		}
+	}
+	var out wire.BatchAnswer
+	err := c.do(ctx, call{
+		what: fmt.Sprintf("submit %d tasks", len(items)), write: true, safe: true, timeout: c.cfg.AttemptTimeout + batchTimeout,
+		build: func(base string) (*http.Request, error) {
+			return raw.NewSubmitBatchRequest(base, &wire.SubmitBatchParams{}, wire.Batch{Tasks: items})
+		},
+	}, &out)
+	if err == nil && len(out.Results) != len(items) {
+		err = fmt.Errorf("submit %d tasks: the answer has %d results", len(items), len(out.Results))
+	}
+	return out.Results, err
+}
+
+// batchTimeout is how long a master may take for a batch.
+const batchTimeout = time.Minute
 
 // Task returns one task.
 func (c *Client) Task(ctx context.Context, id uint64, opts ReadOptions) (Task, error) {

@@ -19,6 +19,10 @@ type (
 	Outcome = wire.Outcome
 	// Submission is what to do.
 	Submission = wire.Submission
+	// BatchItem is a Submission of a batch.
+	BatchItem = wire.BatchItem
+	// BatchResult is what became of a BatchItem.
+	BatchResult = wire.BatchResult
 	// Submitted is the answer to a Submission.
 	Submitted = wire.Submitted
 	// Asked is one line of the dialogue that found a slave.
@@ -80,6 +84,7 @@ const (
 	CodeFullCapacity   = task.CodeFullCapacity
 	CodeNoSlaveForKind = task.CodeNoSlaveForKind
 	CodeOverloaded     = task.CodeOverloaded
+	CodeQueueFull      = task.CodeQueueFull
 	CodeDiskLow        = task.CodeDiskLow
 
 	CodeTaskNotFound = task.CodeTaskNotFound

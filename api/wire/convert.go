@@ -19,6 +19,7 @@ func FromTask(t *task.Task) Task {
 		MaxTries:       t.Spec.MaxTries,
 		TimeoutMS:      t.Spec.TimeoutMS,
 		RetryOf:        uint64(t.Spec.RetryOf),
+		Priority:       int(t.Spec.Priority),
 		IdempotencyKey: t.Key,
 		Status:         TaskStatus(t.Status.String()),
 		Outcome:        Outcome(t.Outcome.String()),

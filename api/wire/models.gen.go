@@ -59,6 +59,49 @@ type Asked struct {
 	From string `json:"from"`
 }
 
+// Batch defines model for Batch.
+type Batch struct {
+	// Tasks 1 to 10,000 tasks, each as in a single submit.
+	Tasks []BatchItem `json:"tasks"`
+}
+
+// BatchAnswer defines model for BatchAnswer.
+type BatchAnswer struct {
+	// Results In the order of the tasks.
+	Results []BatchResult `json:"results"`
+}
+
+// BatchItem defines model for BatchItem.
+type BatchItem struct {
+	Expression string `json:"expression"`
+
+	// Parameters Named values for the expression. Numbers keep their digits.
+	//
+	// Example: {"x":4}
+	Parameters Parameters `json:"parameters,omitempty,omitzero"`
+	Kind       string     `json:"kind,omitempty,omitzero"`
+	MaxTries   uint32     `json:"max_tries,omitempty,omitzero"`
+	TimeoutMS  int64      `json:"timeout_ms,omitempty,omitzero"`
+	RetryOf    uint64     `json:"retry_of,omitempty,omitzero"`
+	Priority   int        `json:"priority,omitempty,omitzero"`
+	WhenFull   string     `json:"when_full,omitempty,omitzero"`
+
+	// IdempotencyKey As the header `Idempotency-Key` of a single submit.
+	IdempotencyKey string `json:"idempotency_key,omitempty,omitzero"`
+}
+
+// BatchResult The task, or why there is none.
+type BatchResult struct {
+	Task *Task `json:"task,omitempty"`
+
+	// Existing The key was known; the task is as it is now.
+	Existing bool   `json:"existing,omitempty,omitzero"`
+	Error    string `json:"error,omitempty,omitzero"`
+
+	// Code A refusal's name for programs.
+	Code Code `json:"code,omitempty,omitzero"`
+}
+
 // Capacity The sum of the slaves that are alive.
 type Capacity struct {
 	Slaves int `json:"slaves"`
@@ -373,6 +416,14 @@ type Submission struct {
 
 	// RetryOf The done task that this one repeats; 0 for none.
 	RetryOf uint64 `json:"retry_of,omitempty,omitzero"`
+
+	// Priority Of the tasks that wait, those of a higher priority go first; 0 and by default the lowest. One in ten that leave the queue is the one that
+	// was submitted first, whatever its priority.
+	Priority int `json:"priority,omitempty,omitzero"`
+
+	// WhenFull What becomes of it when no slave has a free slot: `reject` it with 503, or `queue` it until one has. By default what the leader is
+	// configured to do, which is `reject` unless somebody changed it.
+	WhenFull string `json:"when_full,omitempty,omitzero"`
 }
 
 // Submitted defines model for Submitted.
@@ -447,6 +498,9 @@ type Task struct {
 
 	// Index The log index of the task's last change.
 	Index uint64 `json:"index"`
+
+	// Priority Of those that wait, the higher goes first; absent for 0.
+	Priority int `json:"priority,omitempty,omitzero"`
 }
 
 // TaskAnswer defines model for TaskAnswer.
@@ -528,6 +582,9 @@ type SlaveName = string
 // StatusFilter How far a task is.
 type StatusFilter = TaskStatus
 
+// SubmitWait defines model for SubmitWait.
+type SubmitWait = string
+
 // AtTheLeader defines model for AtTheLeader.
 type AtTheLeader = Error
 
@@ -539,6 +596,9 @@ type Refused = Error
 
 // SlaveRegistered defines model for SlaveRegistered.
 type SlaveRegistered = SlaveAnswer
+
+// TaskAccepted defines model for TaskAccepted.
+type TaskAccepted = Submitted
 
 // TaskKnown defines model for TaskKnown.
 type TaskKnown = Submitted
@@ -667,12 +727,22 @@ type SubmitTaskParams struct {
 	// Explain Also tell which slaves were asked, and what they answered.
 	Explain *Explain `form:"explain,omitempty" json:"explain,omitempty"`
 
+	// Wait Answer when the task is done, with 201 and the finished task; or with 202 and the task as it is when the wait ends. At most 5m; a number and a unit,
+	// as in 500ms, 30s, 2m.
+	Wait *SubmitWait `form:"wait,omitempty" json:"wait,omitempty"`
+
 	// Forward A follower carries the call to the leader instead of redirecting it.
 	Forward *Forward `form:"forward,omitempty" json:"forward,omitempty"`
 
 	// IdempotencyKey A name for this submit, made up by the client: 1 to 255 printable ASCII characters. The same key answers with
 	// the same task, also after a failover, for at least 10 minutes after the task is done.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// SubmitBatchParams defines parameters for SubmitBatch.
+type SubmitBatchParams struct {
+	// Forward A follower carries the call to the leader instead of redirecting it.
+	Forward *Forward `form:"forward,omitempty" json:"forward,omitempty"`
 }
 
 // GetTaskParams defines parameters for GetTask.
@@ -711,3 +781,6 @@ type LeaveSlaveJSONRequestBody = Leave
 
 // SubmitTaskJSONRequestBody defines body for SubmitTask for application/json ContentType.
 type SubmitTaskJSONRequestBody = Submission
+
+// SubmitBatchJSONRequestBody defines body for SubmitBatch for application/json ContentType.
+type SubmitBatchJSONRequestBody = Batch

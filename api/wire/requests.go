@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"math"
+
 	"fmt"
 	"slices"
 	"strings"
@@ -21,6 +23,7 @@ func ToSpec(s Submission) task.Spec {
 		MaxTries:   s.MaxTries,
 		TimeoutMS:  s.TimeoutMS,
 		RetryOf:    task.ID(s.RetryOf),
+		Priority:   priority(s.Priority),
 	}
 	if spec.Kind == "" {
 		spec.Kind = task.KindExpression
@@ -35,6 +38,22 @@ func ToSpec(s Submission) task.Spec {
 		spec.Parameters = nil
 	}
 	return spec
+}
+
+// priority keeps what is out of range out of range: who checks bounds refuses it.
+func priority(p int) task.Priority {
+	if p < 0 || p > math.MaxUint8 {
+		return math.MaxUint8
+	}
+	return task.Priority(p)
+}
+
+// ToSubmission is an item of a batch as a single submit says it.
+func ToSubmission(b BatchItem) Submission {
+	return Submission{
+		Expression: b.Expression, Parameters: b.Parameters, Kind: b.Kind, MaxTries: b.MaxTries, TimeoutMS: b.TimeoutMS,
+		RetryOf: b.RetryOf, Priority: b.Priority, WhenFull: b.WhenFull,
+	}
 }
 
 // FromRegistration is how a slave says it.

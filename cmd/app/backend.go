@@ -89,15 +89,48 @@ func (b *backend) Submit(ctx context.Context, s api.Submission) (api.Submitted, 
 	if err != nil {
 		return api.Submitted{}, err
 	}
-	a, err := d.Submit(ctx, dispatch.Request{Spec: s.Spec, Key: s.Key, Explain: s.Explain})
+	a, err := d.Submit(ctx, request(s))
 	if err != nil {
 		return api.Submitted{}, b.refusal(err)
 	}
+	return submitted(a), nil
+}
+
+// SubmitAll is Submit for many tasks.
+func (b *backend) SubmitAll(ctx context.Context, subs []api.Submission) ([]api.SubmitResult, error) {
+	d, err := b.dispatcher()
+	if err != nil {
+		return nil, err
+	}
+	reqs := make([]dispatch.Request, len(subs))
+	for i, s := range subs {
+		reqs[i] = request(s)
+	}
+	out := make([]api.SubmitResult, len(subs))
+	for i, r := range d.SubmitAll(ctx, reqs) {
+		out[i] = api.SubmitResult{Submitted: submitted(r.Answer)}
+		if r.Err == nil {
+			continue
+		}
+		if refusal, ok := errors.AsType[*task.Error](b.refusal(r.Err)); ok {
+			out[i].Refusal = refusal
+		} else {
+			out[i].Refusal = task.Refuse(task.CodeOutcomeUnknown, "the task may or may not have been recorded; repeat it with the same key to find out")
+		}
+	}
+	return out, nil
+}
+
+func request(s api.Submission) dispatch.Request {
+	return dispatch.Request{Spec: s.Spec, Key: s.Key, Explain: s.Explain, Queue: s.Queue}
+}
+
+func submitted(a dispatch.Answer) api.Submitted {
 	out := api.Submitted{Task: a.Task, Existing: a.Existing}
 	for _, line := range a.Asked {
 		out.Asked = append(out.Asked, api.Asked(line))
 	}
-	return out, nil
+	return out
 }
 
 // CancelTask ends a task and has its slave stop it.

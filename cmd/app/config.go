@@ -27,6 +27,8 @@ type MasterConfig struct {
 
 	ForwardFromFollowers bool          // followers carry writes to the leader instead of redirecting
 	QuestionTTL          time.Duration // how long a slave's answer serves; 0: ask for every task
+	QueueWhenFull        bool          // tasks wait for a free slot unless they say otherwise
+	QueueLimit           int           // tasks that may wait; default 100,000
 	SlaveTimeout         time.Duration // silence after which a slave is lost; default 5 s
 	Profile              string        // "lan" (default) or "wan": Raft's time-outs
 	SnapshotThreshold    uint64        // log entries between snapshots; default 8192

@@ -80,7 +80,7 @@ func newMaster(ctx context.Context, cfg MasterConfig) (*master, error) {
 	}
 	m.backend.node = m.node
 	m.server = api.NewServer(api.New(api.Config{
-		Backend: m.backend, Logger: cfg.Logger, ForwardFollowers: cfg.ForwardFromFollowers,
+		Backend: m.backend, Logger: cfg.Logger, ForwardFollowers: cfg.ForwardFromFollowers, QueueWhenFull: cfg.QueueWhenFull,
 		SelfURL: cfg.APIAdvertise, Registry: registry, Transport: httpClient.Transport,
 	}))
 	m.server.ErrorLog = slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug)
@@ -121,7 +121,7 @@ func (m *master) run(ctx context.Context, apiListener net.Listener, ready func(s
 // lead dispatches for one term.
 func (m *master) lead(ctx context.Context, term uint64) error {
 	d := dispatch.New(dispatch.Config{
-		Term: term, QuestionTTL: m.cfg.QuestionTTL, SlaveTimeout: m.cfg.SlaveTimeout, Logger: m.cfg.Logger,
+		Term: term, QuestionTTL: m.cfg.QuestionTTL, SlaveTimeout: m.cfg.SlaveTimeout, QueueLimit: m.cfg.QueueLimit, Logger: m.cfg.Logger,
 	}, m.node, source{m.node}, m.sender)
 	m.backend.current.Store(d)
 	defer m.backend.current.Store(nil)

@@ -13,7 +13,7 @@ import (
 func (p *program) masterCommand() *cobra.Command {
 	var cfg app.MasterConfig
 	var join, masters []string
-	followers := followersRedirect
+	followers, full := followersRedirect, fullReject
 	cmd := &cobra.Command{
 		Use:   "master --id ID --data DIR [--bootstrap | --join URL,… | --masters ID=RAFT=URL,…]",
 		Short: "run a master",
@@ -46,6 +46,7 @@ neither. A single master with --bootstrap works, and survives nothing.`,
 				return err
 			}
 			cfg.ForwardFromFollowers = followers == followersForward
+			cfg.QueueWhenFull = full == fullQueue
 			cfg.Version = version()
 			cfg.Logger = p.logs.logger(p.stderr)
 			return app.RunMaster(cmd.Context(), cfg, func(apiURL string) {
@@ -65,11 +66,14 @@ neither. A single master with --bootstrap works, and survives nothing.`,
 	flags.StringSliceVar(&masters, "masters", nil, "all founding masters, as ID=RAFT-HOST:PORT=API-URL; the same list for each of them")
 	flags.Var(&followers, "followers", "what followers do with a write: redirect the client to the leader, or forward it themselves")
 	flags.DurationVar(&cfg.QuestionTTL, "question-ttl", time.Second, "how long a slave's answer serves for later tasks; 0 asks for every task")
+	flags.Var(&full, "when-full", "what becomes of a task that finds no free slot and does not say: reject or queue it")
+	flags.IntVar(&cfg.QueueLimit, "queue-limit", 100_000, "how many tasks may wait")
 	flags.DurationVar(&cfg.SlaveTimeout, "slave-timeout", 5*time.Second, "silence after which a slave is lost")
 	flags.StringVar(&cfg.Profile, "profile", app.ProfileLAN, "Raft's time-outs: lan, or wan for masters far apart")
 	flags.Uint64Var(&cfg.SnapshotThreshold, "snapshot-threshold", 8192, "log entries between snapshots")
 	flags.Uint64Var(&cfg.MinFreeDisk, "min-free-disk", 64<<20, "bytes of free disk below which no new task is taken")
 	complete(cmd, "followers", followersWords[:]...)
+	complete(cmd, "when-full", whenFullWords[:]...)
 	complete(cmd, "profile", app.ProfileLAN, app.ProfileWAN)
 	return cmd
 }
@@ -81,6 +85,9 @@ func checkMaster(cfg app.MasterConfig) error {
 	}
 	if cfg.QuestionTTL < 0 || cfg.SlaveTimeout <= 0 {
 		return usagef("--question-ttl can't be negative, and --slave-timeout must be above 0")
+	}
+	if cfg.QueueLimit < 0 {
+		return usagef("--queue-limit can't be negative")
 	}
 	return errors.Join(
 		listenAddress("raft-listen", cfg.RaftListen),
@@ -137,3 +144,23 @@ func (m *followersMode) Set(s string) error { return setWord(m, s, followersWord
 
 // Type is what the help shows for the value.
 func (m *followersMode) Type() string { return "mode" }
+
+// What becomes of tasks that find no free slot.
+const (
+	fullReject fullMode = "reject"
+	fullQueue  fullMode = "queue"
+)
+
+var whenFullWords = [...]string{string(fullReject), string(fullQueue)}
+
+// fullMode is a flag.
+type fullMode string
+
+// String returns the mode.
+func (m *fullMode) String() string { return string(*m) }
+
+// Set takes a mode.
+func (m *fullMode) Set(s string) error { return setWord(m, s, whenFullWords[:]) }
+
+// Type is what the help shows for the value.
+func (m *fullMode) Type() string { return "mode" }

@@ -18,18 +18,24 @@ const defaultWait = 30 * time.Second
 func (p *program) submitCommand() *cobra.Command {
 	var s submission
 	cmd := &cobra.Command{
-		Use:   "submit EXPRESSION [-p NAME=VALUE]… [--wait [30s]]",
-		Short: "submit a task",
+		Use:   "submit EXPRESSION [-p NAME=VALUE]… [--wait [30s]] | submit -f FILE",
+		Short: "submit a task, or a file of them",
 		Long: `Submit an expression as a task, and say which slave got it.
 
 A parameter is a number if it looks like one, a boolean if it is true or false,
 and otherwise a string; -p 'x="4"' makes the string 4.
 
-An expression that begins with - goes after --.`,
+An expression that begins with - goes after --.
+
+With -f it submits a file with a task on each line, in JSON as the API takes it; they
+wait in the queue when no slot is free. Repeating the command with the same file
+submits only what is missing.`,
 		Example: `  muster submit '2 + 3*x' -p x=4
   muster submit 'sleep(7)' --wait
   muster submit 'factorial(20)' --key order-4711 --wait 1m -o json
-  muster submit -- '-2 ** 2'`,
+  muster submit -- '-2 ** 2'
+  muster submit 'fib(80)' --when-full queue --priority 5
+  muster submit -f tasks.jsonl`,
 		Args: s.args,
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.submit(cmd, s) },
 	}
@@ -40,6 +46,10 @@ An expression that begins with - goes after --.`,
 	flags.StringVar(&s.key, "key", "", "Idempotency-Key: the same key never makes a second task")
 	flags.BoolVar(&s.explain, "explain", false, "show which slaves were asked, and what they answered")
 	flags.DurationVar(&s.timeout, "timeout", 0, "limit of one execution (default: the master's, 5m)")
+	flags.StringVarP(&s.file, "file", "f", "", "submit the tasks of this file, one a line")
+	flags.IntVar(&s.priority, "priority", 0, "of the tasks that wait, the higher goes first: 0 to 9")
+	flags.Var(&s.whenFull, "when-full", "without a free slot: reject or queue it (default: the master's choice; with -f: queue)")
+	complete(cmd, "when-full", whenFullWords[:]...)
 	flags.Uint32Var(&s.maxTries, "max-tries", 0, "how often an execution may begin (default: the master's, 3)")
 	return cmd
 }
@@ -53,11 +63,17 @@ type submission struct {
 	explain    bool
 	timeout    time.Duration
 	maxTries   uint32
+	file       string
+	priority   int
+	whenFull   fullMode
 }
 
 // args takes the expression. The duration of "--wait 30s" arrives as an argument
 // too, because it may be left out; no expression looks like one.
 func (s *submission) args(cmd *cobra.Command, args []string) error {
+	if s.file != "" {
+		return takes()(cmd, args)
+	}
 	if cmd.Flags().Changed("wait") && len(args) == 2 {
 		for i, a := range args {
 			if d, err := time.ParseDuration(a); err == nil && d != 0 {
@@ -78,6 +94,12 @@ func (p *program) submit(cmd *cobra.Command, s submission) error {
 	if s.wait < 0 || s.timeout < 0 {
 		return usagef("--wait and --timeout can't be negative")
 	}
+	if s.file != "" {
+		if s.whenFull == "" {
+			s.whenFull = fullQueue
+		}
+		return p.submitFile(cmd, s.file, string(s.whenFull))
+	}
 	parameters, err := parseParameters(s.parameters)
 	if err != nil {
 		return err
@@ -87,7 +109,7 @@ func (p *program) submit(cmd *cobra.Command, s submission) error {
 	}
 	what := client.Submission{
 		Expression: s.expression, Parameters: parameters,
-		MaxTries: s.maxTries, TimeoutMS: s.timeout.Milliseconds(),
+		MaxTries: s.maxTries, TimeoutMS: s.timeout.Milliseconds(), Priority: s.priority, WhenFull: string(s.whenFull),
 	}
 	if s.key == "" {
 		s.key = rand.Text()

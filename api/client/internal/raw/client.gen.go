@@ -253,6 +253,26 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/tasks (the `SubmitTask` operationId).
 	SubmitTask(ctx context.Context, params *SubmitTaskParams, body SubmitTaskJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// SubmitBatchWithBody Submit many tasks at once
+	//
+	// At most 10,000 tasks in at most 16 MiB. Each is submitted as if alone, has a result of its own, and takes no part in what becomes of the others;
+	// together they take as few entries of the log as they fit in. With an `idempotency_key` in each, a batch may be repeated.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/tasks/batch (the `SubmitBatch` operationId).
+	SubmitBatchWithBody(ctx context.Context, params *SubmitBatchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SubmitBatch Submit many tasks at once
+	//
+	// At most 10,000 tasks in at most 16 MiB. Each is submitted as if alone, has a result of its own, and takes no part in what becomes of the others;
+	// together they take as few entries of the log as they fit in. With an `idempotency_key` in each, a batch may be repeated.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/tasks/batch (the `SubmitBatch` operationId).
+	SubmitBatch(ctx context.Context, params *SubmitBatchParams, body SubmitBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetTask Get one task, or wait for it
 	//
 	// With `wait` it answers as soon as the task is done, or with the task as it is when the wait ends.
@@ -621,6 +641,46 @@ func (c *Client) SubmitTaskWithBody(ctx context.Context, params *SubmitTaskParam
 // Corresponds with POST /v1/tasks (the `SubmitTask` operationId).
 func (c *Client) SubmitTask(ctx context.Context, params *SubmitTaskParams, body SubmitTaskJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSubmitTaskRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SubmitBatchWithBody Submit many tasks at once
+//
+// At most 10,000 tasks in at most 16 MiB. Each is submitted as if alone, has a result of its own, and takes no part in what becomes of the others;
+// together they take as few entries of the log as they fit in. With an `idempotency_key` in each, a batch may be repeated.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/tasks/batch (the `SubmitBatch` operationId).
+func (c *Client) SubmitBatchWithBody(ctx context.Context, params *SubmitBatchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSubmitBatchRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SubmitBatch Submit many tasks at once
+//
+// At most 10,000 tasks in at most 16 MiB. Each is submitted as if alone, has a result of its own, and takes no part in what becomes of the others;
+// together they take as few entries of the log as they fit in. With an `idempotency_key` in each, a batch may be repeated.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/tasks/batch (the `SubmitBatch` operationId).
+func (c *Client) SubmitBatch(ctx context.Context, params *SubmitBatchParams, body SubmitBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSubmitBatchRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1645,6 +1705,18 @@ func NewSubmitTaskRequestWithBody(server string, params *SubmitTaskParams, conte
 
 		}
 
+		if params.Wait != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "wait", *params.Wait, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Forward != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "forward", *params.Forward, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
@@ -1684,6 +1756,73 @@ func NewSubmitTaskRequestWithBody(server string, params *SubmitTaskParams, conte
 		}
 
 	}
+
+	return req, nil
+}
+
+// NewSubmitBatchRequest calls the generic SubmitBatch builder with application/json body
+func NewSubmitBatchRequest(server string, params *SubmitBatchParams, body SubmitBatchJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSubmitBatchRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewSubmitBatchRequestWithBody constructs an http.Request for the SubmitBatch method, with any body, and a specified content type
+func NewSubmitBatchRequestWithBody(server string, params *SubmitBatchParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tasks/batch")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Forward != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "forward", *params.Forward, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }

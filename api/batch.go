@@ -1,0 +1,105 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"muster/api/wire"
+	"muster/task"
+)
+
+const (
+	// maxBatch bounds the tasks of a batch.
+	maxBatch = 10_000
+	// batchTimeout bounds the search for slaves, and the writing, of a whole batch.
+	batchTimeout = time.Minute
+)
+
+// submitBatch records many tasks, each with a result of its own. A large batch
+// takes many times its size in memory, so there is one at a time.
+func (s *server) submitBatch(c *gin.Context, _ *query) error {
+	release, refusal := s.batches.turn(c.Request.Context())
+	if refusal != nil {
+		return refusal
+	}
+	defer release()
+	body, err := readUpTo(c, s.decoders.batch, maxBatchBody)
+	if err != nil {
+		return err
+	}
+	if n := len(body.Tasks); n == 0 || n > maxBatch {
+		return invalid("tasks has %d of them; a batch is 1 to %d", n, maxBatch)
+	}
+	s.extend(c, batchTimeout)
+	ctx, cancel := context.WithTimeout(c.Request.Context(), batchTimeout)
+	defer cancel()
+	results, err := s.runBatch(ctx, body.Tasks)
+	if err != nil {
+		return err
+	}
+	s.answer(c, http.StatusOK, wire.BatchAnswer{Results: results})
+	return nil
+}
+
+// runBatch submits those items that are right.
+func (s *server) runBatch(ctx context.Context, items []wire.BatchItem) ([]wire.BatchResult, error) {
+	out := make([]wire.BatchResult, len(items))
+	var subs []Submission
+	var at []int // of subs in items
+	for i := range items {
+		sub, refusal := s.batchItem(items[i])
+		if refusal != nil {
+			out[i] = refusedItem(refusal)
+			continue
+		}
+		subs, at = append(subs, sub), append(at, i)
+	}
+	if len(subs) == 0 {
+		return out, nil
+	}
+	results, err := s.Backend.SubmitAll(ctx, subs)
+	if err != nil {
+		return nil, err
+	}
+	for n, r := range results {
+		if r.Refusal != nil {
+			out[at[n]] = refusedItem(r.Refusal)
+			continue
+		}
+		t := wire.FromTask(&r.Task)
+		out[at[n]] = wire.BatchResult{Task: &t, Existing: r.Existing}
+	}
+	return out, nil
+}
+
+func (s *server) batchItem(item wire.BatchItem) (Submission, *task.Error) {
+	if !isKey(item.IdempotencyKey) {
+		return Submission{}, invalid("idempotency_key has at most %d printable ASCII characters", task.MaxKeyBytes)
+	}
+	return s.submission(wire.ToSubmission(item), item.IdempotencyKey)
+}
+
+func refusedItem(refusal *task.Error) wire.BatchResult {
+	code := refusal.Code
+	if code == task.CodeNotLeader { // it was, when the batch began
+		code = task.CodeNoLeader
+	}
+	return wire.BatchResult{Error: refusal.Message, Code: code}
+}
+
+// turn waits for a place, for a while.
+func (r room) turn(ctx context.Context) (release func(), refusal *task.Error) {
+	wait := time.NewTimer(roomWait)
+	defer wait.Stop()
+	select {
+	case r <- struct{}{}:
+		return func() { <-r }, nil
+	case <-ctx.Done():
+	case <-wait.C:
+	}
+	return nil, task.Refuse(task.CodeOverloaded, "this master is busy with "+strconv.Itoa(cap(r))+" batch; nothing was done, try again in a moment")
+}

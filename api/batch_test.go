@@ -1,0 +1,81 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"muster/api/wire"
+	"muster/task"
+)
+
+// TestABatchHasAResultForEachTask: what is wrong with one is no harm to the others.
+func TestABatchHasAResultForEachTask(t *testing.T) {
+	h := handlerOf(newLeader("http://m1"))
+	const body = `{"tasks":[{"expression":"1","idempotency_key":"a","priority":3},{"expression":"("},{"expression":"full"},
+		{"expression":"2","priority":10},{"expression":"3","when_full":"maybe"},{"expression":"4","idempotency_key":"ü"},{"expression":"1","idempotency_key":"a","priority":3}]}`
+	var got wire.BatchAnswer
+	a := exchange(t, h, request("POST", "/v1/tasks/batch", body))
+	a.into(t, &got)
+	if a.StatusCode != http.StatusOK || len(got.Results) != 7 {
+		t.Fatalf("%d %s", a.StatusCode, a.body)
+	}
+	codes := []task.Code{"", task.CodeInvalidExpression, task.CodeFullCapacity, task.CodeInvalidRequest, task.CodeInvalidRequest, task.CodeInvalidRequest, ""}
+	for i, r := range got.Results {
+		if r.Code != codes[i] || (r.Task == nil) != (codes[i] != "") || (r.Error == "") != (codes[i] == "") {
+			t.Errorf("result %d is %+v, want code %q", i, r, codes[i])
+		}
+	}
+	if first, last := got.Results[0], got.Results[6]; first.Task.Priority != 3 || first.Existing || !last.Existing || last.Task.ID != first.Task.ID {
+		t.Errorf("%+v and, with the same key, %+v", first, last)
+	}
+	for name, bad := range map[string]string{
+		"none":          `{"tasks":[]}`,
+		"missing":       `{}`,
+		"unknown field": `{"tasks":[{"expression":"1","prio":1}]}`,
+		"too many":      `{"tasks":[` + strings.Repeat(`{"expression":"1"},`, maxBatch) + `{"expression":"1"}]}`,
+	} {
+		if a := exchange(t, h, request("POST", "/v1/tasks/batch", bad)); a.code(t) != task.CodeInvalidRequest {
+			t.Errorf("%s: %d %.200s", name, a.StatusCode, a.body)
+		}
+	}
+	if a := exchange(t, h, request("POST", "/v1/tasks/batch", strings.Repeat(" ", maxBatchBody+1))); a.code(t) != task.CodeBodyTooLarge {
+		t.Errorf("a large body: %d %s", a.StatusCode, a.body)
+	}
+}
+
+// TestBatchesTakeTurns: a second one waits for a while, and is then told.
+func TestBatchesTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := make(room, 1)
+		release, refusal := r.turn(t.Context())
+		if refusal != nil {
+			t.Fatal(refusal)
+		}
+		began := time.Now()
+		if _, refusal := r.turn(t.Context()); refusal == nil || refusal.Code != task.CodeOverloaded || time.Since(began) != roomWait {
+			t.Errorf("%v after %v", refusal, time.Since(began))
+		}
+		time.AfterFunc(roomWait/2, release)
+		if _, refusal := r.turn(t.Context()); refusal != nil {
+			t.Errorf("after the first had ended: %v", refusal)
+		}
+	})
+}
+
+// TestSubmitWaits answers with the finished task, or with the task so far.
+func TestSubmitWaits(t *testing.T) {
+	m := newLeader("http://m1")
+	h := handlerOf(m)
+	var got wire.Submitted
+	a := exchange(t, h, request("POST", "/v1/tasks?wait=10ms", `{"expression":"1"}`))
+	a.into(t, &got)
+	if a.StatusCode != http.StatusAccepted || got.Task.Status == wire.TaskStatusDone {
+		t.Errorf("%d %s", a.StatusCode, a.body)
+	}
+	if a := exchange(t, h, request("POST", "/v1/tasks?wait=long", `{"expression":"1"}`)); a.code(t) != task.CodeInvalidRequest {
+		t.Errorf("%d %s", a.StatusCode, a.body)
+	}
+}

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"muster/api/client"
+)
+
+const (
+	// batchLines is how many lines go into one call.
+	batchLines = 500
+	// maxLine is a task in a file at its largest; the masters take no more in a call.
+	maxLine = 1 << 20
+	// longestFile bounds the whole command.
+	longestFile = 24 * time.Hour
+	// maxTold bounds the refused lines that are told one by one.
+	maxTold = 20
+	// refusedPause is before lines are sent again that can't be taken now.
+	refusedPause = 200 * time.Millisecond
+)
+
+// fileAnswer is what became of a file, as JSON.
+type fileAnswer struct {
+	Submitted int           `json:"submitted"` // new tasks
+	Known     int           `json:"known"`     // submitted by an earlier run
+	Refused   []refusedLine `json:"refused,omitempty"`
+}
+
+type refusedLine struct {
+	Line  int         `json:"line"`
+	Code  client.Code `json:"code"`
+	Error string      `json:"error"`
+}
+
+// fileLine is a task of a file.
+type fileLine struct {
+	number int
+	item   client.BatchItem
+}
+
+// submitFile submits every line of a file. The keys follow from the content of
+// the file and the number of the line, so that the same file never makes a task
+// twice: who was interrupted repeats the command.
+func (p *program) submitFile(cmd *cobra.Command, path string, whenFull string) error {
+	lines, err := readTasks(path, whenFull)
+	if err != nil {
+		return err
+	}
+	bar := p.progress(len(lines))
+	var out fileAnswer
+	err = p.ask(cmd, longestFile, func(ctx context.Context, c *client.Client) error {
+		for batch := range slices.Chunk(lines, batchLines) {
+			if err := p.submitLines(ctx, c, batch, &out, bar); err != nil {
+				return fmt.Errorf("%w; %d of %d lines are submitted: repeat the command to go on", err, out.Submitted+out.Known, len(lines))
+			}
+		}
+		return nil
+	})
+	_ = bar.Exit() // it only draws
+	if err != nil {
+		return err
+	}
+	if err := p.print(out, func() error { return p.printFile(out, len(lines)) }); err != nil {
+		return err
+	}
+	if len(out.Refused) > 0 {
+		return exitf(exitFailure, "%d of %d lines were refused", len(out.Refused), len(lines))
+	}
+	return nil
+}
+
+// readTasks reads a file of JSON lines. Every line must be right before the first
+// is submitted.
+func readTasks(path, whenFull string) ([]fileLine, error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read tasks: %w", err)
+	}
+	sum := sha256.Sum256(content)
+	var lines []fileLine
+	in := bufio.NewScanner(bytes.NewReader(content))
+	in.Buffer(nil, maxLine)
+	for n := 1; in.Scan(); n++ {
+		text := bytes.TrimSpace(in.Bytes())
+		if len(text) == 0 {
+			continue
+		}
+		l := fileLine{number: n}
+		d := json.NewDecoder(bytes.NewReader(text))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&l.item); err != nil {
+			return nil, usagef("%s, line %d: %v; a line is a task like {\"expression\":\"2+3*x\",\"parameters\":{\"x\":4}}", path, n, err)
+		}
+		if _, err := d.Token(); !errors.Is(err, io.EOF) {
+			return nil, usagef("%s, line %d: one task a line; there is something behind it", path, n)
+		}
+		if l.item.IdempotencyKey == "" {
+			l.item.IdempotencyKey = fmt.Sprintf("file-%x-%d", sum[:16], n)
+		}
+		if l.item.WhenFull == "" {
+			l.item.WhenFull = whenFull
+		}
+		lines = append(lines, l)
+	}
+	if err := in.Err(); err != nil {
+		return nil, fmt.Errorf("read %s: %w (a line has at most %d bytes)", path, err, maxLine)
+	}
+	if len(lines) == 0 {
+		return nil, usagef("%s has no tasks; a line is a task like {\"expression\":\"2+3\"}", path)
+	}
+	return lines, nil
+}
+
+// submitLines submits some lines, and those again that could not be taken at the
+// moment, for as long as the patience lasts without any being taken.
+func (p *program) submitLines(ctx context.Context, c *client.Client, lines []fileLine, out *fileAnswer, bar *progressbar.ProgressBar) error {
+	since := time.Now()
+	for len(lines) > 0 {
+		later, last, err := p.submitOnce(ctx, c, lines, out, bar)
+		if err != nil {
+			return err
+		}
+		if len(later) < len(lines) {
+			since = time.Now()
+		}
+		lines = later
+		if len(lines) == 0 {
+			return nil
+		}
+		if time.Since(since) > p.patience {
+			return fmt.Errorf("nothing was taken for %s (%s)", p.patience, last)
+		}
+		select {
+		case <-time.After(refusedPause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// submitOnce submits lines once. later are those that could not be taken at the
+// moment, and last says why.
+func (p *program) submitOnce(ctx context.Context, c *client.Client, lines []fileLine, out *fileAnswer, bar *progressbar.ProgressBar) (later []fileLine, last string, err error) {
+	items := make([]client.BatchItem, len(lines))
+	for i, l := range lines {
+		items[i] = l.item
+	}
+	calling, cancel := context.WithTimeout(ctx, p.patience+time.Minute)
+	defer cancel()
+	results, err := c.SubmitBatch(calling, items)
+	if err != nil {
+		return nil, "", err
+	}
+	for i, r := range results {
+		switch {
+		case r.Task != nil && r.Existing:
+			out.Known++
+		case r.Task != nil:
+			out.Submitted++
+		case mayChange(r.Code):
+			later, last = append(later, lines[i]), r.Error
+			continue
+		default:
+			out.Refused = append(out.Refused, refusedLine{Line: lines[i].number, Code: r.Code, Error: r.Error})
+		}
+		_ = bar.Add(1) // it only draws
+	}
+	return later, last, nil
+}
+
+// mayChange tells which refusals are of the moment.
+func mayChange(code client.Code) bool {
+	switch code {
+	case client.CodeFullCapacity, client.CodeQueueFull, client.CodeNoSlaveForKind, client.CodeOverloaded, client.CodeNoLeader,
+		client.CodeOutcomeUnknown, client.CodeShuttingDown, client.CodeDiskLow:
+		return true
+	default:
+		return false
+	}
+}
+
+// progress draws a bar on standard error, if that is a terminal.
+func (p *program) progress(lines int) *progressbar.ProgressBar {
+	f, ok := p.stderr.(*os.File)
+	visible := ok && term.IsTerminal(int(f.Fd()))
+	return progressbar.NewOptions(lines, progressbar.OptionSetWriter(p.stderr), progressbar.OptionSetVisibility(visible),
+		progressbar.OptionSetDescription("submitting"), progressbar.OptionShowCount(), progressbar.OptionClearOnFinish())
+}
+
+func (p *program) printFile(out fileAnswer, lines int) error {
+	for i, r := range out.Refused {
+		if i == maxTold {
+			fmt.Fprintf(p.stderr, "… and %d more\n", len(out.Refused)-maxTold)
+			break
+		}
+		fmt.Fprintf(p.stderr, "line %d: %s\n", r.Line, plain(r.Error))
+	}
+	return p.line(fmt.Sprintf("%d of %d tasks submitted, %d of them by an earlier run.", out.Submitted+out.Known, lines, out.Known))
+}

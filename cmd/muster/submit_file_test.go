@@ -1,0 +1,93 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// batches is a master that takes batches, in its own way.
+type batches struct {
+	mu    sync.Mutex
+	keys  map[string]bool
+	calls int
+	full  int // so many items are refused at first
+}
+
+func (b *batches) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var body struct {
+		Tasks []struct {
+			Expression string
+			Key        string `json:"idempotency_key"`
+			WhenFull   string `json:"when_full"`
+		}
+	}
+	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+		panic(err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.calls++
+	var results []string
+	for _, t := range body.Tasks {
+		switch {
+		case t.Expression == "bad":
+			results = append(results, `{"error":"\"bad\" is no expression","code":"invalid_expression"}`)
+		case b.full > 0:
+			b.full--
+			results = append(results, `{"error":"the queue is full","code":"queue_full"}`)
+		default:
+			known := b.keys[t.Key]
+			b.keys[t.Key] = true
+			results = append(results, fmt.Sprintf(`{"task":%s,"existing":%t}`, taskRunning, known))
+		}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	fmt.Fprintf(w, `{"results":[%s]}`, strings.Join(results, ","))
+}
+
+func TestAFileIsSubmittedOnce(t *testing.T) {
+	master := &batches{keys: map[string]bool{}, full: 3}
+	server := httptest.NewServer(master)
+	defer server.Close()
+	file := filepath.Join(t.TempDir(), "tasks.jsonl")
+	var content strings.Builder
+	for i := range batchLines + 2 {
+		fmt.Fprintf(&content, "{\"expression\":\"%d\"}\n\n", i)
+	}
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(content.String())
+	run := func() outcome { return muster(t, []string{"MUSTER_ADDRESS=" + server.URL}, "submit", "-f", file) }
+	run().want(t, "first", exitOK, "502 of 502 tasks submitted, 0 of them by an earlier run.\n", "")
+	if len(master.keys) != batchLines+2 || master.calls != 3 {
+		t.Errorf("%d keys in %d calls", len(master.keys), master.calls)
+	}
+	run().want(t, "again", exitOK, "502 of 502 tasks submitted, 502 of them by an earlier run.\n", "")
+	write(content.String() + "{\"expression\":\"bad\"}\n")
+	run().want(t, "another file", exitFailure, "502 of 503 tasks submitted, 0 of them by an earlier run.\n",
+		"line 1005: \"bad\" is no expression\nmuster: 1 of 503 lines were refused\n")
+	for text, says := range map[string]string{
+		"":                                      "has no tasks",
+		"{\"expression\":\"1\"}\n{":             "line 2: ",
+		"{\"expression\":\"1\",\"x\":1}":        `unknown field "x"`,
+		"{\"expression\":\"1\"} {}":             "one task a line",
+		"{\"expression\":\"1\"}\n[1]":           "line 2: ",
+		strings.Repeat(" ", maxLine+1) + "{}\n": "a line has at most",
+	} {
+		write(text)
+		if o := run(); o.code == exitOK || !strings.Contains(o.stderr, says) {
+			t.Errorf("%.40q: exit %d, %q; want %q in it", text, o.code, o.stderr, says)
+		}
+	}
+}
