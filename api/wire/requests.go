@@ -1,9 +1,8 @@
 package wire
 
 import (
-	"math"
-
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 

@@ -64,6 +64,8 @@ type job struct {
 	want            evidence.Want
 	timeout         time.Duration // of one execution; 0: the default
 	maxTries        uint32        // 0: the default
+	queued          bool          // it waits for a free slot
+	priority        int
 }
 
 // sleeping is a job that takes d and results in a number of its own.
@@ -85,7 +87,10 @@ func (u *user) job(expression string, want evidence.Want) job {
 // history.
 func (u *user) try(ctx context.Context, with *client.Client, j job) (client.Submitted, error) {
 	u.w.seen.Submitting(j.key, j.expression, j.want)
-	s := client.Submission{Kind: j.kind, Expression: j.expression, TimeoutMS: j.timeout.Milliseconds(), MaxTries: j.maxTries}
+	s := client.Submission{Kind: j.kind, Expression: j.expression, TimeoutMS: j.timeout.Milliseconds(), MaxTries: j.maxTries, Priority: j.priority}
+	if j.queued {
+		s.WhenFull = "queue"
+	}
 	answer, err := with.Submit(ctx, s, client.SubmitOptions{Key: j.key, Explain: true})
 	switch {
 	case err == nil:
