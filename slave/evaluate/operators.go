@@ -57,6 +57,9 @@ func plus(x []any) (any, error) {
 // bits makes a function of whole numbers that fit into 64 bits.
 func bits(op string, compute func(x []int64) float64) func(x []any) (any, error) {
 	return func(x []any) (any, error) {
+		if len(x) == 0 { // what the library makes of a single missing parameter
+			x = []any{nil}
+		}
 		numbers := make([]int64, len(x))
 		for i, v := range x {
 			f, ok := v.(float64)
