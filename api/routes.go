@@ -39,7 +39,7 @@ func (s *server) routes() []route {
 	forReads := []string{"min_index", "consistency", "forward"}
 	forSubmit := append([]string{"explain"}, forWrites...)
 	forTask := append([]string{"wait"}, forReads...)
-	forLists := append([]string{"status", "outcome", "slave", "limit", "cursor", "order"}, forReads...)
+	forLists := append(append([]string{"limit", "cursor", "order"}, taskFilters()...), forReads...)
 	return []route{
 		{post, "/v1/tasks", s.submit, forSubmit, atLeader},
 		{get, "/v1/tasks", s.listTasks, forLists, local},
