@@ -21,6 +21,7 @@ var statuses = map[task.Code]int{
 	task.CodeNoSlaveForKind: http.StatusServiceUnavailable,
 	task.CodeOverloaded:     http.StatusTooManyRequests,
 	task.CodeDiskLow:        http.StatusInsufficientStorage,
+	task.CodeTooManyExports: http.StatusServiceUnavailable,
 
 	task.CodeTaskNotFound: http.StatusNotFound,
 	task.CodeNotPending:   http.StatusConflict,
@@ -57,7 +58,7 @@ func retryable(code task.Code) bool {
 	switch code {
 	case task.CodeFullCapacity, task.CodeNoSlaveForKind, task.CodeOverloaded, task.CodeNoLeader, task.CodeOutcomeUnknown,
 		task.CodeIndexNotReached, task.CodeShuttingDown, task.CodeMembershipBusy,
-		task.CodeNotCaughtUp:
+		task.CodeNotCaughtUp, task.CodeTooManyExports:
 		return true
 	default:
 		return false

@@ -42,11 +42,12 @@ type server struct {
 	decoders decoders
 	buffers  sync.Pool // of *bytes.Buffer
 	room     room
+	exports  exports
 }
 
 // New returns the API's handler. NewServer makes a server of it.
 func New(cfg Config) http.Handler {
-	s := &server{Config: cfg, log: cfg.Logger, decoders: newDecoders(), room: make(room, largeBodies)}
+	s := &server{Config: cfg, log: cfg.Logger, decoders: newDecoders(), room: make(room, largeBodies), exports: make(exports, maxExports)}
 	s.buffers.New = func() any { return new(bytes.Buffer) }
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

@@ -40,9 +40,11 @@ func (s *server) routes() []route {
 	forSubmit := append([]string{"explain"}, forWrites...)
 	forTask := append([]string{"wait"}, forReads...)
 	forLists := append(append([]string{"limit", "cursor", "order"}, taskFilters()...), forReads...)
+	forExports := append(append([]string{"order"}, taskFilters()...), forReads...)
 	return []route{
 		{post, "/v1/tasks", s.submit, forSubmit, atLeader},
 		{get, "/v1/tasks", s.listTasks, forLists, local},
+		{get, "/v1/tasks/export", s.exportTasks, forExports, local | lasting},
 		{get, "/v1/tasks/:id", s.getTask, forTask, local | lasting},
 
 		{post, "/v1/results", s.reportResults, forWrites, atLeader},

@@ -21,6 +21,8 @@ const (
 	CodeOverloaded     Code = "overloaded"
 	CodeDiskLow        Code = "disk_low"
 
+	CodeTooManyExports Code = "too_many_exports"
+
 	CodeTaskNotFound Code = "task_not_found"
 	CodeNotPending   Code = "not_pending"
 	CodeStaleAttempt Code = "stale_attempt"
