@@ -81,6 +81,7 @@ const (
 	CodeNoSlaveForKind = task.CodeNoSlaveForKind
 	CodeOverloaded     = task.CodeOverloaded
 	CodeDiskLow        = task.CodeDiskLow
+	CodeTooManyExports = task.CodeTooManyExports
 
 	CodeTaskNotFound = task.CodeTaskNotFound
 	CodeStaleAttempt = task.CodeStaleAttempt
