@@ -68,6 +68,7 @@ func TestWrongUsageExitsWith2AndSaysWhatToDo(t *testing.T) {
 		{"tasks list --id 1,0", "--id 0 is not a task's id"},
 		{"tasks list --id one", "--id"},
 		{"tasks list --submitted-after yesterday", "--submitted-after"},
+		{"tasks export a b", "writes to one file"},
 		{"tasks list --limit 0", "--all goes through all pages"},
 		{"master --id m1", "needs --data"},
 		{"master --id m1 --data d --bootstrap --join http://127.0.0.1:1", "--bootstrap and --join exclude each other"},

@@ -11,8 +11,8 @@ import (
 )
 
 func (p *program) tasksCommand() *cobra.Command {
-	cmd := group(&cobra.Command{Use: "tasks", Aliases: []string{"task"}, Short: "show tasks, and wait for them"})
-	cmd.AddCommand(p.tasksListCommand(), p.tasksGetCommand(), p.tasksWaitCommand())
+	cmd := group(&cobra.Command{Use: "tasks", Aliases: []string{"task"}, Short: "show tasks, export them, and wait for them"})
+	cmd.AddCommand(p.tasksListCommand(), p.tasksExportCommand(), p.tasksGetCommand(), p.tasksWaitCommand())
 	return cmd
 }
 
