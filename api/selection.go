@@ -129,7 +129,7 @@ func (q *query) parseCursor(s string, descending bool) task.ID {
 	case err != nil || after == 0 || way != direction(true) && way != direction(false):
 		q.refuse("cursor", "the next of the page before", s)
 	case way != direction(descending) || hash != q.filtersHash():
-		q.refuse("cursor", "the next of a page with the same filters and the same order; begin again without a cursor, or repeat that page's other parameters as they were,", s)
+		q.refuse("cursor", "the next of a page with the same filters and the same order (begin again without it, or repeat that page's other parameters as they were)", s)
 	}
 	return task.ID(after)
 }
