@@ -21,13 +21,14 @@ import (
 	"muster/task"
 )
 
-// exported reads an export, and holds each line against the document.
+// exported reads an export, and holds its first lines and the last against the
+// document.
 func exported(t *testing.T, body io.Reader) (ids []uint64, end *wire.ExportEnd, err error) {
 	t.Helper()
 	lines := bufio.NewReader(body)
 	for {
 		line, err := lines.ReadBytes('\n')
-		if err == io.EOF && len(line) == 0 {
+		if errors.Is(err, io.EOF) && len(line) == 0 {
 			return ids, end, nil
 		}
 		if err != nil {
@@ -40,14 +41,14 @@ func exported(t *testing.T, body io.Reader) (ids []uint64, end *wire.ExportEnd, 
 		if bytes.HasPrefix(line, []byte(`{"complete"`)) {
 			schema, end = "ExportEnd", &wire.ExportEnd{}
 		}
-		var v any
-		dec := json.NewDecoder(bytes.NewReader(line))
-		dec.UseNumber()
-		if err := dec.Decode(&v); err != nil {
-			t.Fatalf("%v in %s", err, line)
-		}
-		if err := theDocument(t).Components.Schemas[schema].Value.VisitJSON(v); err != nil {
-			t.Errorf("%v in %s", err, line)
+		if len(ids) < 20 || end != nil {
+			var v any
+			if err := json.Unmarshal(line, &v); err != nil {
+				t.Fatalf("%v in %s", err, line)
+			}
+			if err := theDocument(t).Components.Schemas[schema].Value.VisitJSON(v); err != nil {
+				t.Errorf("%v in %s", err, line)
+			}
 		}
 		var x wire.Task
 		if end != nil {
@@ -62,15 +63,15 @@ func exported(t *testing.T, body io.Reader) (ids []uint64, end *wire.ExportEnd, 
 }
 
 func TestExport(t *testing.T) {
-	h := handlerOf(manyTasks(2500))
+	h := handlerOf(manyTasks(1200))
 	for query, want := range map[string]func(id uint64) bool{
 		"": func(uint64) bool { return true }, "order=desc": func(uint64) bool { return true },
 		"status=done": func(id uint64) bool { return id%2 == 0 }, "kind=own&submitted_before=1970-01-01T00:00:09Z": func(id uint64) bool { return id == 7 || id == 8 },
-		"key=key+4": func(id uint64) bool { return id == 4 }, "id=2400,3": func(id uint64) bool { return id == 3 || id == 2400 },
+		"key=key+4": func(id uint64) bool { return id == 4 }, "id=1100,3": func(id uint64) bool { return id == 3 || id == 1100 },
 		"slave=none": func(uint64) bool { return false },
 	} {
 		var all []uint64
-		for id := uint64(1); id <= 2500; id++ {
+		for id := uint64(1); id <= 1200; id++ {
 			if want(id) {
 				all = append(all, id)
 			}
@@ -78,7 +79,11 @@ func TestExport(t *testing.T) {
 		if query == "order=desc" {
 			slices.Reverse(all)
 		}
-		for _, encoding := range []string{"", "br;q=1, GZIP;q=0.5", "gzip;q=0", "identity, gzip; q=0.000"} {
+		encodings := []string{"", "br;q=1, GZIP;q=0.5"}
+		if query == "slave=none" {
+			encodings = append(encodings, "gzip;q=0", "identity, gzip; q=0.000", "*")
+		}
+		for _, encoding := range encodings {
 			req := request("GET", "/v1/tasks/export?"+query, "")
 			req.Header.Set("Accept-Encoding", encoding)
 			a := exchange(t, h, req)
@@ -95,7 +100,7 @@ func TestExport(t *testing.T) {
 				body = zip
 			}
 			ids, end, err := exported(t, body)
-			if err != nil || !slices.Equal(ids, all) || end == nil || end.Tasks != uint64(len(all)) || end.Index != 2500 || a.Header.Get("Muster-Index") != "2500" {
+			if err != nil || !slices.Equal(ids, all) || end == nil || end.Tasks != uint64(len(all)) || end.Index != 1200 || a.Header.Get("Muster-Index") != "1200" {
 				t.Errorf("%s: got %d tasks, not %d, %+v, %v", query, len(ids), len(all), end, err)
 			}
 		}
@@ -190,7 +195,7 @@ func (x *exporter) cutShort(what string, body io.Reader) {
 // Each export has a place, and gives it back however it ends.
 func TestExportsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		x := newExporter(t, manyTasks(2500))
+		x := newExporter(t, manyTasks(1200))
 		defer x.close()
 		for range 3 {
 			var conns []net.Conn
@@ -209,7 +214,7 @@ func TestExportsAreBounded(t *testing.T) {
 			}
 			conn.Close()
 			// One is read to its end, the others break off.
-			if ids, end, err := exported(t, bodies[0]); err != nil || end == nil || len(ids) != 2500 {
+			if ids, end, err := exported(t, bodies[0]); err != nil || end == nil || len(ids) != 1200 {
 				t.Errorf("%d tasks, %v, %v", len(ids), end, err)
 			}
 			for _, conn := range conns {

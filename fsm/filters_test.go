@@ -20,7 +20,7 @@ type history struct {
 
 func newHistory(t *testing.T, seed uint64) *history {
 	t.Helper()
-	h := &history{lab: newLab(t), chance: rand.New(rand.NewPCG(seed, 1))} //nolint:gosec // chance, not secrecy
+	h := &history{lab: newLab(t), chance: rand.New(rand.NewPCG(seed, 1))}
 	for _, name := range []string{"a", "b"} {
 		h.places = append(h.places, h.register(name, name+"1", 5000))
 	}
