@@ -2,6 +2,7 @@ package client
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -81,7 +82,7 @@ func readExport(header http.Header, body io.Reader, each func(Task) error) (Expo
 	for lines.Scan() {
 		var line exportLine
 		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
-			return out, cutShort(out.Tasks, fmt.Errorf("understand %.60q: %w", lines.Bytes(), err))
+			return out, cutShort(out.Tasks, cmp.Or(lines.Err(), fmt.Errorf("understand %.60q: %w", lines.Bytes(), err)))
 		}
 		if line.Complete == nil {
 			if err := each(line.Task); err != nil {
