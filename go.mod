@@ -75,7 +75,7 @@ require (
 	golang.org/x/net v0.59.0
 	// free disk space, process limits, on each platform
 	golang.org/x/sys v0.49.0
-	// single keys and the terminal's width in the demo
+	// single keys and the terminal's width in the demo; whether to show progress
 	golang.org/x/term v0.47.0
 )
 

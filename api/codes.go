@@ -23,6 +23,7 @@ var statuses = map[task.Code]int{
 	task.CodeOverloaded:     http.StatusTooManyRequests,
 	task.CodeDiskLow:        http.StatusInsufficientStorage,
 	task.CodeUpgradeNeeded:  http.StatusNotImplemented,
+	task.CodeTooManyExports: http.StatusServiceUnavailable,
 
 	task.CodeTaskNotFound: http.StatusNotFound,
 	task.CodeNotPending:   http.StatusConflict,
@@ -61,7 +62,7 @@ func retryable(code task.Code) bool {
 	switch code {
 	case task.CodeFullCapacity, task.CodeQueueFull, task.CodeNoSlaveForKind, task.CodeOverloaded, task.CodeNoLeader, task.CodeOutcomeUnknown,
 		task.CodeIndexNotReached, task.CodeShuttingDown, task.CodeMembershipBusy,
-		task.CodeNotCaughtUp:
+		task.CodeNotCaughtUp, task.CodeTooManyExports:
 		return true
 	default:
 		return false

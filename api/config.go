@@ -45,11 +45,15 @@ type server struct {
 	buffers  sync.Pool // of *bytes.Buffer
 	room     room
 	batches  room
+	exports  exports
 }
 
 // New returns the API's handler. NewServer makes a server of it.
 func New(cfg Config) http.Handler {
-	s := &server{Config: cfg, log: cfg.Logger, decoders: newDecoders(), room: make(room, largeBodies), batches: make(room, 1)}
+	s := &server{
+		Config: cfg, log: cfg.Logger, decoders: newDecoders(),
+		room: make(room, largeBodies), batches: make(room, 1), exports: make(exports, maxExports),
+	}
 	s.buffers.New = func() any { return new(bytes.Buffer) }
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -75,7 +76,8 @@ func (s *server) forward(c *gin.Context, r route, leader string) {
 	}
 	proxy := httputil.ReverseProxy{
 		Transport: s.Transport,
-		ErrorLog:  nil, // ErrorHandler has them all
+		// ErrorHandler has all but an answer that breaks off in the middle.
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 		Rewrite: func(p *httputil.ProxyRequest) {
 			p.SetURL(target)
 			p.Out.Header.Set(headerForwarded, self)

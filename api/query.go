@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/base64"
 	"fmt"
 	"net/url"
 	"slices"
@@ -106,60 +105,4 @@ func (q *query) wait(name string, most time.Duration) time.Duration {
 		return 0
 	}
 	return d
-}
-
-// tasks returns the selection of a list of tasks.
-func (q *query) tasks(defaultLimit int) task.Query {
-	sel := task.Query{Limit: defaultLimit, Descending: q.oneOf("order", "asc", "desc") == "desc"}
-	if v, ok := q.get("status"); ok {
-		if sel.Status, ok = task.ParseStatus(v); !ok {
-			q.refuse("status", "pending, in_progress or done", v)
-		}
-	}
-	if v, ok := q.get("outcome"); ok {
-		if sel.Outcome, ok = task.ParseOutcome(v); !ok {
-			q.refuse("outcome", "succeeded, failed, cancelled, expired or lost", v)
-		}
-	}
-	sel.Slave, _ = q.get("slave")
-	if v, ok := q.get("limit"); ok {
-		n, err := strconv.Atoi(v)
-		if err != nil || n < 1 || n > task.MaxPage {
-			q.refuse("limit", fmt.Sprintf("a whole number from 1 to %d", task.MaxPage), v)
-		}
-		sel.Limit = n
-	}
-	if v, ok := q.get("cursor"); ok {
-		if sel.After, ok = parseCursor(v, sel.Descending); !ok {
-			q.refuse("cursor", "the next of a page with the same order", v)
-		}
-	}
-	return sel
-}
-
-// A cursor is the last id examined and the direction. It is encoded so that
-// nobody computes with it.
-
-func formatCursor(after task.ID, descending bool) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(direction(descending) + after.String()))
-}
-
-func parseCursor(s string, descending bool) (task.ID, bool) {
-	b, err := base64.RawURLEncoding.DecodeString(s)
-	if err != nil {
-		return 0, false
-	}
-	digits, ok := strings.CutPrefix(string(b), direction(descending))
-	if !ok {
-		return 0, false
-	}
-	n, err := strconv.ParseUint(digits, 10, 64)
-	return task.ID(n), err == nil && n > 0
-}
-
-func direction(descending bool) string {
-	if descending {
-		return "d"
-	}
-	return "a"
 }

@@ -49,11 +49,13 @@ func (s *server) routes() []route {
 	forReads := []string{"min_index", "consistency", "forward"}
 	forSubmit := append([]string{"explain", "wait"}, forWrites...)
 	forTask := append([]string{"wait"}, forReads...)
-	forLists := append([]string{"status", "outcome", "slave", "limit", "cursor", "order"}, forReads...)
+	forLists := append(append([]string{"limit", "cursor", "order"}, taskFilters()...), forReads...)
+	forExports := append(append([]string{"order"}, taskFilters()...), forReads...)
 	return []route{
 		{post, "/v1/tasks", s.submit, forSubmit, atLeader},
 		{post, "/v1/tasks/batch", s.submitBatch, forWrites, atLeader | batch},
 		{get, "/v1/tasks", s.listTasks, forLists, local},
+		{get, "/v1/tasks/export", s.exportTasks, forExports, local | lasting},
 		{get, "/v1/tasks/:id", s.getTask, forTask, local | lasting},
 		{post, "/v1/tasks/:id/cancel", s.cancelTask, forWrites, atLeader},
 

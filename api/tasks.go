@@ -210,14 +210,14 @@ func (s *server) listTasksSimply(c *gin.Context, q *query) error {
 
 // page reads what a list shows, and stamps the answer.
 func (s *server) page(c *gin.Context, q *query, defaultLimit int) (tasks []task.Task, counts task.Counts, next string, err error) {
-	selection := q.tasks(defaultLimit)
+	selection := q.page(defaultLimit)
 	view, err := s.read(c, q)
 	if err != nil {
 		return nil, task.Counts{}, "", err
 	}
 	page := view.List(selection)
 	if page.Next != 0 {
-		next = formatCursor(page.Next, selection.Descending)
+		next = q.formatCursor(page.Next, selection.Descending)
 	}
 	s.stamp(c, view.Index())
 	return page.Tasks, view.Counts(), next, nil

@@ -28,10 +28,11 @@
 // # Trade-offs
 //
 // A done task costs a reader a few hundred nanoseconds more, as it has to be
-// unpacked, and takes a fraction of the memory. Filters on the outcome, or on
-// the slave of a done task, examine records one by one, at most
-// task.MaxExamined for a page: an index would cost every task memory for the
-// sake of a rare question.
+// unpacked, and takes a fraction of the memory. Filters on the outcome, the kind
+// and the stamps, or on the slave of a done task, examine records one by one, at
+// most task.MaxExamined for a page: an index would cost every task memory for
+// the sake of a rare question. Stamps are no short cut: they need not rise with
+// the ids.
 //
 // To add a command, give it the next Number, a message in logpb/log.proto, a case
 // in codec_commands.go, in State.apply, and in the tests' list of commands.

@@ -27,17 +27,22 @@ func (v *View) List(q task.Query) task.Page {
 	return page
 }
 
-// walk returns a walk over the tasks that a query may match, from its cursor on:
-// those of its status, or all.
+// walk returns a walk over the tasks that a query may match, from its cursor on,
+// by the shortest way: those that it names, those of its status, or all.
 func (v *View) walk(q *task.Query) walk {
 	status := q.Status
-	if q.Outcome != task.NoOutcome {
+	if q.Outcome != task.NoOutcome || !q.Finished.IsZero() {
 		if status != 0 && status != task.Done {
-			return &merged{} // only a done task has an outcome
+			return &merged{} // only a done task has an outcome, and an end
 		}
 		status = task.Done
 	}
-	if status == task.InProgress && q.Slave != "" {
+	switch {
+	case q.Key != "":
+		return v.walkKey(q)
+	case q.IDs != nil:
+		return v.walkNamed(q.IDs, q)
+	case status == task.InProgress && q.Slave != "":
 		return v.walkHeld(q)
 	}
 	all := &merged{descending: q.Descending}

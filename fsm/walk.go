@@ -1,6 +1,8 @@
 package fsm
 
 import (
+	"slices"
+
 	"github.com/tidwall/btree"
 
 	"muster/task"
@@ -170,14 +172,29 @@ func (m *merged) step() {
 	m.choose()
 }
 
-// heldWalk walks what a slave holds, as far as one page may look.
-type heldWalk struct {
+// namedWalk walks tasks whose ids are known before, as far as one page may look.
+type namedWalk struct {
 	tables *tables
-	ids    []task.ID
+	ids    []task.ID // that are left, in the order of the walk; each is there
 }
 
+func (w *namedWalk) id() task.ID {
+	if len(w.ids) == 0 {
+		return 0
+	}
+	return w.ids[0]
+}
+
+func (w *namedWalk) task() task.Task {
+	t, _ := w.tables.find(w.ids[0])
+	return t
+}
+
+func (w *namedWalk) step() { w.ids = w.ids[1:] }
+
+// walkHeld walks what a slave holds.
 func (v *View) walkHeld(q *task.Query) walk {
-	w := &heldWalk{tables: &v.tables}
+	w := &namedWalk{tables: &v.tables}
 	slave, ok := v.slaves.Get(q.Slave)
 	from := holding{slave: slave.Order, id: start(q)}
 	if !ok || from.id == 0 {
@@ -198,16 +215,26 @@ func (v *View) walkHeld(q *task.Query) walk {
 	return w
 }
 
-func (w *heldWalk) id() task.ID {
-	if len(w.ids) == 0 {
-		return 0
+// walkNamed walks the tasks with the given ids, which ascend.
+func (v *View) walkNamed(ids []task.ID, q *task.Query) walk {
+	w := &namedWalk{tables: &v.tables}
+	from := start(q)
+	for _, id := range ids {
+		if _, ok := v.find(id); ok && from != 0 && (id == from || (id > from) != q.Descending) {
+			w.ids = append(w.ids, id)
+		}
 	}
-	return w.ids[0]
+	if q.Descending {
+		slices.Reverse(w.ids)
+	}
+	return w
 }
 
-func (w *heldWalk) task() task.Task {
-	t, _ := w.tables.inProgress.Get(w.ids[0])
-	return t
+// walkKey walks the one task that has a key, or none.
+func (v *View) walkKey(q *task.Query) walk {
+	t, ok := v.findKey(q.Key)
+	if !ok {
+		return &namedWalk{}
+	}
+	return v.walkNamed([]task.ID{t.ID}, q)
 }
-
-func (w *heldWalk) step() { w.ids = w.ids[1:] }

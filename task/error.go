@@ -23,6 +23,8 @@ const (
 	CodeDiskLow        Code = "disk_low"
 	CodeUpgradeNeeded  Code = "upgrade_needed"
 
+	CodeTooManyExports Code = "too_many_exports"
+
 	CodeTaskNotFound Code = "task_not_found"
 	CodeNotPending   Code = "not_pending"
 	CodeStaleAttempt Code = "stale_attempt"

@@ -1,29 +1,67 @@
 package task
 
+import "slices"
+
 // MaxPage bounds the tasks of one answer; MaxExamined bounds the records that a
-// filtered page looks at before it returns a cursor.
+// filtered page looks at before it returns a cursor; MaxQueryIDs bounds the ids
+// that a query may name.
 const (
 	DefaultPage = 100
 	MaxPage     = 1000
 	MaxExamined = 10_000
+	MaxQueryIDs = 1000
 )
 
-// Query selects tasks, in order of their ids.
+// Query selects tasks, in order of their ids. Filters that are given must all
+// accept a task.
 type Query struct {
-	Status     Status  // zero: any
-	Outcome    Outcome // zero: any
-	Slave      string  // empty: any
+	IDs       []ID    // nil: any; ascending, each once
+	Status    Status  // zero: any
+	Outcome   Outcome // zero: any
+	Kind      string  // empty: any
+	Key       string  // empty: any
+	Slave     string  // empty: any
+	Submitted Period  // zero: any
+	Finished  Period  // zero: any, also tasks that are not done
+
 	Descending bool
 	// After is the cursor: the last id that was examined, 0 at the start.
 	After ID
 	Limit int // 1 to MaxPage
 }
 
+// Period is a span of stamps: those at or after From, and before Before. Zero
+// leaves a side open. A period picks what is shown; nothing is decided by it.
+type Period struct {
+	From, Before Millis
+}
+
+// IsZero reports whether the period is open on both sides.
+func (p Period) IsZero() bool { return p == Period{} }
+
+// has reports whether a stamp is in the period. "Not yet" is in none that has a
+// side.
+func (p Period) has(m Millis) bool {
+	return p.IsZero() || m != 0 && (p.From == 0 || m >= p.From) && (p.Before == 0 || m < p.Before)
+}
+
 // Matches reports whether the query's filters accept the task.
 func (q *Query) Matches(t *Task) bool {
 	return (q.Status == 0 || q.Status == t.Status) &&
 		(q.Outcome == NoOutcome || q.Outcome == t.Outcome) &&
-		(q.Slave == "" || q.Slave == t.Slave)
+		(q.Kind == "" || q.Kind == t.Spec.Kind) &&
+		(q.Key == "" || q.Key == t.Key) &&
+		(q.Slave == "" || q.Slave == t.Slave) &&
+		q.Submitted.has(t.SubmittedAt) && q.Finished.has(t.FinishedAt) &&
+		q.names(t.ID)
+}
+
+func (q *Query) names(id ID) bool {
+	if q.IDs == nil {
+		return true
+	}
+	_, found := slices.BinarySearch(q.IDs, id)
+	return found
 }
 
 // Page is an answer to a Query. Next is the cursor for the following page; 0

@@ -37,6 +37,9 @@ type call struct {
 	once bool
 	// timeout of one request; 0: only the context's.
 	timeout time.Duration
+	// stream, if set, takes the body of an answer as it comes. Then timeout is
+	// for the answer's header, and each read has maxQuiet.
+	stream func(header http.Header, body io.Reader)
 }
 
 // do asks until it is answered, ctx ends, or repeating is not safe. The answer's
@@ -92,7 +95,7 @@ func (s *summary) add(k call, err error) bool {
 	switch refusal.Code {
 	case task.CodeNoLeader, task.CodeNotLeader:
 		s.noLeader = true
-	case task.CodeShuttingDown, task.CodeIndexNotReached:
+	case task.CodeShuttingDown, task.CodeIndexNotReached, task.CodeTooManyExports:
 	case task.CodeOverloaded:
 		s.after = refusal.RetryAfter
 	case task.CodeOutcomeUnknown:
@@ -160,17 +163,31 @@ func (c *Client) request(ctx context.Context, base string, k call, out any) (nex
 	if err != nil {
 		return "", fmt.Errorf("make the request: %w", err)
 	}
-	if k.timeout > 0 {
+	var quiet *quietness
+	switch {
+	case k.stream != nil:
+		ctx, quiet = watch(ctx, k.timeout)
+		defer quiet.stop()
+	case k.timeout > 0:
 		limited, cancel := context.WithTimeout(ctx, k.timeout)
 		defer cancel()
 		ctx = limited
 	}
 	trace := connTrace{speaks: &c.traces}
 	resp, err := c.http.Do(req.WithContext(trace.in(ctx)))
+	if quiet != nil && !quiet.timer.Stop() && err == nil {
+		err = context.Cause(ctx)
+		_ = resp.Body.Close() // the context ends it
+	}
 	if err != nil {
 		return "", &silence{address: base, cause: err, sent: trace.sent()}
 	}
 	defer func() { _ = resp.Body.Close() }() // it is read to its end
+	if k.stream != nil && resp.StatusCode == http.StatusOK {
+		c.note(base, resp)
+		k.stream(resp.Header, &impatient{body: resp.Body, quiet: quiet})
+		return "", nil
+	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
 		return "", &silence{address: base, cause: fmt.Errorf("read the answer: %w", err), sent: true}

@@ -17,6 +17,8 @@ var (
 	ErrUnreachable = errors.New("no master could be reached")
 	// ErrNoLeader: a master answered, but there was no leader.
 	ErrNoLeader = errors.New("there is no leader")
+	// ErrCut: an export ended without its last line.
+	ErrCut = errors.New("the export was cut short")
 )
 
 // Error is a refusal by a master, or says that a write's fate is unknown. It

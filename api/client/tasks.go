@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"iter"
 	"net/http"
 	"slices"
 	"time"
@@ -142,59 +141,6 @@ func (c *Client) Cancel(ctx context.Context, id uint64) (Task, error) {
 		}
 	}
 	return out.Task, err
-}
-
-// ListOptions select tasks. The zero value selects all, oldest first.
-type ListOptions struct {
-	ReadOptions
-
-	Status     TaskStatus // "": any
-	Outcome    Outcome    // "": any
-	Slave      string     // "": any
-	Limit      int        // tasks of a page; 0: the master's choice
-	Descending bool       // newest first
-	Cursor     string     // Next of the page before
-}
-
-// Page returns one page of a list.
-func (c *Client) Page(ctx context.Context, opts ListOptions) (TaskPage, error) {
-	var out TaskPage
-	err := c.do(ctx, call{
-		what: "list tasks", write: opts.Linearizable, safe: true, timeout: c.cfg.AttemptTimeout,
-		build: func(base string) (*http.Request, error) {
-			params := wire.ListTasksParams{
-				Status: given(opts.Status), Outcome: given(opts.Outcome), Slave: given(opts.Slave), Limit: given(opts.Limit),
-				Cursor: given(opts.Cursor), MinIndex: c.minIndex(opts.ReadOptions), Consistency: consistency(opts.ReadOptions),
-			}
-			if opts.Descending {
-				params.Order = given("desc")
-			}
-			return raw.NewListTasksRequest(base, &params)
-		},
-	}, &out)
-	return out, err
-}
-
-// List goes through all pages. It stops after an error.
-func (c *Client) List(ctx context.Context, opts ListOptions) iter.Seq2[Task, error] {
-	return func(yield func(Task, error) bool) {
-		for {
-			page, err := c.Page(ctx, opts)
-			if err != nil {
-				yield(Task{}, err)
-				return
-			}
-			for _, t := range page.Tasks {
-				if !yield(t, nil) {
-					return
-				}
-			}
-			if page.Next == "" {
-				return
-			}
-			opts.Cursor = page.Next
-		}
-	}
 }
 
 // minIndex is what a read has to have seen: what is asked for, and at least

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -83,6 +84,25 @@ func TestList(t *testing.T) {
 	calls := master.heard()
 	if calls[0].target != "/v1/tasks?status=done&slave=a%26b&limit=2&order=desc" || !strings.Contains(calls[2].target, "cursor=c2") {
 		t.Errorf("heard %+v", calls)
+	}
+	at := time.Date(2026, 1, 2, 15, 4, 5, 6e6, time.FixedZone("", 3600))
+	_, err := c.Page(t.Context(), ListOptions{
+		Kind: "k", Key: "a key", IDs: []uint64{3, 4}, SubmittedAfter: at, SubmittedBefore: at.Add(1), FinishedAfter: at.Add(2), FinishedBefore: at.Add(3),
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	asked, err := url.Parse(master.heard()[3].target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := url.Values{
+		"kind": {"k"}, "key": {"a key"}, "id": {"3,4"}, "submitted_after": {"2026-01-02T15:04:05.006+01:00"},
+		"submitted_before": {"2026-01-02T15:04:05.006000001+01:00"}, "finished_after": {"2026-01-02T15:04:05.006000002+01:00"},
+		"finished_before": {"2026-01-02T15:04:05.006000003+01:00"},
+	}
+	if got := asked.Query(); got.Encode() != want.Encode() {
+		t.Errorf("asked for %v", got)
 	}
 	for _, err := range c.List(t.Context(), ListOptions{}) {
 		if err != nil {

@@ -86,6 +86,7 @@ const (
 	CodeOverloaded     = task.CodeOverloaded
 	CodeQueueFull      = task.CodeQueueFull
 	CodeDiskLow        = task.CodeDiskLow
+	CodeTooManyExports = task.CodeTooManyExports
 
 	CodeTaskNotFound = task.CodeTaskNotFound
 	CodeStaleAttempt = task.CodeStaleAttempt

@@ -144,6 +144,17 @@ type Error struct {
 	Leader string `json:"leader,omitempty,omitzero"`
 }
 
+// ExportEnd The last line of an export that is whole.
+type ExportEnd struct {
+	Complete bool `json:"complete"`
+
+	// Tasks How many lines came before.
+	Tasks uint64 `json:"tasks"`
+
+	// Index The index that `Muster-Index` said, too.
+	Index uint64 `json:"index"`
+}
+
 // JoinRequest defines model for JoinRequest.
 type JoinRequest struct {
 	ID string `json:"id"`
@@ -552,11 +563,26 @@ type Cursor = string
 // Explain defines model for Explain.
 type Explain = bool
 
+// FinishedAfter defines model for FinishedAfter.
+type FinishedAfter = time.Time
+
+// FinishedBefore defines model for FinishedBefore.
+type FinishedBefore = time.Time
+
 // Forward defines model for Forward.
 type Forward = bool
 
+// IDFilter defines model for IDFilter.
+type IDFilter = []uint64
+
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
+
+// KeyFilter defines model for KeyFilter.
+type KeyFilter = string
+
+// KindFilter defines model for KindFilter.
+type KindFilter = string
 
 // Limit defines model for Limit.
 type Limit = int
@@ -584,6 +610,12 @@ type StatusFilter = TaskStatus
 
 // SubmitWait defines model for SubmitWait.
 type SubmitWait = string
+
+// SubmittedAfter defines model for SubmittedAfter.
+type SubmittedAfter = time.Time
+
+// SubmittedBefore defines model for SubmittedBefore.
+type SubmittedBefore = time.Time
 
 // AtTheLeader defines model for AtTheLeader.
 type AtTheLeader = Error
@@ -702,10 +734,31 @@ type ListTasksParams struct {
 	// Slave Only tasks whose current or last attempt is this slave's.
 	Slave *SlaveFilter `form:"slave,omitempty" json:"slave,omitempty"`
 
+	// Kind Only tasks of this kind.
+	Kind *KindFilter `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// Key Only the task that was submitted with this Idempotency-Key. It is found by an index.
+	Key *KeyFilter `form:"key,omitempty" json:"key,omitempty"`
+
+	// ID Only tasks with these ids, separated by commas. Ids that no task has are passed over.
+	ID IDFilter `form:"id,omitempty" json:"id,omitempty,omitzero"`
+
+	// SubmittedAfter Only tasks that were submitted at this instant or later, by the stamp that they show.
+	SubmittedAfter *SubmittedAfter `form:"submitted_after,omitempty" json:"submitted_after,omitempty"`
+
+	// SubmittedBefore Only tasks that were submitted before this instant, by the stamp that they show.
+	SubmittedBefore *SubmittedBefore `form:"submitted_before,omitempty" json:"submitted_before,omitempty"`
+
+	// FinishedAfter Only done tasks that finished at this instant or later, by the stamp that they show.
+	FinishedAfter *FinishedAfter `form:"finished_after,omitempty" json:"finished_after,omitempty"`
+
+	// FinishedBefore Only done tasks that finished before this instant, by the stamp that they show.
+	FinishedBefore *FinishedBefore `form:"finished_before,omitempty" json:"finished_before,omitempty"`
+
 	// Limit At most so many tasks; by default 100 (of /get-tasks 1000).
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor The `next` of the page before.
+	// Cursor The `next` of the page before, with the same filters and order as that; any master goes on with it.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// Order Oldest first, or newest first.
@@ -741,6 +794,52 @@ type SubmitTaskParams struct {
 
 // SubmitBatchParams defines parameters for SubmitBatch.
 type SubmitBatchParams struct {
+	// Forward A follower carries the call to the leader instead of redirecting it.
+	Forward *Forward `form:"forward,omitempty" json:"forward,omitempty"`
+}
+
+// ExportTasksParams defines parameters for ExportTasks.
+type ExportTasksParams struct {
+	// Status Only tasks with this status.
+	Status *StatusFilter `form:"status,omitempty" json:"status,omitempty"`
+
+	// Outcome Only done tasks with this outcome.
+	Outcome *OutcomeFilter `form:"outcome,omitempty" json:"outcome,omitempty"`
+
+	// Slave Only tasks whose current or last attempt is this slave's.
+	Slave *SlaveFilter `form:"slave,omitempty" json:"slave,omitempty"`
+
+	// Kind Only tasks of this kind.
+	Kind *KindFilter `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// Key Only the task that was submitted with this Idempotency-Key. It is found by an index.
+	Key *KeyFilter `form:"key,omitempty" json:"key,omitempty"`
+
+	// ID Only tasks with these ids, separated by commas. Ids that no task has are passed over.
+	ID IDFilter `form:"id,omitempty" json:"id,omitempty,omitzero"`
+
+	// SubmittedAfter Only tasks that were submitted at this instant or later, by the stamp that they show.
+	SubmittedAfter *SubmittedAfter `form:"submitted_after,omitempty" json:"submitted_after,omitempty"`
+
+	// SubmittedBefore Only tasks that were submitted before this instant, by the stamp that they show.
+	SubmittedBefore *SubmittedBefore `form:"submitted_before,omitempty" json:"submitted_before,omitempty"`
+
+	// FinishedAfter Only done tasks that finished at this instant or later, by the stamp that they show.
+	FinishedAfter *FinishedAfter `form:"finished_after,omitempty" json:"finished_after,omitempty"`
+
+	// FinishedBefore Only done tasks that finished before this instant, by the stamp that they show.
+	FinishedBefore *FinishedBefore `form:"finished_before,omitempty" json:"finished_before,omitempty"`
+
+	// Order Oldest first, or newest first.
+	Order *Order `form:"order,omitempty" json:"order,omitempty"`
+
+	// MinIndex Wait, at most 5 seconds, until this master has seen this index; then 504 `index_not_reached`.
+	MinIndex *MinIndex `form:"min_index,omitempty" json:"min_index,omitempty"`
+
+	// Consistency `local`: what this master has seen. `linearizable`: everything that was acknowledged before this call; answered
+	// by the leader.
+	Consistency *Consistency `form:"consistency,omitempty" json:"consistency,omitempty"`
+
 	// Forward A follower carries the call to the leader instead of redirecting it.
 	Forward *Forward `form:"forward,omitempty" json:"forward,omitempty"`
 }

@@ -35,7 +35,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"trailing", `{"expression":"1"} x`, "something follows the JSON value", decode},
 		{"two values", `{"expression":"1"}{"expression":"1"}`, "something follows the JSON value", decode},
 		{"trailing brace", `{"expression":"1"}}`, "something follows the JSON value", decode},
-		{"unknown", `{"expression":"1","priority":3}`, `unknown field "priority"`, decode},
+		{"unknown", `{"expression":"1","urgency":3}`, `unknown field "urgency"`, decode},
 		{"unknown nothing", `{"expression":"1","":3}`, `unknown field ""`, decode},
 		{"wrong case", `{"Expression":"1"}`, `unknown field "Expression"; did you mean "expression"?`, decode},
 		{"Kelvin sign", `{"expression":"1","` + "\u212a" + `ind":"x"}`, "did you mean \"kind\"?", decode},

@@ -11,33 +11,29 @@ import (
 )
 
 func (p *program) tasksListCommand() *cobra.Command {
-	var status, outcome, order string
 	var all bool
-	var read readFlags
-	opts := client.ListOptions{}
+	var filter filterFlags
+	var limit int
+	var cursor string
 	cmd := &cobra.Command{
 		Use:     "list",
 		Aliases: []string{"ls"},
 		Short:   "list tasks, in order of their ids",
 		Example: `  muster tasks list --status in_progress
   muster tasks list --outcome failed --order desc --limit 10
+  muster tasks list --key order-4711
+  muster tasks list --kind expression --finished-after 2026-01-02T15:00:00Z
   muster tasks list --all -o jsonl`,
 		Args: takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			for _, w := range []struct {
-				flag, word string
-				words      []string
-			}{{"status", status, taskStatuses[:]}, {"outcome", outcome, taskOutcomes[:]}, {"order", order, listOrders[:]}} {
-				if err := known(w.flag, w.word, w.words); err != nil {
-					return err
-				}
+			opts, err := filter.options(cmd)
+			if err != nil {
+				return err
 			}
-			if opts.Limit < 1 || opts.Limit > maxPage {
-				return usagef("--limit %d: a page has 1 to %d tasks; --all goes through all pages", opts.Limit, maxPage)
+			if limit < 1 || limit > maxPage {
+				return usagef("--limit %d: a page has 1 to %d tasks; --all goes through all pages", limit, maxPage)
 			}
-			opts.Status, opts.Outcome = client.TaskStatus(status), client.Outcome(outcome)
-			opts.Descending = order == listOrders[1]
-			opts.ReadOptions = read.options()
+			opts.Limit, opts.Cursor = limit, cursor
 			return p.ask(cmd, p.patience, func(ctx context.Context, c *client.Client) error {
 				page, err := p.tasks(ctx, c, opts, all)
 				if err != nil {
@@ -47,43 +43,16 @@ func (p *program) tasksListCommand() *cobra.Command {
 			})
 		},
 	}
+	filter.add(cmd)
 	flags := cmd.Flags()
-	flags.StringVar(&status, "status", "", "only tasks that are pending, in_progress or done")
-	flags.StringVar(&outcome, "outcome", "", "only done tasks that succeeded, failed, cancelled, expired or lost")
-	flags.StringVar(&opts.Slave, "slave", "", "only tasks whose last attempt is this slave's")
-	flags.StringVar(&order, "order", listOrders[0], "asc: oldest first, desc: newest first")
-	flags.IntVar(&opts.Limit, "limit", 50, "tasks on a page")
-	flags.StringVar(&opts.Cursor, "cursor", "", "where the page before ended")
+	flags.IntVar(&limit, "limit", 50, "tasks on a page")
+	flags.StringVar(&cursor, "cursor", "", "where the page before, with the same filters and order, ended")
 	flags.BoolVar(&all, "all", false, "all pages")
-	read.add(cmd)
-	complete(cmd, "status", taskStatuses[:]...)
-	complete(cmd, "outcome", taskOutcomes[:]...)
-	complete(cmd, "order", listOrders[:]...)
 	return cmd
 }
 
 // maxPage is how many tasks the API puts on one page.
 const maxPage = 1000
-
-var taskStatuses = [...]string{string(client.TaskPending), string(client.TaskInProgress), string(client.TaskDone)}
-
-var taskOutcomes = [...]string{
-	string(client.Succeeded), string(client.Failed), string(client.Cancelled), string(client.Expired), string(client.Lost),
-}
-
-var listOrders = [...]string{"asc", "desc"}
-
-// known refuses a word that is none of the words; none at all is fine.
-func known(flag, word string, words []string) error {
-	if word == "" {
-		return nil
-	}
-	var w string
-	if err := setWord(&w, word, words); err != nil {
-		return usagef("--%s: %w", flag, err)
-	}
-	return nil
-}
 
 // tasks returns one page, or all of them as one.
 func (p *program) tasks(ctx context.Context, c *client.Client, opts client.ListOptions, all bool) (client.TaskPage, error) {

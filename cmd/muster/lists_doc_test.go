@@ -1,0 +1,123 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// example is a command of a page of docs/, and what it must print.
+type example struct{ command, want string }
+
+var consoles = regexp.MustCompile("(?s)```console\n(.*?)```")
+
+// examples are the commands of a page, in its order.
+func examples(t *testing.T, page string) []example {
+	t.Helper()
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []example
+	for _, block := range consoles.FindAllStringSubmatch(string(text), -1) {
+		for part := range strings.SplitSeq("\n"+block[1], "\n$ ") {
+			command, want, _ := strings.Cut(part, "\n")
+			if command != "" {
+				all = append(all, example{command, want})
+			}
+		}
+	}
+	return all
+}
+
+// shows reports whether an output is what a page shows: "…" is any text, and
+// white space is as wide as it likes.
+func shows(want, got string) bool {
+	words := func(s string) string { return strings.Join(strings.Fields(s), " ") }
+	pattern := strings.ReplaceAll(regexp.QuoteMeta(words(want)), "…", ".*")
+	return regexp.MustCompile("^" + pattern + "$").MatchString(words(got))
+}
+
+var word = regexp.MustCompile(`'[^']*'|\S+`)
+
+// commandWords are those of a command, with '…' as a shell has it.
+func commandWords(command string) []string {
+	list := word.FindAllString(command, -1)
+	for i := range list {
+		list[i] = strings.Trim(list[i], "'")
+	}
+	return list
+}
+
+// TestTheExamplesOfListsMd types every command of docs/lists.md.
+func TestTheExamplesOfListsMd(t *testing.T) {
+	all := examples(t, "../../docs/lists.md")
+	if len(all) < 12 {
+		t.Fatalf("only %d examples", len(all))
+	}
+	t.Chdir(t.TempDir())
+	raft, api, url := freeAddress(t), freeAddress(t), freeAddress(t)
+	master := start(t, "master", "--id", "m1", "--data", t.TempDir(), "--raft-listen", raft, "--api-listen", api, "--bootstrap")
+	slave := start(t, "slave", "--name", "slave-1", "--listen", url, "--masters", "http://"+api)
+	env := []string{"MUSTER_ADDRESS=http://" + api, "MUSTER_REQUEST_TIMEOUT=20s"}
+	for deadline := time.Now().Add(30 * time.Second); ; { // until the slave has registered
+		if o := muster(t, env, "slaves", "list", "-o", "jsonl"); strings.Contains(o.stdout, `"alive"`) {
+			break
+		} else if time.Now().After(deadline) {
+			t.Fatalf("no slave: %+v\n%s", o, slave.logs)
+		}
+	}
+	for _, x := range all {
+		var got string
+		switch args := commandWords(x.command); args[0] {
+		case "muster":
+			o := muster(t, env, args[1:]...)
+			if got = o.stdout; o.code != exitOK || o.stderr != "" {
+				t.Errorf("%s: exit %d, %s", x.command, o.code, o.stderr)
+			}
+		case "curl":
+			got = get(t, strings.Replace(args[len(args)-1], "127.0.0.1:8101", api, 1))
+		default:
+			t.Errorf("nobody runs %q", x.command)
+		}
+		if !shows(x.want, got) {
+			t.Errorf("%s\nprints\n%s\nand not\n%s", x.command, got, x.want)
+		}
+	}
+	if a, b := slave.end(t), master.end(t); a != exitOK || b != exitOK {
+		t.Errorf("the slave ended with %d, the master with %d: %s", a, b, master.logs)
+	}
+}
+
+// get is what curl -s does.
+func get(t *testing.T, url string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Error(err)
+	}
+	return string(text)
+}
+
+func TestShows(t *testing.T) {
+	for want, is := range map[string]bool{"a b": true, "…b": true, "a  …": true, "b": false, "a": false, "a.b": false, "": false} {
+		if shows(want, "a   b\n") != is {
+			t.Errorf("%q", want)
+		}
+	}
+}
