@@ -29,6 +29,9 @@ var golden = map[string]string{
 	"v1/commands.log":         "16af441a61e6c9c2fc26eabcb03f00157cd0d640f58d976615ea8e99390da922",
 	"v1/commands.fingerprint": "54fb76277fb284c455e220593313a40443da36995273e3ab60b0837fd4cc7638",
 	"v1/commands.snapshot":    "1bbc30737c24715b630f4457067d3bd0cb9cab5952defc1a64a503c101d41374",
+	"v2/commands.log":         "43be8b8b0f7f3f756477369e911ed8d7a19b2b78fa0769d0b4e97ad8d9e437bb",
+	"v2/commands.fingerprint": "57f3a3a702bd9ff2c660502388672f262e858bcbc8a3ec53b24d7132833e0a46",
+	"v2/commands.snapshot":    "0157ce78bc0eb329e72d43b3c7fbd39b4542be2ef90c8cacf1295dbf26f6ef28",
 }
 
 func TestGoldenFilesAreNeverChanged(t *testing.T) {
@@ -63,42 +66,51 @@ func TestGoldenFilesAreNeverChanged(t *testing.T) {
 	}
 }
 
+// goldenVersions are the directories with the highest command that each knew.
+var goldenVersions = map[string]Number{"v1": NumberRemoveMaster, "v2": NumberSubmitTaskOnTerms}
+
 func TestOldLogsComeToTheSameState(t *testing.T) {
-	s := New()
-	for _, e := range readLog(t, "testdata/v1/commands.log") {
-		e.applyTo(t, s)
-	}
-	want := readFile(t, "testdata/v1/commands.fingerprint")
-	if got := s.View().Fingerprint() + "\n"; got != string(want) {
-		t.Errorf("the fingerprint is %s and was %s", got, want)
+	for version := range goldenVersions {
+		s := New()
+		for _, e := range readLog(t, "testdata/"+version+"/commands.log") {
+			e.applyTo(t, s)
+		}
+		want := readFile(t, "testdata/"+version+"/commands.fingerprint")
+		if got := s.View().Fingerprint() + "\n"; got != string(want) {
+			t.Errorf("%s: the fingerprint is %s and was %s", version, got, want)
+		}
 	}
 }
 
 func TestOldSnapshotsComeToTheSameState(t *testing.T) {
-	s := New()
-	if err := s.Load(bytes.NewReader(readFile(t, "testdata/v1/commands.snapshot"))); err != nil {
-		t.Fatal(err)
-	}
-	want := readFile(t, "testdata/v1/commands.fingerprint")
-	if got := s.View().Fingerprint() + "\n"; got != string(want) {
-		t.Errorf("the fingerprint is %s and was %s", got, want)
+	for version := range goldenVersions {
+		s := New()
+		if err := s.Load(bytes.NewReader(readFile(t, "testdata/"+version+"/commands.snapshot"))); err != nil {
+			t.Fatal(err)
+		}
+		want := readFile(t, "testdata/"+version+"/commands.fingerprint")
+		if got := s.View().Fingerprint() + "\n"; got != string(want) {
+			t.Errorf("%s: the fingerprint is %s and was %s", version, got, want)
+		}
 	}
 }
 
 func TestGoldenLogHasEveryCommand(t *testing.T) {
-	seen := make(map[Number]bool)
-	for _, e := range readLog(t, "testdata/v1/commands.log") {
-		envelope, err := Decode(e.data)
-		if err != nil {
-			t.Fatal(err)
+	for version, highest := range goldenVersions {
+		seen := make(map[Number]bool)
+		for _, e := range readLog(t, "testdata/"+version+"/commands.log") {
+			envelope, err := Decode(e.data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range envelope.Proposals {
+				seen[p.Command.Number()] = true
+			}
 		}
-		for _, p := range envelope.Proposals {
-			seen[p.Command.Number()] = true
-		}
-	}
-	for n := Number(1); n <= NumberRemoveMaster; n++ { // what v1 knew
-		if !seen[n] {
-			t.Errorf("command %d is not in the log", n)
+		for n := Number(1); n <= highest; n++ {
+			if !seen[n] {
+				t.Errorf("%s: command %d is not in the log", version, n)
+			}
 		}
 	}
 }
@@ -194,7 +206,25 @@ func goldenLab(t *testing.T) *lab {
 	l.propose(Proposal{Term: l.term - 1, Command: SubmitTask{Spec: once()}}, Proposal{Term: l.term, Command: SubmitTask{Spec: once()}})
 	l.submit(expression(), &Place{Slave: "slave-2", Incarnation: "b2"})
 	l.do()
+	goldenLife(l)
 	return l
+}
+
+// goldenLife is what the second version brought: priorities, cancelling, draining
+// and removing.
+func goldenLife(l *lab) {
+	l.t.Helper()
+	d, e := l.register("slave-4", "d1", 4), l.register("slave-5", "e1", 2)
+	urgent := once()
+	urgent.Priority = task.MaxPriority
+	waiting, running := l.submit(urgent, nil), l.submit(urgent, &d)
+	l.do(CancelTask{ID: waiting.ID}, CancelTask{ID: running.ID}, CancelTask{ID: running.ID}, CancelTask{ID: 99999})
+	l.submit(urgent, nil)
+	l.do(DrainSlave{Slave: "slave-4"}, DrainSlave{Slave: "slave-1"}, DrainSlave{Slave: "slave-9"}, UndrainSlave{Slave: "slave-1"}, UndrainSlave{Slave: "slave-9"})
+	l.do(RegisterSlave{Registration: registration("slave-4", "d2", 4)})
+	begun := attemptOf(l.submit(urgent, &e))
+	l.submit(urgent, &e)
+	l.do(RemoveSlave{Slave: "slave-5"}, RemoveSlave{Slave: "slave-5", Force: true, Begun: []task.Attempt{begun}}, RemoveSlave{Slave: "slave-5"})
 }
 
 func retryOf(id task.ID) task.Spec {

@@ -55,7 +55,7 @@ type fileLine struct {
 // submitFile submits every line of a file. The keys follow from the content of
 // the file and the number of the line, so that the same file never makes a task
 // twice: who was interrupted repeats the command.
-func (p *program) submitFile(cmd *cobra.Command, path string, whenFull string) error {
+func (p *program) submitFile(cmd *cobra.Command, path, whenFull string) error {
 	lines, err := readTasks(path, whenFull)
 	if err != nil {
 		return err
