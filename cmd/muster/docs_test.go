@@ -54,12 +54,32 @@ func commandWords(command string) []string {
 }
 
 // TestTheExamplesOfListsMd types every command of docs/lists.md.
-func TestTheExamplesOfListsMd(t *testing.T) {
-	all := examples(t, "../../docs/lists.md")
-	if len(all) < 12 {
+func TestTheExamplesOfListsMd(t *testing.T) { runExamples(t, "../../docs/lists.md", 12) }
+
+// TestTheExamplesOfTasksMd types every command of docs/tasks.md.
+func TestTheExamplesOfTasksMd(t *testing.T) { runExamples(t, "../../docs/tasks.md", 16) }
+
+var jsonLines = regexp.MustCompile("(?s)```jsonl\n(.*?)```")
+
+// runExamples types all commands of a page, at least so many, on a master with a
+// slave. What the page shows as JSON lines is in tasks.jsonl.
+func runExamples(t *testing.T, page string, least int) {
+	t.Helper()
+	all := examples(t, page)
+	if len(all) < least {
 		t.Fatalf("only %d examples", len(all))
 	}
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := jsonLines.FindSubmatch(text)
 	t.Chdir(t.TempDir())
+	if lines != nil {
+		if err := os.WriteFile("tasks.jsonl", lines[1], 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	raft, api, url := freeAddress(t), freeAddress(t), freeAddress(t)
 	master := start(t, "master", "--id", "m1", "--data", t.TempDir(), "--raft-listen", raft, "--api-listen", api, "--bootstrap")
 	slave := start(t, "slave", "--name", "slave-1", "--listen", url, "--masters", "http://"+api)
@@ -80,7 +100,7 @@ func TestTheExamplesOfListsMd(t *testing.T) {
 				t.Errorf("%s: exit %d, %s", x.command, o.code, o.stderr)
 			}
 		case "curl":
-			got = get(t, strings.Replace(args[len(args)-1], "127.0.0.1:8101", api, 1))
+			got = curl(t, api, args[1:])
 		default:
 			t.Errorf("nobody runs %q", x.command)
 		}
@@ -93,10 +113,24 @@ func TestTheExamplesOfListsMd(t *testing.T) {
 	}
 }
 
-// get is what curl -s does.
-func get(t *testing.T, url string) string {
+// curl is what curl does, with the options that the pages use.
+func curl(t *testing.T, api string, args []string) string {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+	method, url, body := http.MethodGet, "", ""
+	for i := 0; i < len(args); i++ {
+		switch args[i] {
+		case "-s":
+		case "-X":
+			i++
+			method = args[i]
+		case "-d":
+			i++
+			method, body = http.MethodPost, args[i]
+		default:
+			url = strings.Replace(args[i], "127.0.0.1:8101", api, 1)
+		}
+	}
+	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
