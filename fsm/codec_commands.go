@@ -80,6 +80,8 @@ func (c *converter) commandOut(command Command) proto.Message {
 		return &logpb.UndrainSlave{Slave: x.Slave}
 	case RemoveSlave:
 		return &logpb.RemoveSlave{Slave: x.Slave, Force: x.Force, Begun: attemptsOut(x.Begun)}
+	case ForgetTasks:
+		return &logpb.ForgetTasks{UpTo: uint64(x.UpTo), Keep: idsOut(x.Keep)}
 	default:
 		c.failf("this type of command has no shape in the log")
 		return nil
@@ -142,6 +144,10 @@ func (c *converter) commandIn(n Number, body []byte) (Command, error) {
 	case NumberRemoveSlave:
 		return decodeAs(body, func(m *logpb.RemoveSlave) Command {
 			return RemoveSlave{Slave: m.GetSlave(), Force: m.GetForce(), Begun: attemptsIn(m.GetBegun())}
+		})
+	case NumberForgetTasks:
+		return decodeAs(body, func(m *logpb.ForgetTasks) Command {
+			return ForgetTasks{UpTo: task.ID(m.GetUpTo()), Keep: idsIn(m.GetKeep())}
 		})
 	default:
 		return nil, fmt.Errorf("unknown, and the highest that this build knows is %d; run a newer build", HighestNumber)

@@ -35,6 +35,7 @@ func allCommands(t *testing.T) []Command {
 		filled[UndrainSlave](t),
 		filled[RemoveSlave](t),
 		filled[SubmitTask](t),
+		filled[ForgetTasks](t),
 	}
 	for i, c := range commands {
 		if c.Number() != Number(i+1) {
@@ -129,7 +130,7 @@ func TestDecodeStopsAtWhatItDoesNotKnow(t *testing.T) {
 		{"version 0", &logpb.Envelope{}, "version is 0"},
 		{"a later version", &logpb.Envelope{Version: EnvelopeVersion + 1}, "version is 2"},
 		{"number 0", item(0, &logpb.SubmitTask{}), "number 0: unknown"},
-		{"a later number", item(HighestNumber+1, &logpb.SubmitTask{}), "number 15: unknown"},
+		{"a later number", item(HighestNumber+1, &logpb.SubmitTask{}), "number 16: unknown"},
 		{"a later outcome", item(NumberCompleteTask, &logpb.CompleteTask{Outcome: 6}), "outcome 6 is unknown"},
 		{"a negative outcome", item(NumberCompleteTask, &logpb.CompleteTask{Outcome: -1}), "outcome -1 is unknown"},
 		{"a later value type", item(NumberCompleteTask, &logpb.CompleteTask{Value: &logpb.Value{Type: 4}}), "value type 4 is unknown"},

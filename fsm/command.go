@@ -26,9 +26,10 @@ const (
 	NumberRemoveSlave   Number = 13
 	// NumberSubmitTaskOnTerms is a SubmitTask of a Spec with Terms (fsm/logpb).
 	NumberSubmitTaskOnTerms Number = 14
+	NumberForgetTasks       Number = 15
 
 	// HighestNumber is the highest number that this build understands.
-	HighestNumber = NumberSubmitTaskOnTerms
+	HighestNumber = NumberForgetTasks
 )
 
 // Envelope is what one log entry carries: 1…N commands that were committed
@@ -174,6 +175,13 @@ type RemoveSlave struct {
 	Begun []task.Attempt // attempts that may have begun; others never did
 }
 
+// ForgetTasks drops all done tasks up to an id, with their keys, but for some. The
+// leader names what is old enough, in steps that it bounds. Value: nil.
+type ForgetTasks struct {
+	UpTo task.ID
+	Keep []task.ID // ascending
+}
+
 // Number returns NumberSubmitTask, which every version knows, unless the spec has
 // what came later.
 func (x SubmitTask) Number() Number {
@@ -218,3 +226,6 @@ func (UndrainSlave) Number() Number { return NumberUndrainSlave }
 
 // Number returns NumberRemoveSlave.
 func (RemoveSlave) Number() Number { return NumberRemoveSlave }
+
+// Number returns NumberForgetTasks.
+func (ForgetTasks) Number() Number { return NumberForgetTasks }

@@ -138,6 +138,22 @@ func (c *converter) priorityIn(p uint32) task.Priority {
 	return task.Priority(p)
 }
 
+func idsIn(list []uint64) []task.ID {
+	var ids []task.ID
+	for _, id := range list {
+		ids = append(ids, task.ID(id))
+	}
+	return ids
+}
+
+func idsOut(list []task.ID) []uint64 {
+	var ids []uint64
+	for _, id := range list {
+		ids = append(ids, uint64(id))
+	}
+	return ids
+}
+
 func attemptIn(a *logpb.Attempt) task.Attempt {
 	return task.Attempt{
 		ID:          task.ID(a.GetId()),

@@ -23,6 +23,7 @@ func (b block) first() task.ID { return task.ID(b)*blockSize + 1 }
 type doneTasks struct {
 	loose  *btree.Map[task.ID, pack]
 	sealed *btree.Map[block, pack]
+	bytes  int64 // of all packs
 }
 
 func newDoneTasks() doneTasks {
@@ -30,7 +31,28 @@ func newDoneTasks() doneTasks {
 }
 
 func (d doneTasks) share() doneTasks {
-	return doneTasks{loose: d.loose.Copy(), sealed: d.sealed.Copy()}
+	return doneTasks{loose: d.loose.Copy(), sealed: d.sealed.Copy(), bytes: d.bytes}
+}
+
+func (d *doneTasks) setLoose(id task.ID, p pack) {
+	d.loose.Set(id, p)
+	d.bytes += int64(len(p))
+}
+
+func (d *doneTasks) removeLoose(id task.ID) pack {
+	p, _ := d.loose.Delete(id)
+	d.bytes -= int64(len(p))
+	return p
+}
+
+func (d *doneTasks) setSealed(b block, p pack) {
+	d.sealed.Set(b, p)
+	d.bytes += int64(len(p))
+}
+
+func (d *doneTasks) removeSealed(b block) {
+	p, _ := d.sealed.Delete(b)
+	d.bytes -= int64(len(p))
 }
 
 func (d doneTasks) get(id task.ID) (task.Task, bool) {
@@ -53,7 +75,7 @@ func (s *State) keep(t task.Task) {
 	b := blockOf(t.ID)
 	if s.doneIn[b] < blockSize-1 {
 		s.doneIn[b]++
-		s.done.loose.Set(t.ID, s.packer.pack(t))
+		s.done.setLoose(t.ID, s.packer.pack(t))
 		return
 	}
 	delete(s.doneIn, b)
@@ -63,8 +85,7 @@ func (s *State) keep(t task.Task) {
 			tasks = append(tasks, t)
 			continue
 		}
-		p, _ := s.done.loose.Delete(id)
-		tasks = append(tasks, p.open().task(id, 0))
+		tasks = append(tasks, s.done.removeLoose(id).open().task(id, 0))
 	}
-	s.done.sealed.Set(b, s.packer.pack(tasks...))
+	s.done.setSealed(b, s.packer.pack(tasks...))
 }

@@ -59,6 +59,7 @@ func (f *fingerprint) state(v *View) {
 	f.number(7, uint64(v.capacity.Slots))
 	f.number(8, uint64(v.capacity.Busy))
 	f.number(9, v.lastSlave)
+	f.number(10, v.counts.Forgotten)
 	f.end()
 }
 

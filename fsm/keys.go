@@ -34,6 +34,10 @@ func (x keyIndex) add(key string, id task.ID) {
 	x.entries.Set(keyEntry{hash: hashKey(key), id: id})
 }
 
+func (x keyIndex) remove(key string, id task.ID) {
+	x.entries.Delete(keyEntry{hash: hashKey(key), id: id})
+}
+
 // candidates yields the tasks that may have the key.
 func (x keyIndex) candidates(key string, yield func(task.ID) bool) {
 	hash := hashKey(key)

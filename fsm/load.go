@@ -42,6 +42,7 @@ func load(from io.Reader) (*State, error) {
 	l := loader{state: New(), busy: make(map[string]int)}
 	l.state.index, l.state.lastSlave = header.GetIndex(), header.GetLastSlave()
 	l.state.counts.Submitted = header.GetSubmitted()
+	l.state.counts.Done, l.state.counts.Forgotten = header.GetForgotten(), header.GetForgotten()
 	records := header.GetSlaves() + header.GetMasters() + header.GetTasks()
 	for n := range records {
 		record, err := r.next()
@@ -139,7 +140,7 @@ func (l *loader) check(h *logpb.Header) error {
 	if n := uint64(s.masters.Len()); n != h.GetMasters() {
 		return fmt.Errorf("it has %d masters and says %d", n, h.GetMasters())
 	}
-	said := task.Counts{Submitted: h.GetSubmitted(), Pending: h.GetPending(), InProgress: h.GetInProgress(), Done: h.GetDone()}
+	said := task.Counts{Submitted: h.GetSubmitted(), Pending: h.GetPending(), InProgress: h.GetInProgress(), Done: h.GetDone(), Forgotten: h.GetForgotten()}
 	if s.counts != said {
 		return fmt.Errorf("its tasks count %+v and it says %+v", s.counts, said)
 	}

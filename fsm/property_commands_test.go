@@ -35,7 +35,18 @@ func (p *prover) command(v *View) Command {
 // stop draws one of the commands that end or withhold things from outside.
 func (p *prover) stop(v *View) Command {
 	name := p.place(v).Slave
-	switch p.random.IntN(5) {
+	switch p.random.IntN(6) {
+	case 5:
+		x := ForgetTasks{UpTo: task.ID(p.random.Uint64N(v.Counts().Submitted + 3))}
+		if p.chance(80) {
+			x.UpTo /= 2
+		}
+		for id := task.ID(1); id <= x.UpTo; id++ {
+			if p.chance(20) {
+				x.Keep = append(x.Keep, id)
+			}
+		}
+		return x
 	case 0:
 		return DrainSlave{Slave: name}
 	case 1:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 
 	"muster/task"
@@ -24,7 +25,7 @@ func TestPromisesHoldForEveryLog(t *testing.T) {
 	// A run proves nothing about what did not happen in it.
 	for _, what := range []string{
 		"submitted", "assigned", "given up", "done", "registered", "gone", "put", "removed", "stopped",
-		"known key", "sealed block", "succeeded", "failed", "lost", "cancelled", "already_done", "slave_busy",
+		"known key", "sealed block", "succeeded", "failed", "lost", "cancelled", "already_done", "slave_busy", "forgotten", "task_forgotten",
 		"stale_term", "stale_attempt", "not_pending", "key_reused", "task_not_found", "slave_not_found", "slave_not_alive",
 		"wrong_incarnation", "slave_full", "master_not_found",
 	} {
@@ -38,7 +39,7 @@ func prove(t *testing.T, seed uint64, seen map[string]int) {
 	t.Helper()
 	p := &prover{
 		lab: newLab(t), random: rand.New(rand.NewPCG(seed, 0)),
-		mirror: make(map[task.ID]task.Task), busy: make(map[string]int), slots: make(map[string]int),
+		mirror: make(map[task.ID]task.Task), forgotten: make(map[task.ID]bool), busy: make(map[string]int), slots: make(map[string]int),
 		pictures: make(map[*View]string), seen: seen,
 	}
 	entries := 1 + int(seed)
@@ -77,6 +78,7 @@ type prover struct {
 	*lab
 	random      *rand.Rand
 	mirror      map[task.ID]task.Task
+	forgotten   map[task.ID]bool
 	busy, slots map[string]int   // by slave
 	ended       int              // TaskDone events
 	pictures    map[*View]string // fingerprints of earlier views
@@ -144,6 +146,14 @@ func (p *prover) follow(proposal Proposal, o Outcome) {
 	}
 	if submitted, ok := o.Value.(Submitted); ok && submitted.Existing {
 		p.seen["known key"]++
+	}
+	if x, ok := proposal.Command.(ForgetTasks); ok && o.Err == nil {
+		for id := task.ID(1); id <= x.UpTo; id++ {
+			if p.mirror[id].Status == task.Done && !slices.Contains(x.Keep, id) && !p.forgotten[id] {
+				p.forgotten[id] = true
+				p.seen["forgotten"]++
+			}
+		}
 	}
 	for _, e := range o.Events {
 		p.seen[eventNames[e.Kind]]++

@@ -73,7 +73,8 @@ func (v *View) header() *logpb.Header {
 		Done:       v.counts.Done,
 		Slaves:     uint64(v.order.Len()),
 		Masters:    uint64(v.masters.Len()),
-		Tasks:      v.counts.Pending + v.counts.InProgress + v.counts.Done,
+		Tasks:      v.counts.Pending + v.counts.InProgress + v.counts.Done - v.counts.Forgotten,
+		Forgotten:  v.counts.Forgotten,
 	}
 }
 

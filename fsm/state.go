@@ -101,6 +101,9 @@ func (s *State) apply(command Command, c *change) (any, *task.Error) {
 		return nil, s.removeMaster(x, c)
 	case CancelTask:
 		return s.cancelTask(x, c)
+	case ForgetTasks:
+		s.forgetTasks(x)
+		return nil, nil
 	case DrainSlave:
 		return nil, s.drainSlave(x.Slave, true, c)
 	case UndrainSlave:

@@ -46,6 +46,9 @@ func (v *View) Pending(yield func(task.Task) bool) {
 	v.pending.Scan(func(_ task.ID, t task.Task) bool { return yield(t) })
 }
 
+// DoneBytes returns about how many bytes of memory the done tasks take.
+func (v *View) DoneBytes() int64 { return v.done.bytes }
+
 // OldestPending returns the pending task that was submitted first.
 func (v *View) OldestPending() (task.Task, bool) {
 	_, t, ok := v.pending.Min()

@@ -77,6 +77,7 @@ type Counts struct {
 	Pending    uint64
 	InProgress uint64
 	Done       uint64 // ever
+	Forgotten  uint64 // of those that are done
 }
 
 // Capacity sums up the slaves that are alive.

@@ -1613,6 +1613,59 @@ func (x *SubmitTaskOnTerms) GetTerms() *Terms {
 	return nil
 }
 
+// ForgetTasks is command 15.
+type ForgetTasks struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	UpTo          uint64                 `protobuf:"varint,1,opt,name=up_to,json=upTo" json:"up_to,omitempty"` // the highest id
+	Keep          []uint64               `protobuf:"varint,2,rep,packed,name=keep" json:"keep,omitempty"`      // done tasks up to there that stay
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForgetTasks) Reset() {
+	*x = ForgetTasks{}
+	mi := &file_fsm_logpb_log_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForgetTasks) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForgetTasks) ProtoMessage() {}
+
+func (x *ForgetTasks) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_logpb_log_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForgetTasks.ProtoReflect.Descriptor instead.
+func (*ForgetTasks) Descriptor() ([]byte, []int) {
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *ForgetTasks) GetUpTo() uint64 {
+	if x != nil {
+		return x.UpTo
+	}
+	return 0
+}
+
+func (x *ForgetTasks) GetKeep() []uint64 {
+	if x != nil {
+		return x.Keep
+	}
+	return nil
+}
+
 // Record is one record of a snapshot.
 type Record struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1629,7 +1682,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[23]
+	mi := &file_fsm_logpb_log_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1641,7 +1694,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[23]
+	mi := &file_fsm_logpb_log_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1654,7 +1707,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{23}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Record) GetKind() isRecord_Kind {
@@ -1740,13 +1793,14 @@ type Header struct {
 	Slaves        uint64                 `protobuf:"varint,7,opt,name=slaves" json:"slaves,omitempty"` // records that follow
 	Masters       uint64                 `protobuf:"varint,8,opt,name=masters" json:"masters,omitempty"`
 	Tasks         uint64                 `protobuf:"varint,9,opt,name=tasks" json:"tasks,omitempty"`
+	Forgotten     uint64                 `protobuf:"varint,10,opt,name=forgotten" json:"forgotten,omitempty"` // of those that are done
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Header) Reset() {
 	*x = Header{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[24]
+	mi := &file_fsm_logpb_log_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1758,7 +1812,7 @@ func (x *Header) String() string {
 func (*Header) ProtoMessage() {}
 
 func (x *Header) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[24]
+	mi := &file_fsm_logpb_log_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1771,7 +1825,7 @@ func (x *Header) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Header.ProtoReflect.Descriptor instead.
 func (*Header) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{24}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Header) GetIndex() uint64 {
@@ -1837,6 +1891,13 @@ func (x *Header) GetTasks() uint64 {
 	return 0
 }
 
+func (x *Header) GetForgotten() uint64 {
+	if x != nil {
+		return x.Forgotten
+	}
+	return 0
+}
+
 // Slave is one entry of the slave registry.
 type Slave struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1857,7 +1918,7 @@ type Slave struct {
 
 func (x *Slave) Reset() {
 	*x = Slave{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[25]
+	mi := &file_fsm_logpb_log_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1869,7 +1930,7 @@ func (x *Slave) String() string {
 func (*Slave) ProtoMessage() {}
 
 func (x *Slave) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[25]
+	mi := &file_fsm_logpb_log_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1882,7 +1943,7 @@ func (x *Slave) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Slave.ProtoReflect.Descriptor instead.
 func (*Slave) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{25}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Slave) GetName() string {
@@ -1976,7 +2037,7 @@ type Master struct {
 
 func (x *Master) Reset() {
 	*x = Master{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[26]
+	mi := &file_fsm_logpb_log_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1988,7 +2049,7 @@ func (x *Master) String() string {
 func (*Master) ProtoMessage() {}
 
 func (x *Master) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[26]
+	mi := &file_fsm_logpb_log_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2001,7 +2062,7 @@ func (x *Master) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Master.ProtoReflect.Descriptor instead.
 func (*Master) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{26}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Master) GetId() string {
@@ -2064,7 +2125,7 @@ type Task struct {
 
 func (x *Task) Reset() {
 	*x = Task{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[27]
+	mi := &file_fsm_logpb_log_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2076,7 +2137,7 @@ func (x *Task) String() string {
 func (*Task) ProtoMessage() {}
 
 func (x *Task) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[27]
+	mi := &file_fsm_logpb_log_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2089,7 +2150,7 @@ func (x *Task) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Task.ProtoReflect.Descriptor instead.
 func (*Task) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{27}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Task) GetId() uint64 {
@@ -2310,13 +2371,16 @@ const file_fsm_logpb_log_proto_rawDesc = "" +
 	"\x04spec\x18\x01 \x01(\v2\x13.muster.log.v1.SpecR\x04spec\x12\x10\n" +
 	"\x03key\x18\x02 \x01(\tR\x03key\x12,\n" +
 	"\x06assign\x18\x03 \x01(\v2\x14.muster.log.v1.PlaceR\x06assign\x12*\n" +
-	"\x05terms\x18\x04 \x01(\v2\x14.muster.log.v1.TermsR\x05terms\"\xcb\x01\n" +
+	"\x05terms\x18\x04 \x01(\v2\x14.muster.log.v1.TermsR\x05terms\"6\n" +
+	"\vForgetTasks\x12\x13\n" +
+	"\x05up_to\x18\x01 \x01(\x04R\x04upTo\x12\x12\n" +
+	"\x04keep\x18\x02 \x03(\x04R\x04keep\"\xcb\x01\n" +
 	"\x06Record\x12/\n" +
 	"\x06header\x18\x01 \x01(\v2\x15.muster.log.v1.HeaderH\x00R\x06header\x12,\n" +
 	"\x05slave\x18\x02 \x01(\v2\x14.muster.log.v1.SlaveH\x00R\x05slave\x12/\n" +
 	"\x06master\x18\x03 \x01(\v2\x15.muster.log.v1.MasterH\x00R\x06master\x12)\n" +
 	"\x04task\x18\x04 \x01(\v2\x13.muster.log.v1.TaskH\x00R\x04taskB\x06\n" +
-	"\x04kind\"\xf2\x01\n" +
+	"\x04kind\"\x90\x02\n" +
 	"\x06Header\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x1d\n" +
 	"\n" +
@@ -2328,7 +2392,9 @@ const file_fsm_logpb_log_proto_rawDesc = "" +
 	"\x04done\x18\x06 \x01(\x04R\x04done\x12\x16\n" +
 	"\x06slaves\x18\a \x01(\x04R\x06slaves\x12\x18\n" +
 	"\amasters\x18\b \x01(\x04R\amasters\x12\x14\n" +
-	"\x05tasks\x18\t \x01(\x04R\x05tasks\"\xc0\x02\n" +
+	"\x05tasks\x18\t \x01(\x04R\x05tasks\x12\x1c\n" +
+	"\tforgotten\x18\n" +
+	" \x01(\x04R\tforgotten\"\xc0\x02\n" +
 	"\x05Slave\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
 	"\x03url\x18\x02 \x01(\tR\x03url\x12\x14\n" +
@@ -2406,7 +2472,7 @@ func file_fsm_logpb_log_proto_rawDescGZIP() []byte {
 }
 
 var file_fsm_logpb_log_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_fsm_logpb_log_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_fsm_logpb_log_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_fsm_logpb_log_proto_goTypes = []any{
 	(Status)(0),               // 0: muster.log.v1.Status
 	(Outcome)(0),              // 1: muster.log.v1.Outcome
@@ -2435,11 +2501,12 @@ var file_fsm_logpb_log_proto_goTypes = []any{
 	(*RemoveSlave)(nil),       // 24: muster.log.v1.RemoveSlave
 	(*Terms)(nil),             // 25: muster.log.v1.Terms
 	(*SubmitTaskOnTerms)(nil), // 26: muster.log.v1.SubmitTaskOnTerms
-	(*Record)(nil),            // 27: muster.log.v1.Record
-	(*Header)(nil),            // 28: muster.log.v1.Header
-	(*Slave)(nil),             // 29: muster.log.v1.Slave
-	(*Master)(nil),            // 30: muster.log.v1.Master
-	(*Task)(nil),              // 31: muster.log.v1.Task
+	(*ForgetTasks)(nil),       // 27: muster.log.v1.ForgetTasks
+	(*Record)(nil),            // 28: muster.log.v1.Record
+	(*Header)(nil),            // 29: muster.log.v1.Header
+	(*Slave)(nil),             // 30: muster.log.v1.Slave
+	(*Master)(nil),            // 31: muster.log.v1.Master
+	(*Task)(nil),              // 32: muster.log.v1.Task
 }
 var file_fsm_logpb_log_proto_depIdxs = []int32{
 	5,  // 0: muster.log.v1.Envelope.items:type_name -> muster.log.v1.Item
@@ -2463,10 +2530,10 @@ var file_fsm_logpb_log_proto_depIdxs = []int32{
 	8,  // 18: muster.log.v1.SubmitTaskOnTerms.spec:type_name -> muster.log.v1.Spec
 	10, // 19: muster.log.v1.SubmitTaskOnTerms.assign:type_name -> muster.log.v1.Place
 	25, // 20: muster.log.v1.SubmitTaskOnTerms.terms:type_name -> muster.log.v1.Terms
-	28, // 21: muster.log.v1.Record.header:type_name -> muster.log.v1.Header
-	29, // 22: muster.log.v1.Record.slave:type_name -> muster.log.v1.Slave
-	30, // 23: muster.log.v1.Record.master:type_name -> muster.log.v1.Master
-	31, // 24: muster.log.v1.Record.task:type_name -> muster.log.v1.Task
+	29, // 21: muster.log.v1.Record.header:type_name -> muster.log.v1.Header
+	30, // 22: muster.log.v1.Record.slave:type_name -> muster.log.v1.Slave
+	31, // 23: muster.log.v1.Record.master:type_name -> muster.log.v1.Master
+	32, // 24: muster.log.v1.Record.task:type_name -> muster.log.v1.Task
 	3,  // 25: muster.log.v1.Slave.state:type_name -> muster.log.v1.SlaveState
 	11, // 26: muster.log.v1.Slave.kinds:type_name -> muster.log.v1.Kind
 	8,  // 27: muster.log.v1.Task.spec:type_name -> muster.log.v1.Spec
@@ -2486,7 +2553,7 @@ func file_fsm_logpb_log_proto_init() {
 	if File_fsm_logpb_log_proto != nil {
 		return
 	}
-	file_fsm_logpb_log_proto_msgTypes[23].OneofWrappers = []any{
+	file_fsm_logpb_log_proto_msgTypes[24].OneofWrappers = []any{
 		(*Record_Header)(nil),
 		(*Record_Slave)(nil),
 		(*Record_Master)(nil),
@@ -2498,7 +2565,7 @@ func file_fsm_logpb_log_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fsm_logpb_log_proto_rawDesc), len(file_fsm_logpb_log_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   28,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
