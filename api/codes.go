@@ -22,15 +22,17 @@ var statuses = map[task.Code]int{
 	task.CodeNoSlaveForKind: http.StatusServiceUnavailable,
 	task.CodeOverloaded:     http.StatusTooManyRequests,
 	task.CodeDiskLow:        http.StatusInsufficientStorage,
+	task.CodeRetentionFull:  http.StatusInsufficientStorage,
 	task.CodeUpgradeNeeded:  http.StatusNotImplemented,
 	task.CodeTooManyExports: http.StatusServiceUnavailable,
 
-	task.CodeTaskNotFound: http.StatusNotFound,
-	task.CodeNotPending:   http.StatusConflict,
-	task.CodeStaleAttempt: http.StatusConflict,
-	task.CodeKeyReused:    http.StatusConflict,
-	task.CodeNotDone:      http.StatusConflict,
-	task.CodeAlreadyDone:  http.StatusConflict,
+	task.CodeTaskNotFound:  http.StatusNotFound,
+	task.CodeTaskForgotten: http.StatusGone,
+	task.CodeNotPending:    http.StatusConflict,
+	task.CodeStaleAttempt:  http.StatusConflict,
+	task.CodeKeyReused:     http.StatusConflict,
+	task.CodeNotDone:       http.StatusConflict,
+	task.CodeAlreadyDone:   http.StatusConflict,
 
 	task.CodeSlaveNotFound:    http.StatusNotFound,
 	task.CodeSlaveUnreachable: http.StatusUnprocessableEntity,
@@ -60,7 +62,7 @@ var statuses = map[task.Code]int{
 // retryable tells which refusals say when to come back.
 func retryable(code task.Code) bool {
 	switch code {
-	case task.CodeFullCapacity, task.CodeQueueFull, task.CodeNoSlaveForKind, task.CodeOverloaded, task.CodeNoLeader, task.CodeOutcomeUnknown,
+	case task.CodeFullCapacity, task.CodeQueueFull, task.CodeRetentionFull, task.CodeNoSlaveForKind, task.CodeOverloaded, task.CodeNoLeader, task.CodeOutcomeUnknown,
 		task.CodeIndexNotReached, task.CodeShuttingDown, task.CodeMembershipBusy,
 		task.CodeNotCaughtUp, task.CodeTooManyExports:
 		return true

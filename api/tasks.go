@@ -147,7 +147,7 @@ func (s *server) getTask(c *gin.Context, q *query) error {
 	t, ok := view.Task(task.ID(id))
 	if !ok {
 		s.stamp(c, view.Index())
-		return unknownTask(id)
+		return unknownTask(id, view)
 	}
 	if wait > 0 && t.Status != task.Done {
 		if view, err = s.await(c, t.ID, wait); err != nil {
@@ -155,7 +155,7 @@ func (s *server) getTask(c *gin.Context, q *query) error {
 		}
 		if t, ok = view.Task(t.ID); !ok {
 			s.stamp(c, view.Index())
-			return unknownTask(id) // forgotten while we waited
+			return unknownTask(id, view) // forgotten while we waited
 		}
 	}
 	s.stamp(c, view.Index())
@@ -163,7 +163,12 @@ func (s *server) getTask(c *gin.Context, q *query) error {
 	return nil
 }
 
-func unknownTask(id uint64) *task.Error {
+func unknownTask(id uint64, view View) *task.Error {
+	if id > 0 && id <= view.Counts().Submitted {
+		e := task.Refuse(task.CodeTaskForgotten, "task "+strconv.FormatUint(id, 10)+" was done and has been forgotten")
+		e.Task = task.ID(id)
+		return e
+	}
 	e := task.Refuse(task.CodeTaskNotFound, "there is no task "+strconv.FormatUint(id, 10))
 	e.Task = task.ID(id)
 	return e

@@ -88,11 +88,12 @@ const (
 	CodeDiskLow        = task.CodeDiskLow
 	CodeTooManyExports = task.CodeTooManyExports
 
-	CodeTaskNotFound = task.CodeTaskNotFound
-	CodeStaleAttempt = task.CodeStaleAttempt
-	CodeKeyReused    = task.CodeKeyReused
-	CodeNotDone      = task.CodeNotDone
-	CodeAlreadyDone  = task.CodeAlreadyDone
+	CodeTaskNotFound  = task.CodeTaskNotFound
+	CodeTaskForgotten = task.CodeTaskForgotten
+	CodeStaleAttempt  = task.CodeStaleAttempt
+	CodeKeyReused     = task.CodeKeyReused
+	CodeNotDone       = task.CodeNotDone
+	CodeAlreadyDone   = task.CodeAlreadyDone
 
 	CodeSlaveNotFound    = task.CodeSlaveNotFound
 	CodeSlaveUnreachable = task.CodeSlaveUnreachable

@@ -96,7 +96,7 @@ func FromRole(r task.Role) Role {
 
 // FromCounts shows counters.
 func FromCounts(c task.Counts) Counts {
-	return Counts{Submitted: c.Submitted, Pending: c.Pending, InProgress: c.InProgress, Done: c.Done}
+	return Counts{Submitted: c.Submitted, Pending: c.Pending, InProgress: c.InProgress, Done: c.Done, Forgotten: c.Forgotten}
 }
 
 // FromCapacity shows a capacity.

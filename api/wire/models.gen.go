@@ -121,6 +121,9 @@ type Counts struct {
 
 	// Done Ever.
 	Done uint64 `json:"done"`
+
+	// Forgotten Of those that are done; absent for 0.
+	Forgotten uint64 `json:"forgotten,omitempty,omitzero"`
 }
 
 // Error defines model for Error.

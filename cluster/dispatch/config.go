@@ -17,6 +17,7 @@ type Config struct {
 	ProbeIdle       time.Duration // between words of one that has none; 30 s
 	MaxWaiting      int           // submits in line; 10,000
 	QueueLimit      int           // pending tasks; 100,000
+	Retention       Retention
 	Logger          *slog.Logger  // discards by default
 }
 
@@ -33,6 +34,14 @@ func (c Config) defaulted() Config {
 	def(&c.ProbeIdle, 30*time.Second)
 	if c.MaxWaiting <= 0 {
 		c.MaxWaiting = 10_000
+	}
+	def(&c.Retention.Age, 7*24*time.Hour)
+	def(&c.Retention.Min, 10*time.Minute)
+	if c.Retention.Tasks <= 0 {
+		c.Retention.Tasks = 1_000_000
+	}
+	if c.Retention.Bytes <= 0 {
+		c.Retention.Bytes = 1 << 30
 	}
 	if c.QueueLimit <= 0 {
 		c.QueueLimit = 100_000

@@ -26,6 +26,7 @@ type core struct {
 	keys      map[string]*submit // submits under way, by idempotency key
 	waiting   int                // submits in line
 	queueing  int                // submits on their way to being pending
+	sweeper   sweeper
 	arrivals  uint64             // numbers submits
 	dues      dueHeap
 
@@ -97,6 +98,7 @@ func (c *core) plan(now time.Time) actions {
 		c.lookAtDue(now)
 		c.passSilent(now)
 		c.serveLines(now)
+		c.sweep(now)
 		c.fillLanes(now)
 	}
 	out := actions{proposals: c.proposals, requests: c.requests, refusals: c.refusals}

@@ -321,6 +321,9 @@ func (c *core) nextWake() time.Time {
 	if len(c.dues) > 0 {
 		earlier(c.dues[0].due)
 	}
+	if !c.sweeper.busy {
+		earlier(c.sweeper.next)
+	}
 	for _, kb := range c.kinds {
 		l := &kb.line
 		if !l.parkedUntil.IsZero() && l.pending.len() > 0 {

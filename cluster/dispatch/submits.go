@@ -114,10 +114,15 @@ func (c *core) admit(s *submit) *task.Error {
 	kb = c.kind(s.Spec.Kind)
 	s.Spec.Idempotent = kb.cautious == 0 && (!unknown || c.declared(kb)) || s.Spec.Kind == task.KindExpression
 	s.seeker.kind = kb
+	if c.sweeper.crowded {
+		return task.Refuse(task.CodeRetentionFull, "the done tasks take more memory than they may, and all are too young to be forgotten; try again later")
+	}
 	if s.Spec.RetryOf == 0 {
 		return nil
 	}
 	switch t, ok := c.view().Task(s.Spec.RetryOf); {
+	case !ok && uint64(s.Spec.RetryOf) <= c.view().Counts().Submitted:
+		return fsm.Forgotten(s.Spec.RetryOf)
 	case !ok:
 		return task.Refuse(task.CodeTaskNotFound, "retry_of names task "+s.Spec.RetryOf.String()+", which does not exist")
 	case t.Status != task.Done:

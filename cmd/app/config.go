@@ -6,6 +6,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"muster/cluster/dispatch"
 	"muster/slave"
 )
 
@@ -29,6 +30,7 @@ type MasterConfig struct {
 	QuestionTTL          time.Duration // how long a slave's answer serves; 0: ask for every task
 	QueueWhenFull        bool          // tasks wait for a free slot unless they say otherwise
 	QueueLimit           int           // tasks that may wait; default 100,000
+	Retention            Retention     // which done tasks are forgotten
 	SlaveTimeout         time.Duration // silence after which a slave is lost; default 5 s
 	Profile              string        // "lan" (default) or "wan": Raft's time-outs
 	SnapshotThreshold    uint64        // log entries between snapshots; default 8192
@@ -43,6 +45,9 @@ type MasterConfig struct {
 	WrapLogStore func(raft.LogStore) raft.LogStore
 	Now          func() time.Time // the clock of what is only shown; default time.Now
 }
+
+// Retention says which done tasks are forgotten; see dispatch.Retention.
+type Retention = dispatch.Retention
 
 // Peer is one founding master.
 type Peer struct {

@@ -53,7 +53,7 @@ func exitCode(err error) int {
 		return exitUnreachable
 	}
 	switch client.CodeOf(err) {
-	case client.CodeTaskNotFound, client.CodeSlaveNotFound, client.CodeMasterNotFound, client.CodeNotFound:
+	case client.CodeTaskNotFound, client.CodeTaskForgotten, client.CodeSlaveNotFound, client.CodeMasterNotFound, client.CodeNotFound:
 		return exitNotFound
 	case client.CodeNoLeader, client.CodeNotLeader:
 		return exitUnreachable

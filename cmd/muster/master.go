@@ -68,6 +68,10 @@ neither. A single master with --bootstrap works, and survives nothing.`,
 	flags.DurationVar(&cfg.QuestionTTL, "question-ttl", time.Second, "how long a slave's answer serves for later tasks; 0 asks for every task")
 	flags.Var(&full, "when-full", "what becomes of a task that finds no free slot and does not say: reject or queue it")
 	flags.IntVar(&cfg.QueueLimit, "queue-limit", 100_000, "how many tasks may wait")
+	flags.IntVar(&cfg.Retention.Tasks, "retention-tasks", 1_000_000, "done tasks that are kept; the oldest are forgotten")
+	flags.DurationVar(&cfg.Retention.Age, "retention-age", 7*24*time.Hour, "how long done tasks are kept")
+	flags.Int64Var(&cfg.Retention.Bytes, "retention-bytes", 1<<30, "memory that done tasks may take")
+	flags.DurationVar(&cfg.Retention.Min, "retention-min", 10*time.Minute, "no task is forgotten that was done for less")
 	flags.DurationVar(&cfg.SlaveTimeout, "slave-timeout", 5*time.Second, "silence after which a slave is lost")
 	flags.StringVar(&cfg.Profile, "profile", app.ProfileLAN, "Raft's time-outs: lan, or wan for masters far apart")
 	flags.Uint64Var(&cfg.SnapshotThreshold, "snapshot-threshold", 8192, "log entries between snapshots")
@@ -86,8 +90,8 @@ func checkMaster(cfg app.MasterConfig) error {
 	if cfg.QuestionTTL < 0 || cfg.SlaveTimeout <= 0 {
 		return usagef("--question-ttl can't be negative, and --slave-timeout must be above 0")
 	}
-	if cfg.QueueLimit < 0 {
-		return usagef("--queue-limit can't be negative")
+	if r := cfg.Retention; cfg.QueueLimit < 0 || r.Tasks < 0 || r.Bytes < 0 || r.Age < 0 || r.Min < 0 {
+		return usagef("--queue-limit and --retention-… can't be negative")
 	}
 	return errors.Join(
 		listenAddress("raft-listen", cfg.RaftListen),

@@ -139,7 +139,7 @@ func final(e *task.Error) bool {
 		return true
 	}
 	switch e.Code {
-	case task.CodeTaskNotFound, task.CodeStaleAttempt, task.CodeWrongIncarnation, "task_forgotten":
+	case task.CodeTaskNotFound, task.CodeStaleAttempt, task.CodeTaskForgotten, task.CodeWrongIncarnation:
 		return true
 	default:
 		return false
