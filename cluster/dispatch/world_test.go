@@ -26,6 +26,8 @@ type world struct {
 	term    uint64
 	ttl     time.Duration
 	limit   int // of pending tasks; 0: the default
+
+	retention dispatch.Retention
 	stop    context.CancelFunc
 	stopped chan error
 }
@@ -51,7 +53,7 @@ func inWorld(t *testing.T, ttl time.Duration, test func(w *world)) {
 func (w *world) lead() {
 	w.term++
 	w.log.setTerm(w.term)
-	w.d = dispatch.New(dispatch.Config{Term: w.term, QuestionTTL: w.ttl, QueueLimit: w.limit}, w.log, w.log, w.wire)
+	w.d = dispatch.New(dispatch.Config{Term: w.term, QuestionTTL: w.ttl, QueueLimit: w.limit, Retention: w.retention}, w.log, w.log, w.wire)
 	ctx, cancel := context.WithCancel(context.Background())
 	w.stop, w.stopped = cancel, make(chan error, 1)
 	go func() { w.stopped <- w.d.Run(ctx) }()
@@ -142,6 +144,7 @@ type instantLog struct {
 	refuse error         // of every proposal, if set
 	hold   chan struct{} // if set, proposals wait for it to be closed
 	most   int           // proposals of one call, if set
+	skew   time.Duration // of the stamps
 }
 
 func (l *instantLog) setTerm(term uint64) {
@@ -171,7 +174,7 @@ func (l *instantLog) Propose(_ context.Context, proposals ...fsm.Proposal) ([]fs
 	if l.most > 0 && len(proposals) > l.most {
 		return nil, task.Refuse(task.CodeInvalidRequest, "too many at once")
 	}
-	entry, err := fsm.Encode(fsm.Envelope{Term: l.term, Stamp: task.Millis(time.Now().UnixMilli()), Proposals: proposals})
+	entry, err := fsm.Encode(fsm.Envelope{Term: l.term, Stamp: task.Millis(time.Now().Add(l.skew).UnixMilli()), Proposals: proposals})
 	if err != nil {
 		return nil, fmt.Errorf("encode: %w", err)
 	}
