@@ -21,9 +21,9 @@ type Config struct {
 	URL    string // of the slave
 	Listen string // HOST:PORT at which the slave finds its master: this test
 	Kind   string
-	Short  Order // done at once
+	Short  Order  // done at once
 	Want   string // the result of Short; empty: any
-	Long   Order // takes LongFor; can be cancelled
+	Long   Order  // takes LongFor; can be cancelled
 	// LongFor is how long Long takes; default 3 s.
 	LongFor time.Duration
 	// Register bounds the wait for the slave's registration; default 60 s.

@@ -82,7 +82,7 @@ func newMaster(ctx context.Context, cfg Config, l *leader, w *words) (*master, e
 	})
 	m.server = &http.Server{
 		Handler: m.following(back.Addr().String(), mux), ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second + cfg.Patience,
+		ReadTimeout: 30 * time.Second, WriteTimeout: 30*time.Second + cfg.Patience,
 	}
 	for _, listener := range []net.Listener{front, back} {
 		m.ends.Go(func() { _ = m.server.Serve(listener) }) // ends with close

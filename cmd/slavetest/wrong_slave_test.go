@@ -247,8 +247,6 @@ func (m *mini) serve(rw http.ResponseWriter, r *http.Request) {
 	write(rw, 200, answer)
 }
 
-
-
 // pass moves the fence. The caller holds mu.
 func (m *mini) pass(r *http.Request) bool {
 	term, _ := strconv.ParseUint(r.Header.Get("Muster-Term"), 10, 64)
