@@ -77,7 +77,7 @@ func newMaster(ctx context.Context, cfg Config, l *leader, w *words) (*master, e
 	mux.HandleFunc("POST /v1/results", m.results)
 	mux.HandleFunc("POST /v1/slaves/{name}/leave", m.leave)
 	mux.HandleFunc("/", func(rw http.ResponseWriter, r *http.Request) {
-		m.object("it called %s %s, which is no call of a slave", r.Method, r.URL.Path)
+		m.objectf("it called %s %s, which is no call of a slave", r.Method, r.URL.Path)
 		refuse(rw, http.StatusNotFound, "not_found", "there is nothing at "+r.URL.Path)
 	})
 	m.server = &http.Server{
@@ -134,11 +134,11 @@ func (m *master) register(rw http.ResponseWriter, r *http.Request) {
 	a, err := m.leader.ask(r.Context(), http.MethodGet, "/available", nil)
 	switch {
 	case err != nil:
-		m.object("when it registered it could not be asked: %v", err)
+		m.objectf("when it registered it could not be asked: %v", err)
 		refuse(rw, http.StatusBadGateway, "slave_unreachable", "the slave can't be called back: "+err.Error())
 		return
 	case a.Incarnation != body.Incarnation:
-		m.object("it registered as the incarnation %q and answers as %q (%v)", body.Incarnation, a.Incarnation, a)
+		m.objectf("it registered as the incarnation %q and answers as %q (%v)", body.Incarnation, a.Incarnation, a)
 		refuse(rw, http.StatusConflict, "wrong_incarnation", "another incarnation answers at the slave's URL")
 		return
 	}
@@ -227,14 +227,14 @@ func (m *master) read(rw http.ResponseWriter, r *http.Request, into any) bool {
 		err = fmt.Errorf("the content type is %q, not application/json", contentType)
 	}
 	if err != nil {
-		m.object("a master would refuse its %s %s: %v", r.Method, r.URL.Path, err)
+		m.objectf("a master would refuse its %s %s: %v", r.Method, r.URL.Path, err)
 		refuse(rw, http.StatusBadRequest, "invalid_request", err.Error())
 		return false
 	}
 	return true
 }
 
-func (m *master) object(format string, args ...any) {
+func (m *master) objectf(format string, args ...any) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.wrong == "" {

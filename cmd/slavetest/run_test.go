@@ -105,6 +105,7 @@ func TestWrongSlavesAreCaughtByName(t *testing.T) {
 	all.Wait()
 	for i, c := range cases {
 		t.Run(string(c.fault)+", "+c.rule, func(t *testing.T) {
+			t.Parallel()
 			if errs[i] != nil {
 				t.Fatal(errs[i])
 			}

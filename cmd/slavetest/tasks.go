@@ -36,14 +36,15 @@ func (t *tester) expect(ctx context.Context, orders []order, statuses ...string)
 	if a.status != 200 || len(a.Tasks) != len(orders) {
 		return a, failed("POST /tasks with %d tasks: %v", len(orders), a)
 	}
-	for i, r := range a.Tasks {
+	for i, o := range orders {
+		r, want := a.Tasks[i], statuses[i]
 		got := r.Status
 		if r.Reason != "" {
 			got += ":" + r.Reason
 		}
-		if r.ID != orders[i].ID || r.Attempt != orders[i].Attempt || got != statuses[i] {
+		if r.ID != o.ID || r.Attempt != o.Attempt || got != want {
 			return a, failed("task %d of %d in one POST /tasks: %q for attempt %d of task %d, want %q for attempt %d of task %d",
-				i+1, len(orders), got, r.Attempt, r.ID, statuses[i], orders[i].Attempt, orders[i].ID)
+				i+1, len(orders), got, r.Attempt, r.ID, want, o.Attempt, o.ID)
 		}
 	}
 	return a, nil

@@ -29,7 +29,7 @@ func (w *words) heard(a word) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if *a.Counter < w.highest && a.Incarnation == w.incarnation {
-		w.object("the counter went back from %d to %d", w.highest, *a.Counter)
+		w.objectf("the counter went back from %d to %d", w.highest, *a.Counter)
 	}
 	w.highest = max(w.highest, *a.Counter)
 	w.note(a.Incarnation, *a.Counter, *a.Free)
@@ -47,16 +47,16 @@ func (w *words) told(r report) {
 func (w *words) note(incarnation string, counter uint64, free int) {
 	w.heardOf++
 	if incarnation != w.incarnation {
-		w.object("the incarnation changed from %q to %q without a start", w.incarnation, incarnation)
+		w.objectf("the incarnation changed from %q to %q without a start", w.incarnation, incarnation)
 		return
 	}
 	if before, ok := w.free[counter]; ok && before != free {
-		w.object("with the counter %d it once had %d free slots and once %d", counter, before, free)
+		w.objectf("with the counter %d it once had %d free slots and once %d", counter, before, free)
 	}
 	w.free[counter] = free
 }
 
-func (w *words) object(format string, args ...any) {
+func (w *words) objectf(format string, args ...any) {
 	if w.wrong == "" {
 		w.wrong = fmt.Sprintf(format, args...)
 	}

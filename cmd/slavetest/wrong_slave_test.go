@@ -26,7 +26,7 @@ type mini struct {
 	longFor     time.Duration
 	client      *http.Client
 
-	quit  context.Context //nolint:containedctx // of the life
+	quit  context.Context // ends with the life
 	end   context.CancelFunc
 	owned sync.WaitGroup
 	ended chan struct{}

@@ -102,9 +102,9 @@ func TestPrograms(t *testing.T) {
 		{"mail", "nobody", client.Failed, "is not the address", 1},
 		{"mail", "ann@example.org", client.Succeeded, "sent", 1},
 	} {
-		done, err := c.Wait(ctx, submit(ctx, t, c, x.kind, x.expression))
-		if err != nil {
-			t.Fatal(err)
+		done, failed := c.Wait(ctx, submit(ctx, t, c, x.kind, x.expression))
+		if failed != nil {
+			t.Fatal(failed)
 		}
 		words := done.Error
 		if done.Result != nil {

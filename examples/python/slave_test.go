@@ -151,9 +151,9 @@ func TestSurvivesTheLeader(t *testing.T) {
 		}
 	}
 	for id, n := range words {
-		done, err := c.Wait(ctx, id)
-		if err != nil {
-			t.Fatalf("task %d: %v", id, err)
+		done, failed := c.Wait(ctx, id)
+		if failed != nil {
+			t.Fatalf("task %d: %v", id, failed)
 		}
 		if done.Status != client.TaskDone || done.Outcome != client.Succeeded || done.Result == nil || *done.Result != fmt.Sprint(n) {
 			t.Errorf("task %d of %d words: %+v", id, n, done)

@@ -22,7 +22,7 @@ func main() {
 	defer stop()
 	if err := run(ctx, os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "mailer:", err)
-		os.Exit(1) //nolint:gocritic,revive // the deferred stop gives signals back, and the process ends
+		os.Exit(1) //nolint:gocritic // the deferred stop gives signals back, and the process ends
 	}
 }
 

@@ -21,7 +21,7 @@ func main() {
 	defer stop()
 	if err := run(ctx, os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "thumbnails:", err)
-		os.Exit(1) //nolint:gocritic,revive // the deferred stop gives signals back, and the process ends
+		os.Exit(1) //nolint:gocritic // the deferred stop gives signals back, and the process ends
 	}
 }
 
@@ -50,16 +50,16 @@ func run(ctx context.Context, args []string) error {
 	return s.Run(ctx)
 }
 
-// diskFull is an error that may pass: it says so with Retryable.
-type diskFull struct{ attempt uint32 }
+// diskFullError is an error that may pass: it says so with Retryable.
+type diskFullError struct{ attempt uint32 }
 
 // Error says what was tried.
-func (e diskFull) Error() string {
+func (e diskFullError) Error() string {
 	return fmt.Sprintf("write the thumbnail: no space (attempt %d)", e.attempt)
 }
 
 // Retryable asks for another execution.
-func (diskFull) Retryable() bool { return true }
+func (diskFullError) Retryable() bool { return true }
 
 // thumbnail takes WIDTHxHEIGHT and returns the size of a picture that fits into 100x100.
 func thumbnail(_ context.Context, o task.Order) (task.Value, error) {
@@ -71,7 +71,7 @@ func thumbnail(_ context.Context, o task.Order) (task.Value, error) {
 	case width < 0 || height < 0:
 		return task.Value{}, errors.New("a picture has no negative side")
 	case width == 1 && o.Attempt < 3: // for the example: full for two attempts
-		return task.Value{}, diskFull{o.Attempt}
+		return task.Value{}, diskFullError{o.Attempt}
 	}
 	steps := width / height // a picture without a height: a panic, which costs this task alone
 	if longest := max(width, height); longest > 100 {
