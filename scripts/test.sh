@@ -225,6 +225,7 @@ step_lint() {
 }
 
 step_test() {
+	need python3 python3 || skip "the slave in Python: python3 is not installed"
 	# The race detector is linked with a C compiler.
 	if need "$(go env CC)" gcc libc6-dev; then
 		CGO_ENABLED=1 go test -race ./... || fail "a test failed; go test -race -run NAME ./PACKAGE repeats one"

@@ -83,7 +83,7 @@ reachable, 5 the task failed, 6 the wait ended first, 7 full capacity.`,
 	complete(root, "log-format", logFormats[:]...)
 
 	root.AddCommand(
-		p.masterCommand(), p.slaveCommand(), p.demoCommand(),
+		p.masterCommand(), p.slaveCommand(), p.slaveTestCommand(), p.demoCommand(),
 		p.submitCommand(), p.tasksCommand(), p.slavesCommand(), p.mastersCommand(),
 		p.statusCommand(), p.versionCommand(), p.evaluateChildCommand(),
 	)

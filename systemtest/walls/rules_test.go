@@ -186,6 +186,10 @@ var allowances = []allowance{
 		because: "commands parse, call the composition root or the client, and print",
 	},
 	{
+		of: []string{"muster/examples/..."}, ours: []string{"muster/slave", "muster/api/client", "muster/task"},
+		because: "examples use what users may use: the slave library, the client and the words",
+	},
+	{
 		of: []string{"muster/systemtest/..."}, ours: []string{"muster/systemtest/...", "muster/cmd/app", "muster/api/client"},
 		because: "the system is tested from outside: started as users start it, asked as users ask it",
 	},
