@@ -36,6 +36,9 @@ func TestForgottenTasksAreGoneWithTheirKeys(t *testing.T) {
 	if want := (task.Counts{Submitted: all, InProgress: 1, Done: all - 1, Forgotten: upTo - 2}); v.Counts() != want {
 		t.Errorf("the counts are %+v, want %+v", v.Counts(), want)
 	}
+	if n := v.keys.entries.Len(); n != all-(upTo-2) {
+		t.Errorf("%d keys are indexed", n)
+	}
 	if v.DoneBytes() >= before.DoneBytes() || v.DoneBytes() <= 0 {
 		t.Errorf("%d bytes, before %d", v.DoneBytes(), before.DoneBytes())
 	}

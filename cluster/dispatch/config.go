@@ -18,7 +18,7 @@ type Config struct {
 	MaxWaiting      int           // submits in line; 10,000
 	QueueLimit      int           // pending tasks; 100,000
 	Retention       Retention
-	Logger          *slog.Logger  // discards by default
+	Logger          *slog.Logger // discards by default
 }
 
 func (c Config) defaulted() Config {

@@ -27,7 +27,7 @@ type core struct {
 	waiting   int                // submits in line
 	queueing  int                // submits on their way to being pending
 	sweeper   sweeper
-	arrivals  uint64             // numbers submits
+	arrivals  uint64 // numbers submits
 	dues      dueHeap
 
 	touched   []*slaveBook // lanes that may have something to do

@@ -19,17 +19,17 @@ import (
 // world is a dispatcher on the real state machine and real workers, in fake
 // time. Only the log (committed at once) and the wire (a method call) are fakes.
 type world struct {
-	t       *testing.T
-	log     *instantLog
-	wire    *wire
-	d       *dispatch.Dispatcher
-	term    uint64
-	ttl     time.Duration
-	limit   int // of pending tasks; 0: the default
+	t     *testing.T
+	log   *instantLog
+	wire  *wire
+	d     *dispatch.Dispatcher
+	term  uint64
+	ttl   time.Duration
+	limit int // of pending tasks; 0: the default
 
 	retention dispatch.Retention
-	stop    context.CancelFunc
-	stopped chan error
+	stop      context.CancelFunc
+	stopped   chan error
 }
 
 // inWorld runs a test in a bubble of fake time.

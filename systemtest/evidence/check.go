@@ -62,6 +62,7 @@ func (e *Evidence) held(f *findings, d Dump) {
 		byKey[t.IdempotencyKey] = t.ID
 		e.ended(f, d, t)
 	}
+	missing := uint64(0)
 	for _, key := range e.keys {
 		s := e.submits[key]
 		if id, there := byKey[key]; there && len(s.refused) == s.tried {
@@ -72,6 +73,8 @@ func (e *Evidence) held(f *findings, d Dump) {
 		}
 		t, there := byID[s.Acknowledged[0]]
 		switch {
+		case !there && missing < d.Status.Counts.Forgotten:
+			missing++ // that many were done, and are forgotten
 		case !there:
 			f.addf("acknowledged is durable", "%s has not task %d, acknowledged to key %s", d.Master, s.Acknowledged[0], key)
 		case t.IdempotencyKey != key || t.Expression != s.Expression:
@@ -84,7 +87,11 @@ func (e *Evidence) held(f *findings, d Dump) {
 		}
 	}
 	for _, r := range e.runs {
-		if t, there := byID[r.Task]; !there || r.Attempt > t.Attempt || r.Attempt == t.Attempt && r.Slave != t.Slave {
+		t, there := byID[r.Task]
+		if forgotten := !there && r.Task <= d.Status.Counts.Submitted && d.Status.Counts.Forgotten > 0; forgotten {
+			continue
+		}
+		if !there || r.Attempt > t.Attempt || r.Attempt == t.Attempt && r.Slave != t.Slave {
 			f.addf("only what is assigned runs", "%s ran attempt %d of task %d, of which %s has attempt %d at %q", r.Slave, r.Attempt, r.Task, d.Master, t.Attempt, t.Slave)
 		}
 	}
@@ -140,7 +147,9 @@ func counted(f *findings, d Dump) {
 			c.Done++
 		}
 	}
-	c.Submitted = uint64(len(d.Tasks))
+	c.Forgotten = d.Status.Counts.Forgotten
+	c.Done += c.Forgotten
+	c.Submitted = uint64(len(d.Tasks)) + c.Forgotten
 	if got := d.Status.Counts; got != c {
 		f.addf("counters", "%s counts %+v, its list has %+v", d.Master, got, c)
 	}

@@ -29,7 +29,8 @@ func (w *world) master(id string) *master {
 	m.config = app.MasterConfig{
 		ID: id, DataDir: w.t.TempDir(), RaftListen: m.raft(), APIListen: m.api(),
 		QuestionTTL: w.options.questionTTL, SnapshotThreshold: w.options.snapshots, TrailingLogs: w.options.snapshots / 5,
-		Version: "test", Logger: w.logger("master", id),
+		Retention: w.options.retention,
+		Version:   "test", Logger: w.logger("master", id),
 	}
 	w.masters = append(w.masters, m)
 	return m
