@@ -168,4 +168,7 @@ type Status struct {
 	Capacity    task.Capacity
 	Ready       bool
 	NotReady    string // why not
+	// OldestPendingAt is when the oldest of the tasks that wait was submitted; 0
+	// when none waits.
+	OldestPendingAt task.Millis
 }

@@ -46,6 +46,7 @@ func fromStatus(st *Status) wire.Status {
 		Capacity:        wire.FromCapacity(st.Capacity),
 		Ready:           st.Ready,
 		NotReady:        st.NotReady,
+		OldestPendingAt: wire.Instant(st.OldestPendingAt),
 	}
 }
 

@@ -30,9 +30,9 @@ func FromTask(t *task.Task) Task {
 		Incarnation:    t.Incarnation,
 		Attempt:        t.Attempt,
 		Tries:          t.Tries,
-		SubmittedAt:    instant(t.SubmittedAt),
-		StartedAt:      instant(t.StartedAt),
-		FinishedAt:     instant(t.FinishedAt),
+		SubmittedAt:    Instant(t.SubmittedAt),
+		StartedAt:      Instant(t.StartedAt),
+		FinishedAt:     Instant(t.FinishedAt),
 		Index:          t.Index,
 	}
 }
@@ -66,8 +66,8 @@ func FromSlave(s *task.Slave) Slave {
 		State:        SlaveState(s.State.String()),
 		Incarnation:  s.Incarnation,
 		Kinds:        fromKinds(s.Kinds),
-		RegisteredAt: instant(s.RegisteredAt),
-		LastSeenAt:   instant(s.LastSeenAt),
+		RegisteredAt: Instant(s.RegisteredAt),
+		LastSeenAt:   Instant(s.LastSeenAt),
 		Drained:      s.Drained,
 		Index:        s.Index,
 	}
@@ -138,8 +138,8 @@ func text(v task.Value) *string {
 	return &v.Text
 }
 
-// instant is the zero time for "not yet".
-func instant(m task.Millis) time.Time {
+// Instant is the zero time for "not yet".
+func Instant(m task.Millis) time.Time {
 	if m == 0 {
 		return time.Time{}
 	}

@@ -405,6 +405,9 @@ type Status struct {
 	// Founders The disk ids, by master id, that the cluster was formed from.
 	Founders map[string]string `json:"founders,omitempty,omitzero"`
 	Version  string            `json:"version"`
+
+	// OldestPendingAt When the oldest of the tasks that wait was submitted; absent when none waits.
+	OldestPendingAt time.Time `json:"oldest_pending_at,omitempty,omitzero"`
 }
 
 // Submission defines model for Submission.

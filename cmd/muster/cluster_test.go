@@ -45,7 +45,7 @@ m2  joining  yes    http://10.0.0.2:8101  10.0.0.1:7101
 
 func statusJSON(id, role string, term int, leader string) string {
 	return fmt.Sprintf(`{"id":%q,"version":"v1","role":%q,"voter":true,"term":%d,"leader_id":%q,"leader_url":"","applied_index":40,"leader_contact_ms":12,`+
-		`"counts":{"submitted":10,"pending":0,"in_progress":1,"done":9},"capacity":{"slaves":2,"slots":3,"busy":1},"ready":true,"fingerprint":"f00d"}`, id, role, term, leader)
+		`"oldest_pending_at":"2026-01-02T03:04:05Z","counts":{"submitted":12,"pending":2,"in_progress":1,"done":9},"capacity":{"slaves":2,"slots":3,"busy":1},"ready":true,"fingerprint":"f00d"}`, id, role, term, leader)
 }
 
 func TestStatusAsksEveryMaster(t *testing.T) {
@@ -58,7 +58,7 @@ func TestStatusAsksEveryMaster(t *testing.T) {
 	o.stdout = strings.Join(strings.Fields(strings.ReplaceAll(o.stdout, second.URL, "$URL2")), " ")
 	want := `ID ROLE TERM INDEX LEADER HEARD READY API VERSION ` +
 		`m1 follower 3 40 12ms ago yes $URL v1 m2 leader 3 40 - yes $URL2 v1 m3 silent - - - no http://127.0.0.1:1 - ` +
-		`tasks: 0 pending, 1 in progress, 9 done slaves: 2 alive, 1 of 3 slots busy`
+		`tasks: 2 pending (the oldest since 2026-01-02T03:04:05Z), 1 in progress, 9 done slaves: 2 alive, 1 of 3 slots busy`
 	if o.stdout != want || o.code != exitOK {
 		t.Errorf("status: exit %d\n%s\nwant\n%s", o.code, o.stdout, want)
 	}

@@ -118,8 +118,12 @@ func (p *program) printStatus(s clusterStatus, fingerprint bool) error {
 		return err
 	}
 	n, c := newest.Counts, newest.Capacity
-	_, err := fmt.Fprintf(p.stdout, "\ntasks:  %d pending, %d in progress, %d done\nslaves: %d alive, %d of %d slots busy\n",
-		n.Pending, n.InProgress, n.Done, c.Slaves, c.Busy, c.Slots)
+	oldest := ""
+	if !newest.OldestPendingAt.IsZero() {
+		oldest = " (the oldest since " + clock(newest.OldestPendingAt) + ")"
+	}
+	_, err := fmt.Fprintf(p.stdout, "\ntasks:  %d pending%s, %d in progress, %d done\nslaves: %d alive, %d of %d slots busy\n",
+		n.Pending, oldest, n.InProgress, n.Done, c.Slaves, c.Busy, c.Slots)
 	return err
 }
 

@@ -30,6 +30,9 @@ func TestQueuedTasksKeepTheirOrderWhoeverLeads(t *testing.T) {
 				for _, priority := range []int{0, 5, 9, 5} {
 					ids = append(ids, w.client.put(queued(priority)).Task.ID)
 				}
+				if s := w.status(w.leader()); s.Counts.Pending != 4 || s.OldestPendingAt.IsZero() {
+					w.t.Errorf("the queue is %+v, its oldest of %v", s.Counts, s.OldestPendingAt)
+				}
 				last := queued(7)
 				var id uint64
 				w.lostAt(l, func(ctx context.Context) error {
