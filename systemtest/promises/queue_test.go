@@ -17,10 +17,10 @@ import (
 func TestQueuedTasksKeepTheirOrderWhoeverLeads(t *testing.T) {
 	for _, l := range losses {
 		t.Run("it "+l.name, func(t *testing.T) {
-			bothWays(t, func(w *world) {
+			bubble(t, func(w *world) {
 				w.formed(3)
 				w.slave("slave-1", 1)
-				w.client.submit(20 * time.Second) // until then, nothing moves
+				w.client.submit(45 * time.Second) // until then, nothing moves
 				queued := func(priority int) job {
 					j := w.client.sleeping(time.Second)
 					j.queued, j.priority = true, priority

@@ -52,7 +52,7 @@ func (w *world) lostAt(l loss, change func(ctx context.Context) error) {
 func TestACancelledTaskStopsWhoeverLeads(t *testing.T) {
 	for _, l := range losses {
 		t.Run("it "+l.name, func(t *testing.T) {
-			bothWays(t, func(w *world) {
+			bubble(t, func(w *world) {
 				w.formed(3)
 				s := w.slave("slave-1", 1)
 				j := w.client.job("sleep(100)", evidence.Want{Outcome: client.Cancelled})
@@ -103,7 +103,7 @@ func TestACancelThatComesTooLateSaysSo(t *testing.T) {
 func TestADrainedSlaveStaysDrainedWhoeverLeads(t *testing.T) {
 	for _, l := range losses {
 		t.Run("it "+l.name, func(t *testing.T) {
-			bothWays(t, func(w *world) {
+			bubble(t, func(w *world) {
 				w.formed(3)
 				first, second := w.slave("slave-1", 1), w.slave("slave-2", 4)
 				has := w.client.submit(20 * time.Second)
@@ -163,6 +163,7 @@ func TestARemovedSlavesTasksMoveOnWhoeverLeads(t *testing.T) {
 				if got := w.client.wait(has.ID); got.Slave != second.name || got.Tries != 2 {
 					w.t.Errorf("what it had is %+v", got)
 				}
+				w.sleep(time.Minute)
 				w.await("the removed slave to register by itself: nobody asks it any more", func(ctx context.Context) error {
 					_, err := first.entry(ctx)
 					return err
