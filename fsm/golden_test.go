@@ -29,9 +29,9 @@ var golden = map[string]string{
 	"v1/commands.log":         "16af441a61e6c9c2fc26eabcb03f00157cd0d640f58d976615ea8e99390da922",
 	"v1/commands.fingerprint": "54fb76277fb284c455e220593313a40443da36995273e3ab60b0837fd4cc7638",
 	"v1/commands.snapshot":    "1bbc30737c24715b630f4457067d3bd0cb9cab5952defc1a64a503c101d41374",
-	"v2/commands.log":         "43be8b8b0f7f3f756477369e911ed8d7a19b2b78fa0769d0b4e97ad8d9e437bb",
-	"v2/commands.fingerprint": "57f3a3a702bd9ff2c660502388672f262e858bcbc8a3ec53b24d7132833e0a46",
-	"v2/commands.snapshot":    "0157ce78bc0eb329e72d43b3c7fbd39b4542be2ef90c8cacf1295dbf26f6ef28",
+	"v2/commands.log":         "150efba9160e85afc4fcfd793d80eb2630e0b123909d977fd25fc9a4205c85a2",
+	"v2/commands.fingerprint": "6e6c4cea30149cfab19168d1e0c25581409f88fd53df6af131b2c7ca34c4424b",
+	"v2/commands.snapshot":    "2ecacfd2ea97956a7f4bba25912fddb6d3620e296240b29917ce29f4ecb74b65",
 }
 
 func TestGoldenFilesAreNeverChanged(t *testing.T) {
@@ -67,7 +67,7 @@ func TestGoldenFilesAreNeverChanged(t *testing.T) {
 }
 
 // goldenVersions are the directories with the highest command that each knew.
-var goldenVersions = map[string]Number{"v1": NumberRemoveMaster, "v2": NumberSubmitTaskOnTerms}
+var goldenVersions = map[string]Number{"v1": NumberRemoveMaster, "v2": NumberForgetTasks}
 
 func TestOldLogsComeToTheSameState(t *testing.T) {
 	for version := range goldenVersions {
@@ -210,8 +210,8 @@ func goldenLab(t *testing.T) *lab {
 	return l
 }
 
-// goldenLife is what the second version brought: priorities, cancelling, draining
-// and removing.
+// goldenLife is what the second version brought: priorities, cancelling, draining,
+// removing and forgetting.
 func goldenLife(l *lab) {
 	l.t.Helper()
 	d, e := l.register("slave-4", "d1", 4), l.register("slave-5", "e1", 2)
@@ -224,6 +224,8 @@ func goldenLife(l *lab) {
 	l.do(RegisterSlave{Registration: registration("slave-4", "d2", 4)})
 	begun := attemptOf(l.submit(urgent, &e))
 	l.submit(urgent, &e)
+	l.do(ForgetTasks{UpTo: 10, Keep: []task.ID{2, 3}}, ForgetTasks{UpTo: 5})
+	l.do(CancelTask{ID: 1})
 	l.do(RemoveSlave{Slave: "slave-5"}, RemoveSlave{Slave: "slave-5", Force: true, Begun: []task.Attempt{begun}}, RemoveSlave{Slave: "slave-5"})
 }
 

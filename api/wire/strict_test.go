@@ -124,6 +124,17 @@ func TestABodyDoesNotMeanManyTimesItsSize(t *testing.T) {
 	}
 }
 
+// TestAnArrayIsBoundedBeforeAnythingIsMadeOfIt: the largest batch has room for
+// nearly a million tasks.
+func TestAnArrayIsBoundedBeforeAnythingIsMadeOfIt(t *testing.T) {
+	body := []byte(`{"tasks":[` + strings.Repeat(`{"expression":""},`, 900_000) + `{"expression":""}]}`)
+	before := allocated()
+	_, err := NewDecoder[Batch]().Decode(body)
+	if used := allocated() - before; used > 32<<20 || err == nil || !strings.Contains(err.Message, "more than 10000 elements") {
+		t.Errorf("%d MiB allocated %d MiB; %v", len(body)>>20, used>>20, err)
+	}
+}
+
 // allocated is how many bytes this process has ever asked for.
 func allocated() uint64 {
 	s := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}

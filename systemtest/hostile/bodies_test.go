@@ -179,7 +179,7 @@ func (s *system) badQueries(t *testing.T) {
 	}
 	for _, path := range []string{
 		"/v1/tasks/18446744073709551615", "/v1/tasks/0", "/" + repeat("a/", 15_000), "/v1/tasks/../../etc/passwd", "/v1/tasks/%2e%2e%2f", "//v1/tasks", "/v1/tasks/", "/V1/TASKS", "/v1/%00",
-		"/v1//tasks", "/debug/pprof/", "/v1/slaves/slave-1", "/%ff", "/v1/tasks%0d%0aX: y",
+		"/v1//tasks", "/debug/pprof/", "/v1/slaves/slave-1/nothing", "/%ff", "/v1/tasks%0d%0aX: y",
 	} {
 		if a := s.call(t, "GET", s.leader().url+path, ""); a.status != http.StatusNotFound {
 			t.Errorf("%.100s: %s %.300s", path, a.line(), a.body)

@@ -14,10 +14,6 @@ import (
 	"muster/systemtest/evidence"
 )
 
-// told is longer than what slaves and masters still have to say after a failover
-// waits for its repeat. Nothing new comes into the log then.
-const told = 5 * time.Second
-
 // TestPagesGoOnAtAnotherMaster goes through lists page by page, each at another
 // master than the one before, while leaders die and tasks come and end: a task that
 // was there at the beginning is shown once, in order.
@@ -52,7 +48,6 @@ func TestPagesGoOnAtAnotherMaster(t *testing.T) {
 			}
 			w.startAll()
 		}
-		w.sleep(told)
 	})
 }
 
@@ -159,7 +154,6 @@ func TestAnExportIsWholeOrSaysThatItIsNot(t *testing.T) {
 			}
 		}
 		w.startAll()
-		w.sleep(told)
 	})
 }
 
