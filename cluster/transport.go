@@ -53,7 +53,7 @@ func NewTransport(cfg TransportConfig) Transport {
 	return raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream: &stream{
 			Listener: cfg.Listener, advertise: address(cfg.Advertise), dial: cfg.Dial,
-			rest: rpcTimeout(cfg.Timings), conns: map[net.Conn]struct{}{},
+			rest: rpcTimeout(cfg.Timings), conns: map[net.Conn]struct{}{}, dials: map[uint64]context.CancelFunc{},
 		},
 		MaxPool: pooledConns,
 		// One at a time, that is without pipelines. When a follower refuses an
@@ -86,8 +86,10 @@ type stream struct {
 	rest      time.Duration // how long the next part of a message may take
 
 	mu     sync.Mutex
-	conns  map[net.Conn]struct{} // under mu
-	closed bool                  // under mu
+	conns  map[net.Conn]struct{}         // under mu
+	dials  map[uint64]context.CancelFunc // under way, under mu
+	dialed uint64                        // numbers dials, under mu
+	closed bool                          // under mu
 }
 
 // Addr returns the advertised address.
@@ -95,13 +97,33 @@ func (s *stream) Addr() net.Addr { return s.advertise }
 
 // Dial opens a connection to another master.
 func (s *stream) Dial(to raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
-	defer cancel()
+	ctx, end := s.dialing(timeout)
+	defer end()
 	conn, err := s.dial(ctx, "tcp", string(to))
 	if err != nil {
 		return nil, fmt.Errorf("dial master at %s: %w", to, err)
 	}
 	return s.keep(conn)
+}
+
+// dialing returns a context for a dial, which ends when the stream is closed:
+// Raft can't be shut down while one of its goroutines dials.
+func (s *stream) dialing(timeout time.Duration) (ctx context.Context, end func()) {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		cancel()
+	}
+	s.dialed++
+	n := s.dialed
+	s.dials[n] = cancel
+	return ctx, func() {
+		cancel()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.dials, n)
+	}
 }
 
 // Accept waits for a connection of another master.
@@ -123,10 +145,13 @@ func (s *stream) Accept() (net.Conn, error) {
 	}
 }
 
-// Close closes the listener and all connections.
+// Close closes the listener and all connections, and ends all dials.
 func (s *stream) Close() error {
 	s.mu.Lock()
 	s.closed = true
+	for _, cancel := range s.dials {
+		cancel()
+	}
 	conns := s.conns
 	s.conns = map[net.Conn]struct{}{}
 	s.mu.Unlock()

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -36,6 +37,26 @@ func TestMastersReplicateWithoutPipelines(t *testing.T) {
 	defer closeTransport(t, to)
 	if _, err := from.AppendEntriesPipeline("m2", to.LocalAddr()); !errors.Is(err, raft.ErrPipelineReplicationNotSupported) {
 		t.Errorf("a pipeline to another master: %v", err)
+	}
+}
+
+// TestClosingTheTransportEndsItsDials: a leader that is told to stop, and reaches
+// nobody, would wait for them.
+func TestClosingTheTransportEndsItsDials(t *testing.T) {
+	dialing := make(chan struct{})
+	tr := NewTransport(TransportConfig{Listener: listen(t), Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		close(dialing)
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}})
+	began, failed := time.Now(), make(chan error, 1)
+	go func() {
+		failed <- tr.RequestVote("m2", "m2:1", &raft.RequestVoteRequest{}, &raft.RequestVoteResponse{})
+	}()
+	<-dialing
+	closeTransport(t, tr)
+	if err := <-failed; err == nil || time.Since(began) > time.Second {
+		t.Errorf("the dial ended with %v after %v", err, time.Since(began))
 	}
 }
 
