@@ -21,30 +21,8 @@ type outcome[T any] struct {
 // not_done (retry_of), not_leader, or outcome_unknown. When ctx ends before
 // anything was proposed, nothing was recorded, and the refusal is overloaded.
 func (d *Dispatcher) Submit(ctx context.Context, req Request) (Answer, error) {
-	answer := make(chan outcome[Answer], 1)
-	var s *submit
-	err := d.input(ctx, func(c *core, _ time.Time) {
-		s = c.submit(req, func(a Answer, err error) { answer <- outcome[Answer]{a, err} })
-	})
-	if err != nil {
-		return Answer{}, err
-	}
-	select {
-	case o := <-answer:
-		return o.value, o.err
-	case <-d.done:
-		return settled(answer)
-	case <-ctx.Done():
-	}
-	if d.input(context.WithoutCancel(ctx), func(c *core, _ time.Time) { c.withdraw(s) }) != nil {
-		return settled(answer)
-	}
-	select {
-	case o := <-answer:
-		return o.value, o.err
-	case <-d.done:
-		return settled(answer)
-	}
+	r := d.SubmitAll(ctx, []Request{req})[0]
+	return r.Answer, r.Err
 }
 
 // SubmitResult is what came of one Request of several.
@@ -56,47 +34,59 @@ type SubmitResult struct {
 // SubmitAll is Submit for several requests, which go into as few entries of the
 // log as they fit in. The results are in order.
 func (d *Dispatcher) SubmitAll(ctx context.Context, reqs []Request) []SubmitResult {
-	results := make([]SubmitResult, len(reqs))
-	for i := range results {
-		results[i].Err = notLeader()
+	if len(reqs) == 0 {
+		return nil
 	}
-	submits := make([]*submit, len(reqs))
-	left := len(reqs) // the loop's, like results until all is closed
-	all := make(chan struct{})
+	results, err := d.submitAll(ctx, reqs)
+	if err != nil {
+		results = make([]SubmitResult, len(reqs))
+		for i := range results {
+			results[i].Err = err
+		}
+	}
+	return results
+}
+
+// submitAll returns the results, or why the loop took none of the requests. What
+// it took is answered as a whole before it ends.
+func (d *Dispatcher) submitAll(ctx context.Context, reqs []Request) ([]SubmitResult, error) {
+	answer := make(chan outcome[[]SubmitResult], 1)
+	submits := make([]*submit, len(reqs)) // the loop's
 	err := d.input(ctx, func(c *core, _ time.Time) {
+		results, left := make([]SubmitResult, len(reqs)), len(reqs)
 		for i, r := range reqs {
 			submits[i] = c.submit(r, func(a Answer, err error) {
 				results[i] = SubmitResult{a, err}
 				if left--; left == 0 {
-					close(all)
+					answer <- outcome[[]SubmitResult]{value: results}
 				}
 			})
 		}
 	})
-	if err != nil || len(reqs) == 0 {
-		for i := range results {
-			results[i].Err = err
-		}
-		return results
+	if err != nil {
+		return nil, err
 	}
 	select {
-	case <-all:
-		return results
+	case o := <-answer:
+		return o.value, nil
 	case <-d.done:
-		return results // the loop has ended: nobody writes to them any more
+		return settled(answer)
 	case <-ctx.Done():
 	}
-	if d.input(context.WithoutCancel(ctx), func(c *core, _ time.Time) {
+	withdraw := func(c *core, _ time.Time) {
 		for _, s := range submits {
 			c.withdraw(s)
 		}
-	}) == nil {
-		select {
-		case <-all:
-		case <-d.done:
-		}
 	}
-	return results
+	if d.input(context.WithoutCancel(ctx), withdraw) != nil {
+		return settled(answer)
+	}
+	select {
+	case o := <-answer:
+		return o.value, nil
+	case <-d.done:
+		return settled(answer)
+	}
 }
 
 // settled returns an answer that was given before the loop ended, or not_leader:

@@ -151,3 +151,25 @@ func TestManyThatAreQueuedAtOnceAllRun(t *testing.T) {
 		}
 	})
 }
+
+// TestManyAreAnsweredWhenTheirDispatcherEnds: each is recorded, or told to go to
+// the leader, in whatever moment the dispatcher ends.
+func TestManyAreAnsweredWhenTheirDispatcherEnds(t *testing.T) {
+	bothWays(t, func(w *world) {
+		w.slave("A", 2)
+		for range 50 {
+			d, answered := w.d, make(chan []dispatch.SubmitResult)
+			go func() {
+				r := dispatch.Request{Queue: true, Spec: task.Spec{Kind: task.KindExpression, Expression: "1ms", MaxTries: 3, TimeoutMS: 60_000}}
+				answered <- d.SubmitAll(w.t.Context(), []dispatch.Request{r, r, r, r})
+			}()
+			w.depose()
+			for i, r := range <-answered {
+				if (r.Answer.Task.ID == 0) != (codeOf(r.Err) == task.CodeNotLeader) {
+					w.t.Errorf("submit %d: %+v, %v", i, r.Answer.Task, r.Err)
+				}
+			}
+			w.lead()
+		}
+	})
+}
