@@ -164,12 +164,7 @@ func (s *server) getTask(c *gin.Context, q *query) error {
 }
 
 func unknownTask(id uint64, view View) *task.Error {
-	if id > 0 && id <= view.Counts().Submitted {
-		e := task.Refuse(task.CodeTaskForgotten, "task "+strconv.FormatUint(id, 10)+" was done and has been forgotten")
-		e.Task = task.ID(id)
-		return e
-	}
-	e := task.Refuse(task.CodeTaskNotFound, "there is no task "+strconv.FormatUint(id, 10))
+	e := view.Counts().Missing(task.ID(id))
 	e.Task = task.ID(id)
 	return e
 }

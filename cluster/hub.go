@@ -124,10 +124,7 @@ func (h *hub) watch(id task.ID) (ch chan struct{}, done bool, err error) {
 	defer h.mu.Unlock()
 	t, ok := h.view.Load().Task(id)
 	if !ok {
-		if uint64(id) <= h.view.Load().Counts().Submitted && id > 0 {
-			return nil, false, fsm.Forgotten(id)
-		}
-		return nil, false, task.Refuse(task.CodeTaskNotFound, "there is no task "+id.String())
+		return nil, false, h.view.Load().Counts().Missing(id)
 	}
 	if t.Status == task.Done {
 		return nil, true, nil

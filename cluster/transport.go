@@ -53,7 +53,7 @@ func NewTransport(cfg TransportConfig) Transport {
 	return raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream: &stream{
 			Listener: cfg.Listener, advertise: address(cfg.Advertise), dial: cfg.Dial,
-			rest: rpcTimeout(cfg.Timings), conns: map[net.Conn]struct{}{}, dials: map[uint64]context.CancelFunc{},
+			rest: rpcTimeout(cfg.Timings), conns: map[net.Conn]struct{}{}, dials: map[*context.CancelFunc]struct{}{},
 		},
 		MaxPool: pooledConns,
 		// One at a time, that is without pipelines. When a follower refuses an
@@ -86,10 +86,9 @@ type stream struct {
 	rest      time.Duration // how long the next part of a message may take
 
 	mu     sync.Mutex
-	conns  map[net.Conn]struct{}         // under mu
-	dials  map[uint64]context.CancelFunc // under way, under mu
-	dialed uint64                        // numbers dials, under mu
-	closed bool                          // under mu
+	conns  map[net.Conn]struct{}            // under mu
+	dials  map[*context.CancelFunc]struct{} // under way, under mu
+	closed bool                             // under mu
 }
 
 // Addr returns the advertised address.
@@ -115,14 +114,12 @@ func (s *stream) dialing(timeout time.Duration) (ctx context.Context, end func()
 	if s.closed {
 		cancel()
 	}
-	s.dialed++
-	n := s.dialed
-	s.dials[n] = cancel
+	s.dials[&cancel] = struct{}{}
 	return ctx, func() {
 		cancel()
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		delete(s.dials, n)
+		delete(s.dials, &cancel)
 	}
 }
 
@@ -149,8 +146,8 @@ func (s *stream) Accept() (net.Conn, error) {
 func (s *stream) Close() error {
 	s.mu.Lock()
 	s.closed = true
-	for _, cancel := range s.dials {
-		cancel()
+	for cancel := range s.dials {
+		(*cancel)()
 	}
 	conns := s.conns
 	s.conns = map[net.Conn]struct{}{}

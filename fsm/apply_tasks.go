@@ -139,20 +139,10 @@ func (s *State) move(old, t task.Task, kind EventKind, a task.Attempt, c *change
 
 func (s *State) known(id task.ID) (task.Task, *task.Error) {
 	t, ok := s.find(id)
-	if !ok && uint64(id) <= s.counts.Submitted && id > 0 {
-		return task.Task{}, Forgotten(id)
-	}
 	if !ok {
-		return task.Task{}, task.Refuse(task.CodeTaskNotFound, "there is no task "+id.String())
+		return task.Task{}, s.counts.Missing(id)
 	}
 	return t, nil
-}
-
-// Forgotten is the refusal of a task that was there once.
-func Forgotten(id task.ID) *task.Error {
-	err := task.Refuse(task.CodeTaskForgotten, "task "+id.String()+" was done and has been forgotten")
-	err.Task = id
-	return err
 }
 
 // room checks that an incarnation of a slave can take one more task of a kind.

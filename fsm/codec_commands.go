@@ -31,14 +31,14 @@ func encodeCommand(command Command) ([]byte, error) {
 func (c *converter) commandOut(command Command) proto.Message {
 	switch x := command.(type) {
 	case SubmitTask:
-		m := &logpb.SubmitTaskOnTerms{Spec: c.specOut(x.Spec), Key: x.Key, Terms: c.termsOut(x.Spec)}
+		var assign *logpb.Place
 		if x.Assign != nil {
-			m.Assign = placeOut(*x.Assign)
+			assign = placeOut(*x.Assign)
 		}
-		if m.GetTerms() != nil {
-			return m
+		if x.Number() == NumberSubmitTaskOnTerms {
+			return &logpb.SubmitTaskOnTerms{Spec: c.specOut(x.Spec), Key: x.Key, Assign: assign, Terms: c.termsOut(x.Spec)}
 		}
-		return &logpb.SubmitTask{Spec: m.GetSpec(), Key: m.GetKey(), Assign: m.GetAssign()}
+		return &logpb.SubmitTask{Spec: c.specOut(x.Spec), Key: x.Key, Assign: assign}
 	case AssignTask:
 		return &logpb.AssignTask{Attempt: attemptOut(x.Attempt)}
 	case CompleteTask:
@@ -105,10 +105,10 @@ func (c *converter) commandIn(n Number, body []byte) (Command, error) {
 	switch n {
 	case NumberSubmitTask:
 		return decodeAs(body, func(m *logpb.SubmitTask) Command {
-			return c.submitIn(&logpb.SubmitTaskOnTerms{Spec: m.GetSpec(), Key: m.GetKey(), Assign: m.GetAssign()})
+			return c.submitIn(m, nil)
 		})
 	case NumberSubmitTaskOnTerms:
-		return decodeAs(body, c.submitIn)
+		return decodeAs(body, func(m *logpb.SubmitTaskOnTerms) Command { return c.submitIn(m, m.GetTerms()) })
 	case NumberAssignTask:
 		return decodeAs(body, func(m *logpb.AssignTask) Command {
 			return AssignTask{Attempt: attemptIn(m.GetAttempt())}
@@ -154,8 +154,14 @@ func (c *converter) commandIn(n Number, body []byte) (Command, error) {
 	}
 }
 
-func (c *converter) submitIn(m *logpb.SubmitTaskOnTerms) Command {
-	x := SubmitTask{Spec: c.specIn(m.GetSpec(), m.GetTerms()), Key: m.GetKey()}
+// submitIn reads what both forms of the command have.
+func (c *converter) submitIn(m interface {
+	GetSpec() *logpb.Spec
+	GetKey() string
+	GetAssign() *logpb.Place
+}, terms *logpb.Terms,
+) Command {
+	x := SubmitTask{Spec: c.specIn(m.GetSpec(), terms), Key: m.GetKey()}
 	if m.GetAssign() != nil {
 		place := placeIn(m.GetAssign())
 		x.Assign = &place

@@ -80,6 +80,17 @@ type Counts struct {
 	Forgotten  uint64 // of those that are done
 }
 
+// Missing is the refusal for a task that the state does not have: ids are given
+// without gaps, so one that was given is of a task that was done and is forgotten.
+func (c Counts) Missing(id ID) *Error {
+	if id == 0 || uint64(id) > c.Submitted {
+		return Refuse(CodeTaskNotFound, "there is no task "+id.String())
+	}
+	err := Refuse(CodeTaskForgotten, "task "+id.String()+" was done and has been forgotten")
+	err.Task = id
+	return err
+}
+
 // Capacity sums up the slaves that are alive.
 type Capacity struct {
 	Slaves int

@@ -122,7 +122,7 @@ func (c *core) admit(s *submit) *task.Error {
 	}
 	switch t, ok := c.view().Task(s.Spec.RetryOf); {
 	case !ok && uint64(s.Spec.RetryOf) <= c.view().Counts().Submitted:
-		return fsm.Forgotten(s.Spec.RetryOf)
+		return c.view().Counts().Missing(s.Spec.RetryOf)
 	case !ok:
 		return task.Refuse(task.CodeTaskNotFound, "retry_of names task "+s.Spec.RetryOf.String()+", which does not exist")
 	case t.Status != task.Done:
