@@ -40,6 +40,8 @@ var statuses = map[task.Code]int{
 	task.CodeSlaveFull:        http.StatusConflict,
 	task.CodeSlaveBusy:        http.StatusConflict,
 	task.CodeNameTaken:        http.StatusConflict,
+	task.CodeKindConflict:     http.StatusConflict,
+	task.CodeLabelsMissing:    http.StatusConflict,
 	task.CodeWrongIncarnation: http.StatusConflict,
 
 	task.CodeNotLeader:       http.StatusTemporaryRedirect,

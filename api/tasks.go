@@ -58,7 +58,10 @@ func (s *server) submit(c *gin.Context, q *query) error {
 
 // submission checks what a client wants and adds what it left open.
 func (s *server) submission(body wire.Submission, key string) (Submission, *task.Error) {
-	spec := wire.ToSpec(body)
+	spec, refusal := wire.ToSpec(body)
+	if refusal != nil {
+		return Submission{}, refusal
+	}
 	if refusal := checkSpec(&spec); refusal != nil {
 		return Submission{}, refusal
 	}

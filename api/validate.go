@@ -43,7 +43,38 @@ func checkSpec(spec *task.Spec) *task.Error {
 	if spec.TimeoutMS < 0 || spec.TimeoutMS > task.MaxTimeoutMS {
 		return invalid("timeout_ms must be from 1 to %d, not %d", task.MaxTimeoutMS, spec.TimeoutMS)
 	}
+	if err := checkLabels("labels", spec.Labels); err != nil {
+		return err
+	}
+	if err := checkLabels("requires", spec.Requires); err != nil {
+		return err
+	}
 	return checkWork(spec)
+}
+
+func checkLabels(field string, labels []task.Label) *task.Error {
+	if len(labels) > task.MaxLabels {
+		return invalid("%s has %d entries; at most %d are possible", field, len(labels), task.MaxLabels)
+	}
+	for _, l := range labels {
+		if err := checkLabel(field, l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkLabel accepts what can stand in a query: NAME=VALUE, with commas between.
+func checkLabel(field string, l task.Label) *task.Error {
+	if l.Name == "" || len(l.Name) > task.MaxLabelNameBytes || strings.ContainsFunc(l.Name, func(r rune) bool {
+		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./", r)
+	}) {
+		return invalid("%s: a label's name has 1 to %d letters, digits and any of - _ . /, not %.80q", field, task.MaxLabelNameBytes, l.Name)
+	}
+	if len(l.Value) > task.MaxLabelValueBytes || strings.ContainsFunc(l.Value, func(r rune) bool { return !unicode.IsPrint(r) || r == ',' }) {
+		return invalid("%s: the value of label %q must have at most %d bytes, printable and without commas", field, l.Name, task.MaxLabelValueBytes)
+	}
+	return nil
 }
 
 // checkWork bounds what is to be done. Only expressions are understood here; what
@@ -108,6 +139,12 @@ func checkRegistration(r *task.Registration) *task.Error {
 	}
 	if len(r.Kinds) > task.MaxKinds {
 		return invalid("kinds has %d entries; at most %d are possible", len(r.Kinds), task.MaxKinds)
+	}
+	if err := checkLabels("labels", r.Labels); err != nil {
+		return err
+	}
+	if len(r.Version) > task.MaxVersionBytes || strings.ContainsFunc(r.Version, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return invalid("version must have at most %d bytes, all printable", task.MaxVersionBytes)
 	}
 	for i, k := range r.Kinds {
 		if err := checkName("kinds["+strconv.Itoa(i)+"].name", k.Name); err != nil {

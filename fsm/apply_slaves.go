@@ -8,8 +8,13 @@ import (
 	"muster/task"
 )
 
-func (s *State) registerSlave(x RegisterSlave, c *change) {
+func (s *State) registerSlave(x RegisterSlave, c *change) *task.Error {
 	r := x.Registration
+	if x.InFull {
+		if err := s.conflict(r); err != nil {
+			return err
+		}
+	}
 	old, known := s.slaves.Get(r.Name)
 	slave := old
 	switch {
@@ -22,15 +27,36 @@ func (s *State) registerSlave(x RegisterSlave, c *change) {
 		old, _ = s.slaves.Get(r.Name) // its slots are free now
 		slave = old
 		slave.RegisteredAt = c.at
-	case old.State == old.Present() && old.URL == r.URL && old.Slots == r.Slots && slices.Equal(old.Kinds, r.Kinds):
-		return
+	case old.State == old.Present() && old.URL == r.URL && old.Slots == r.Slots && slices.Equal(old.Kinds, r.Kinds) &&
+		slices.Equal(old.Labels, r.Labels) && old.Version == r.Version:
+		return nil
 	}
 	slave.Name, slave.URL, slave.Slots = r.Name, r.URL, r.Slots
-	slave.Incarnation, slave.Kinds = r.Incarnation, r.Kinds
+	slave.Incarnation, slave.Kinds, slave.Labels, slave.Version = r.Incarnation, r.Kinds, r.Labels, r.Version
 	slave.State = slave.Present()
 	slave.Index = c.index
 	s.putSlave(old, slave)
 	c.events = append(c.events, Event{Kind: SlaveRegistered, Slave: &slave})
+	return nil
+}
+
+// conflict refuses a slave that declares a kind otherwise than another one does
+// that is present: whether its tasks may run again would hang on who registered
+// first.
+func (s *State) conflict(r task.Registration) *task.Error {
+	var err *task.Error
+	s.slaves.Scan(func(name string, other task.Slave) bool {
+		if name == r.Name || other.State != other.Present() {
+			return true
+		}
+		if k, ok := other.Contradicts(r.Kinds); ok {
+			err = task.Refuse(task.CodeKindConflict, fmt.Sprintf("slave %s declares kind %s as %s, and slave %s, which is %s, as %s; "+
+				"give the kind one meaning, or stop that slave first", strconv.Quote(r.Name), strconv.Quote(k.Name), k.Meaning(),
+				strconv.Quote(name), other.State, task.Kind{Idempotent: !k.Idempotent}.Meaning()))
+		}
+		return err == nil
+	})
+	return err
 }
 
 func (s *State) loseSlave(x LoseSlave, c *change) *task.Error {

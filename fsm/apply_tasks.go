@@ -15,19 +15,13 @@ func (s *State) submitTask(x SubmitTask, c *change) (any, *task.Error) {
 		}
 	}
 	if x.Assign != nil {
-		if err := s.room(*x.Assign, x.Spec.Kind); err != nil {
+		if err := s.room(*x.Assign, x.Spec); err != nil {
 			return nil, err
 		}
 	}
 	s.counts.Submitted++
-	t := task.Task{
-		ID:          task.ID(s.counts.Submitted),
-		Spec:        x.Spec,
-		Key:         x.Key,
-		Status:      task.Pending,
-		SubmittedAt: c.at,
-		Index:       c.index,
-	}
+	t := task.New(task.ID(s.counts.Submitted), x.Spec, x.Key, c.at)
+	t.Index = c.index
 	if x.Key != "" {
 		s.keys.add(x.Key, t.ID)
 	}
@@ -57,7 +51,9 @@ func again(t task.Task, spec task.Spec) (any, *task.Error) {
 
 func equalSpecs(a, b task.Spec) bool {
 	return a.Kind == b.Kind && a.Expression == b.Expression && slices.Equal(a.Parameters, b.Parameters) &&
-		a.Idempotent == b.Idempotent && a.MaxTries == b.MaxTries && a.TimeoutMS == b.TimeoutMS && a.RetryOf == b.RetryOf && a.Priority == b.Priority
+		a.Idempotent == b.Idempotent && a.MaxTries == b.MaxTries && a.TimeoutMS == b.TimeoutMS && a.RetryOf == b.RetryOf && a.Priority == b.Priority &&
+		a.NotBefore == b.NotBefore && a.Deadline == b.Deadline && a.BackoffMS == b.BackoffMS &&
+		slices.Equal(a.Labels, b.Labels) && slices.Equal(a.Requires, b.Requires)
 }
 
 func (s *State) assignTask(x AssignTask, c *change) *task.Error {
@@ -69,7 +65,7 @@ func (s *State) assignTask(x AssignTask, c *change) *task.Error {
 	if err != nil {
 		return err
 	}
-	if err = s.room(Place{Slave: x.Attempt.Slave, Incarnation: x.Attempt.Incarnation}, t.Spec.Kind); err != nil {
+	if err = s.room(Place{Slave: x.Attempt.Slave, Incarnation: x.Attempt.Incarnation}, t.Spec); err != nil {
 		return err
 	}
 	s.move(old, t, TaskAssigned, x.Attempt, c)
@@ -114,10 +110,28 @@ func (s *State) cancelTask(x CancelTask, c *change) (any, *task.Error) {
 	if err != nil {
 		return nil, err
 	}
-	a, _ := old.Current()
 	t.Index = c.index
-	s.move(old, t, TaskStopped, a, c)
+	s.stop(old, t, c)
 	return Cancelled{Task: t}, nil
+}
+
+func (s *State) expireTask(x ExpireTask, c *change) *task.Error {
+	old, err := s.known(x.ID)
+	if err != nil {
+		return err
+	}
+	t, err := old.Expire(c.at)
+	if err != nil {
+		return err
+	}
+	s.stop(old, t, c)
+	return nil
+}
+
+// stop files a task that was ended from outside.
+func (s *State) stop(old, t task.Task, c *change) {
+	a, _ := old.Current()
+	s.move(old, t, TaskStopped, a, c)
 }
 
 // end files what an attempt's end made of its task: done, or pending again.
@@ -145,8 +159,8 @@ func (s *State) known(id task.ID) (task.Task, *task.Error) {
 	return t, nil
 }
 
-// room checks that an incarnation of a slave can take one more task of a kind.
-func (s *State) room(p Place, kind string) *task.Error {
+// room checks that an incarnation of a slave can take one more task like spec.
+func (s *State) room(p Place, spec task.Spec) *task.Error {
 	slave, err := s.incarnation(p)
 	if err != nil && err.Code == task.CodeSlaveNotFound {
 		return err
@@ -158,8 +172,11 @@ func (s *State) room(p Place, kind string) *task.Error {
 	if err != nil {
 		return err
 	}
-	if !slave.Runs(kind) {
-		return task.Refuse(task.CodeNoSlaveForKind, "slave "+name+" does not run tasks of kind "+strconv.Quote(kind))
+	if !slave.Runs(spec.Kind) {
+		return task.Refuse(task.CodeNoSlaveForKind, "slave "+name+" does not run tasks of kind "+strconv.Quote(spec.Kind))
+	}
+	if !task.HasLabels(slave.Labels, spec.Requires) {
+		return task.Refuse(task.CodeLabelsMissing, "slave "+name+" has not all labels that the task requires")
 	}
 	if slave.Busy >= slave.Slots {
 		return task.Refuse(task.CodeSlaveFull,

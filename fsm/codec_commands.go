@@ -35,10 +35,15 @@ func (c *converter) commandOut(command Command) proto.Message {
 		if x.Assign != nil {
 			assign = placeOut(*x.Assign)
 		}
-		if x.Number() == NumberSubmitTaskOnTerms {
-			return &logpb.SubmitTaskOnTerms{Spec: c.specOut(x.Spec), Key: x.Key, Assign: assign, Terms: c.termsOut(x.Spec)}
+		spec, terms, conditions := c.specOut(x.Spec)
+		switch {
+		case conditions != nil:
+			return &logpb.SubmitTaskOnConditions{Spec: spec, Key: x.Key, Assign: assign, Terms: terms, Conditions: conditions}
+		case terms != nil:
+			return &logpb.SubmitTaskOnTerms{Spec: spec, Key: x.Key, Assign: assign, Terms: terms}
+		default:
+			return &logpb.SubmitTask{Spec: spec, Key: x.Key, Assign: assign}
 		}
-		return &logpb.SubmitTask{Spec: c.specOut(x.Spec), Key: x.Key, Assign: assign}
 	case AssignTask:
 		return &logpb.AssignTask{Attempt: attemptOut(x.Attempt)}
 	case CompleteTask:
@@ -56,14 +61,7 @@ func (c *converter) commandOut(command Command) proto.Message {
 	case GiveUpAttempt:
 		return &logpb.GiveUpAttempt{Attempt: attemptOut(x.Attempt), Began: x.Began, Reason: x.Reason}
 	case RegisterSlave:
-		return &logpb.RegisterSlave{
-			Name:        x.Registration.Name,
-			Url:         x.Registration.URL,
-			Slots:       c.count("number of slots", x.Registration.Slots),
-			Incarnation: x.Registration.Incarnation,
-			Kinds:       kindsOut(x.Registration.Kinds),
-			Begun:       attemptsOut(x.Begun),
-		}
+		return c.registerOut(x)
 	case LoseSlave:
 		return &logpb.LoseSlave{Place: placeOut(x.Place), Reason: x.Reason, Begun: attemptsOut(x.Begun)}
 	case LeaveSlave:
@@ -74,6 +72,8 @@ func (c *converter) commandOut(command Command) proto.Message {
 		return &logpb.RemoveMaster{Id: x.ID}
 	case CancelTask:
 		return &logpb.CancelTask{Id: uint64(x.ID)}
+	case ExpireTask:
+		return &logpb.ExpireTask{Id: uint64(x.ID)}
 	case DrainSlave:
 		return &logpb.DrainSlave{Slave: x.Slave}
 	case UndrainSlave:
@@ -104,11 +104,13 @@ func decodeCommand(n Number, body []byte) (Command, error) {
 func (c *converter) commandIn(n Number, body []byte) (Command, error) {
 	switch n {
 	case NumberSubmitTask:
-		return decodeAs(body, func(m *logpb.SubmitTask) Command {
-			return c.submitIn(m, nil)
-		})
+		return decodeAs(body, func(m *logpb.SubmitTask) Command { return c.submitIn(m, nil, nil) })
 	case NumberSubmitTaskOnTerms:
-		return decodeAs(body, func(m *logpb.SubmitTaskOnTerms) Command { return c.submitIn(m, m.GetTerms()) })
+		return decodeAs(body, func(m *logpb.SubmitTaskOnTerms) Command { return c.submitIn(m, m.GetTerms(), nil) })
+	case NumberSubmitTaskOnConditions:
+		return decodeAs(body, func(m *logpb.SubmitTaskOnConditions) Command {
+			return c.submitIn(m, m.GetTerms(), m.GetConditions())
+		})
 	case NumberAssignTask:
 		return decodeAs(body, func(m *logpb.AssignTask) Command {
 			return AssignTask{Attempt: attemptIn(m.GetAttempt())}
@@ -120,7 +122,9 @@ func (c *converter) commandIn(n Number, body []byte) (Command, error) {
 			return GiveUpAttempt{Attempt: attemptIn(m.GetAttempt()), Began: m.GetBegan(), Reason: m.GetReason()}
 		})
 	case NumberRegisterSlave:
-		return decodeAs(body, c.registerIn)
+		return decodeAs(body, func(m *logpb.RegisterSlave) Command { return c.registerIn(m) })
+	case NumberRegisterSlaveInFull:
+		return decodeAs(body, c.registerInFullIn)
 	case NumberLoseSlave:
 		return decodeAs(body, func(m *logpb.LoseSlave) Command {
 			return LoseSlave{Place: placeIn(m.GetPlace()), Reason: m.GetReason(), Begun: attemptsIn(m.GetBegun())}
@@ -137,6 +141,8 @@ func (c *converter) commandIn(n Number, body []byte) (Command, error) {
 		return decodeAs(body, func(m *logpb.RemoveMaster) Command { return RemoveMaster{ID: m.GetId()} })
 	case NumberCancelTask:
 		return decodeAs(body, func(m *logpb.CancelTask) Command { return CancelTask{ID: task.ID(m.GetId())} })
+	case NumberExpireTask:
+		return decodeAs(body, func(m *logpb.ExpireTask) Command { return ExpireTask{ID: task.ID(m.GetId())} })
 	case NumberDrainSlave:
 		return decodeAs(body, func(m *logpb.DrainSlave) Command { return DrainSlave{Slave: m.GetSlave()} })
 	case NumberUndrainSlave:
@@ -154,14 +160,14 @@ func (c *converter) commandIn(n Number, body []byte) (Command, error) {
 	}
 }
 
-// submitIn reads what both forms of the command have.
+// submitIn reads what all forms of the command have.
 func (c *converter) submitIn(m interface {
 	GetSpec() *logpb.Spec
 	GetKey() string
 	GetAssign() *logpb.Place
-}, terms *logpb.Terms,
+}, terms *logpb.Terms, conditions *logpb.Conditions,
 ) Command {
-	x := SubmitTask{Spec: c.specIn(m.GetSpec(), terms), Key: m.GetKey()}
+	x := SubmitTask{Spec: c.specIn(m.GetSpec(), terms, conditions), Key: m.GetKey()}
 	if m.GetAssign() != nil {
 		place := placeIn(m.GetAssign())
 		x.Assign = &place
@@ -181,7 +187,45 @@ func (c *converter) completeIn(m *logpb.CompleteTask) Command {
 	}}
 }
 
-func (c *converter) registerIn(m *logpb.RegisterSlave) Command {
+func (c *converter) registerOut(x RegisterSlave) proto.Message {
+	m := &logpb.RegisterSlaveInFull{
+		Name:        x.Registration.Name,
+		Url:         x.Registration.URL,
+		Slots:       c.count("number of slots", x.Registration.Slots),
+		Incarnation: x.Registration.Incarnation,
+		Kinds:       kindsOut(x.Registration.Kinds),
+		Begun:       attemptsOut(x.Begun),
+		Labels:      labelsOut(x.Registration.Labels),
+		Version:     x.Registration.Version,
+	}
+	if x.InFull {
+		return m
+	}
+	if len(m.GetLabels()) > 0 || m.GetVersion() != "" {
+		c.failf("a slave with labels or a version is registered in full or not at all")
+	}
+	return &logpb.RegisterSlave{
+		Name: m.GetName(), Url: m.GetUrl(), Slots: m.GetSlots(), Incarnation: m.GetIncarnation(), Kinds: m.GetKinds(), Begun: m.GetBegun(),
+	}
+}
+
+func (c *converter) registerInFullIn(m *logpb.RegisterSlaveInFull) Command {
+	x := c.registerIn(m)
+	x.Registration.Labels, x.Registration.Version = labelsIn(m.GetLabels()), m.GetVersion()
+	x.InFull = true
+	return x
+}
+
+// registerIn reads what both forms of the command have.
+func (c *converter) registerIn(m interface {
+	GetName() string
+	GetUrl() string
+	GetSlots() uint32
+	GetIncarnation() string
+	GetKinds() []*logpb.Kind
+	GetBegun() []*logpb.Attempt
+},
+) RegisterSlave {
 	return RegisterSlave{
 		Registration: task.Registration{
 			Name:        m.GetName(),

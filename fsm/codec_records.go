@@ -12,7 +12,7 @@ import (
 func (c *converter) taskIn(t *logpb.Task) task.Task {
 	return task.Task{
 		ID:          task.ID(t.GetId()),
-		Spec:        c.specIn(t.GetSpec(), t.GetTerms()),
+		Spec:        c.specIn(t.GetSpec(), t.GetTerms(), t.GetConditions()),
 		Key:         t.GetKey(),
 		Status:      c.statusIn(t.GetStatus()),
 		Outcome:     c.outcomeIn(t.GetOutcome()),
@@ -22,6 +22,7 @@ func (c *converter) taskIn(t *logpb.Task) task.Task {
 		Incarnation: t.GetIncarnation(),
 		Attempt:     t.GetAttempt(),
 		Tries:       t.GetTries(),
+		ReadyAt:     task.Millis(t.GetReadyAt()),
 		SubmittedAt: task.Millis(t.GetSubmittedAt()),
 		StartedAt:   task.Millis(t.GetStartedAt()),
 		FinishedAt:  task.Millis(t.GetFinishedAt()),
@@ -30,9 +31,10 @@ func (c *converter) taskIn(t *logpb.Task) task.Task {
 }
 
 func (c *converter) taskOut(t *task.Task) *logpb.Task {
+	spec, terms, conditions := c.specOut(t.Spec)
 	return &logpb.Task{
 		Id:          uint64(t.ID),
-		Spec:        c.specOut(t.Spec),
+		Spec:        spec,
 		Key:         t.Key,
 		Status:      c.statusOut(t.Status),
 		Outcome:     c.outcomeOut(t.Outcome),
@@ -42,11 +44,13 @@ func (c *converter) taskOut(t *task.Task) *logpb.Task {
 		Incarnation: t.Incarnation,
 		Attempt:     t.Attempt,
 		Tries:       t.Tries,
+		ReadyAt:     int64(t.ReadyAt),
 		SubmittedAt: int64(t.SubmittedAt),
 		StartedAt:   int64(t.StartedAt),
 		FinishedAt:  int64(t.FinishedAt),
 		Index:       t.Index,
-		Terms:       c.termsOut(t.Spec),
+		Terms:       terms,
+		Conditions:  conditions,
 	}
 }
 
@@ -59,6 +63,8 @@ func (c *converter) slaveIn(s *logpb.Slave) task.Slave {
 		State:        c.stateIn(s.GetState()),
 		Incarnation:  s.GetIncarnation(),
 		Kinds:        kindsIn(s.GetKinds()),
+		Labels:       labelsIn(s.GetLabels()),
+		Version:      s.GetVersion(),
 		Drained:      s.GetDrained(),
 		Order:        s.GetOrder(),
 		RegisteredAt: task.Millis(s.GetRegisteredAt()),
@@ -75,6 +81,8 @@ func (c *converter) slaveOut(s *task.Slave) *logpb.Slave {
 		State:        c.stateOut(s.State),
 		Incarnation:  s.Incarnation,
 		Kinds:        kindsOut(s.Kinds),
+		Labels:       labelsOut(s.Labels),
+		Version:      s.Version,
 		Drained:      s.Drained,
 		Order:        s.Order,
 		RegisteredAt: int64(s.RegisteredAt),

@@ -18,14 +18,21 @@ func allCommands(t *testing.T) []Command {
 	t.Helper()
 	complete := filled[CompleteTask](t)
 	complete.Result.ID, complete.Result.Attempt = complete.Attempt.ID, complete.Attempt.Attempt
-	plain := filled[SubmitTask](t)
-	plain.Spec.Priority = 0 // all that the first version knew
+	onConditions := filled[SubmitTask](t)
+	plain := onConditions // all that the first version knew
+	plain.Spec.Priority, plain.Spec.NotBefore, plain.Spec.Deadline, plain.Spec.BackoffMS = 0, task.Moment{}, task.Moment{}, 0
+	plain.Spec.Labels, plain.Spec.Requires = nil, nil
+	onTerms := plain
+	onTerms.Spec.Priority = 1
+	inFull := filled[RegisterSlave](t)
+	register := inFull
+	register.Registration.Labels, register.Registration.Version, register.InFull = nil, "", false
 	commands := []Command{
 		plain,
 		filled[AssignTask](t),
 		complete,
 		filled[GiveUpAttempt](t),
-		filled[RegisterSlave](t),
+		register,
 		filled[LoseSlave](t),
 		filled[LeaveSlave](t),
 		filled[PutMaster](t),
@@ -34,8 +41,11 @@ func allCommands(t *testing.T) []Command {
 		filled[DrainSlave](t),
 		filled[UndrainSlave](t),
 		filled[RemoveSlave](t),
-		filled[SubmitTask](t),
+		onTerms,
 		filled[ForgetTasks](t),
+		onConditions,
+		filled[ExpireTask](t),
+		inFull,
 	}
 	for i, c := range commands {
 		if c.Number() != Number(i+1) {
@@ -97,12 +107,13 @@ func TestEncodeRefusesWhatDecodeWould(t *testing.T) {
 	mismatch := filled[CompleteTask](t)
 	mismatch.Result.ID = mismatch.Attempt.ID + 1
 	for name, c := range map[string]Command{
-		"no command":         nil,
-		"foreign type":       foreign{},
-		"unknown outcome":    CompleteTask{Result: task.Result{Outcome: 6}},
-		"unknown value type": SubmitTask{Spec: task.Spec{Parameters: []task.Parameter{{Value: task.Value{Type: 4}}}}},
-		"negative slots":     RegisterSlave{Registration: task.Registration{Slots: -1}},
-		"another's result":   mismatch,
+		"no command":          nil,
+		"foreign type":        foreign{},
+		"unknown outcome":     CompleteTask{Result: task.Result{Outcome: 6}},
+		"unknown value type":  SubmitTask{Spec: task.Spec{Parameters: []task.Parameter{{Value: task.Value{Type: 4}}}}},
+		"negative slots":      RegisterSlave{Registration: task.Registration{Slots: -1}},
+		"labels, not in full": RegisterSlave{Registration: task.Registration{Labels: []task.Label{{Name: "zone"}}}},
+		"another's result":    mismatch,
 	} {
 		if _, err := Encode(Envelope{Proposals: []Proposal{{Command: c}}}); err == nil {
 			t.Errorf("%s: encoded", name)
@@ -130,7 +141,7 @@ func TestDecodeStopsAtWhatItDoesNotKnow(t *testing.T) {
 		{"version 0", &logpb.Envelope{}, "version is 0"},
 		{"a later version", &logpb.Envelope{Version: EnvelopeVersion + 1}, "version is 2"},
 		{"number 0", item(0, &logpb.SubmitTask{}), "number 0: unknown"},
-		{"a later number", item(HighestNumber+1, &logpb.SubmitTask{}), "number 16: unknown"},
+		{"a later number", item(HighestNumber+1, &logpb.SubmitTask{}), "number 19: unknown"},
 		{"a later outcome", item(NumberCompleteTask, &logpb.CompleteTask{Outcome: 6}), "outcome 6 is unknown"},
 		{"a negative outcome", item(NumberCompleteTask, &logpb.CompleteTask{Outcome: -1}), "outcome -1 is unknown"},
 		{"a later value type", item(NumberCompleteTask, &logpb.CompleteTask{Value: &logpb.Value{Type: 4}}), "value type 4 is unknown"},

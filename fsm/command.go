@@ -27,9 +27,14 @@ const (
 	// NumberSubmitTaskOnTerms is a SubmitTask of a Spec with Terms (fsm/logpb).
 	NumberSubmitTaskOnTerms Number = 14
 	NumberForgetTasks       Number = 15
+	// NumberSubmitTaskOnConditions is a SubmitTask of a Spec with Conditions (fsm/logpb).
+	NumberSubmitTaskOnConditions Number = 16
+	NumberExpireTask             Number = 17
+	// NumberRegisterSlaveInFull is a RegisterSlave that is InFull.
+	NumberRegisterSlaveInFull Number = 18
 
 	// HighestNumber is the highest number that this build understands.
-	HighestNumber = NumberForgetTasks
+	HighestNumber = NumberRegisterSlaveInFull
 )
 
 // Envelope is what one log entry carries: 1…N commands that were committed
@@ -79,7 +84,7 @@ type Submitted struct {
 // AssignTask starts the next attempt of a pending task. Refusals: not_pending,
 // stale_attempt, slave_not_found, slave_not_alive, wrong_incarnation,
 // slave_full, no_slave_for_kind (this slave does not run the task's kind),
-// task_not_found. Value: nil.
+// labels_missing, task_not_found. Value: nil.
 type AssignTask struct {
 	Attempt task.Attempt
 }
@@ -109,10 +114,14 @@ type GiveUpAttempt struct {
 // same incarnation with another URL, other slots or kinds, or back from lost or
 // left, keeps its attempts. If it has fewer slots than attempts, it gets no more
 // until it has room.
+//
+// InFull, it has labels and a version too, and is refused with kind_conflict when
+// another slave that is present declares one of its kinds otherwise.
 // Value: nil.
 type RegisterSlave struct {
 	Registration task.Registration
 	Begun        []task.Attempt // attempts that may have begun; others never did
+	InFull       bool
 }
 
 // LoseSlave marks an incarnation lost and gives up its attempts, like
@@ -147,6 +156,13 @@ type RemoveMaster struct {
 // any more, whatever it comes to. Refusals: task_not_found, already_done. Value:
 // Cancelled.
 type CancelTask struct {
+	ID task.ID
+}
+
+// ExpireTask ends a task that is not done because its deadline has passed, which the
+// leader has judged. It is a CancelTask but for the outcome. Refusals: task_not_found,
+// already_done. Value: nil.
+type ExpireTask struct {
 	ID task.ID
 }
 
@@ -185,10 +201,14 @@ type ForgetTasks struct {
 // Number returns NumberSubmitTask, which every version knows, unless the spec has
 // what came later.
 func (x SubmitTask) Number() Number {
-	if x.Spec.Priority != 0 {
+	switch s := &x.Spec; {
+	case !s.NotBefore.IsZero() || !s.Deadline.IsZero() || s.BackoffMS != 0 || len(s.Labels) > 0 || len(s.Requires) > 0:
+		return NumberSubmitTaskOnConditions
+	case s.Priority != 0:
 		return NumberSubmitTaskOnTerms
+	default:
+		return NumberSubmitTask
 	}
-	return NumberSubmitTask
 }
 
 // Number returns NumberAssignTask.
@@ -200,8 +220,16 @@ func (CompleteTask) Number() Number { return NumberCompleteTask }
 // Number returns NumberGiveUpAttempt.
 func (GiveUpAttempt) Number() Number { return NumberGiveUpAttempt }
 
-// Number returns NumberRegisterSlave.
-func (RegisterSlave) Number() Number { return NumberRegisterSlave }
+// Number returns NumberRegisterSlave, which every version knows, unless it is InFull.
+func (x RegisterSlave) Number() Number {
+	if x.InFull {
+		return NumberRegisterSlaveInFull
+	}
+	return NumberRegisterSlave
+}
+
+// Number returns NumberExpireTask.
+func (ExpireTask) Number() Number { return NumberExpireTask }
 
 // Number returns NumberLoseSlave.
 func (LoseSlave) Number() Number { return NumberLoseSlave }

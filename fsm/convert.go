@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"muster/fsm/logpb"
@@ -91,7 +92,8 @@ func (c *converter) valueOut(v task.Value) *logpb.Value {
 	}
 }
 
-func (c *converter) specIn(s *logpb.Spec, terms *logpb.Terms) task.Spec {
+// specIn reads a Spec and what a client may have asked for besides; nil for nothing.
+func (c *converter) specIn(s *logpb.Spec, terms *logpb.Terms, conditions *logpb.Conditions) task.Spec {
 	spec := task.Spec{
 		Kind:       s.GetKind(),
 		Expression: s.GetExpression(),
@@ -100,6 +102,11 @@ func (c *converter) specIn(s *logpb.Spec, terms *logpb.Terms) task.Spec {
 		TimeoutMS:  s.GetTimeoutMs(),
 		RetryOf:    task.ID(s.GetRetryOf()),
 		Priority:   c.priorityIn(terms.GetPriority()),
+		NotBefore:  momentIn(conditions.GetNotBefore()),
+		Deadline:   momentIn(conditions.GetDeadline()),
+		BackoffMS:  conditions.GetBackoffMs(),
+		Labels:     labelsIn(conditions.GetLabels()),
+		Requires:   labelsIn(conditions.GetRequires()),
 	}
 	for _, p := range s.GetParameters() {
 		spec.Parameters = append(spec.Parameters, task.Parameter{Name: p.GetName(), Value: c.valueIn(p.GetValue())})
@@ -107,7 +114,8 @@ func (c *converter) specIn(s *logpb.Spec, terms *logpb.Terms) task.Spec {
 	return spec
 }
 
-func (c *converter) specOut(s task.Spec) *logpb.Spec {
+// specOut is the inverse of specIn.
+func (c *converter) specOut(s task.Spec) (*logpb.Spec, *logpb.Terms, *logpb.Conditions) {
 	spec := &logpb.Spec{
 		Kind:       s.Kind,
 		Expression: s.Expression,
@@ -119,15 +127,48 @@ func (c *converter) specOut(s task.Spec) *logpb.Spec {
 	for _, p := range s.Parameters {
 		spec.Parameters = append(spec.Parameters, &logpb.Parameter{Name: p.Name, Value: c.valueOut(p.Value)})
 	}
-	return spec
+	var terms *logpb.Terms
+	if s.Priority != 0 {
+		terms = &logpb.Terms{Priority: uint32(c.priorityIn(uint32(s.Priority)))}
+	}
+	conditions := &logpb.Conditions{
+		NotBefore: momentOut(s.NotBefore),
+		Deadline:  momentOut(s.Deadline),
+		BackoffMs: s.BackoffMS,
+		Labels:    labelsOut(s.Labels),
+		Requires:  labelsOut(s.Requires),
+	}
+	if proto.Size(conditions) == 0 {
+		conditions = nil
+	}
+	return spec, terms, conditions
 }
 
-// termsOut is what a Spec has besides logpb.Spec; nil for nothing.
-func (c *converter) termsOut(s task.Spec) *logpb.Terms {
-	if s.Priority == 0 {
+func momentIn(m *logpb.Moment) task.Moment {
+	return task.Moment{At: task.Millis(m.GetAt()), AfterMS: m.GetAfterMs()}
+}
+
+func momentOut(m task.Moment) *logpb.Moment {
+	if m.IsZero() {
 		return nil
 	}
-	return &logpb.Terms{Priority: uint32(c.priorityIn(uint32(s.Priority)))}
+	return &logpb.Moment{At: int64(m.At), AfterMs: m.AfterMS}
+}
+
+func labelsIn(list []*logpb.Label) []task.Label {
+	var labels []task.Label
+	for _, l := range list {
+		labels = append(labels, task.Label{Name: l.GetName(), Value: l.GetValue()})
+	}
+	return labels
+}
+
+func labelsOut(list []task.Label) []*logpb.Label {
+	var labels []*logpb.Label
+	for _, l := range list {
+		labels = append(labels, &logpb.Label{Name: l.Name, Value: l.Value})
+	}
+	return labels
 }
 
 func (c *converter) priorityIn(p uint32) task.Priority {

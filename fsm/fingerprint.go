@@ -81,6 +81,8 @@ func (f *fingerprint) slave(s *task.Slave) {
 	f.number(9, uint64(s.RegisteredAt))
 	f.number(10, s.Index)
 	f.flag(11, s.Drained)
+	f.labels(12, s.Labels)
+	f.text(13, s.Version)
 	f.end()
 }
 
@@ -125,7 +127,24 @@ func (f *fingerprint) task(t *task.Task) {
 	f.number(21, uint64(t.FinishedAt))
 	f.number(22, t.Index)
 	f.number(23, uint64(t.Spec.Priority))
+	f.number(24, uint64(t.Spec.NotBefore.At))
+	f.number(25, uint64(t.Spec.NotBefore.AfterMS))
+	f.number(26, uint64(t.Spec.Deadline.At))
+	f.number(27, uint64(t.Spec.Deadline.AfterMS))
+	f.number(28, uint64(t.Spec.BackoffMS))
+	f.labels(29, t.Spec.Labels)
+	f.labels(30, t.Spec.Requires)
+	f.number(31, uint64(t.ReadyAt))
 	f.end()
+}
+
+func (f *fingerprint) labels(field uint64, labels []task.Label) {
+	for _, l := range labels {
+		f.begin(field)
+		f.text(1, l.Name)
+		f.text(2, l.Value)
+		f.end()
+	}
 }
 
 // A record is its kind, its fields and an end. A text carries its length, so no

@@ -32,6 +32,9 @@ var golden = map[string]string{
 	"v2/commands.log":         "150efba9160e85afc4fcfd793d80eb2630e0b123909d977fd25fc9a4205c85a2",
 	"v2/commands.fingerprint": "6e6c4cea30149cfab19168d1e0c25581409f88fd53df6af131b2c7ca34c4424b",
 	"v2/commands.snapshot":    "2ecacfd2ea97956a7f4bba25912fddb6d3620e296240b29917ce29f4ecb74b65",
+	"v3/commands.log":         "c11326bd70090889d4882d4a93fa552f0759bc0c5e7a40af28ca23e11d777961",
+	"v3/commands.fingerprint": "c3b2741d402f8d7a510c09ffe131b74c187e32c4442381d9eeeb933f7de671cb",
+	"v3/commands.snapshot":    "5c9f89cadafbc81d0d2d7031f2796d1be55fb2a2e1a3f099fdb69666b4396abe",
 }
 
 func TestGoldenFilesAreNeverChanged(t *testing.T) {
@@ -67,7 +70,7 @@ func TestGoldenFilesAreNeverChanged(t *testing.T) {
 }
 
 // goldenVersions are the directories with the highest command that each knew.
-var goldenVersions = map[string]Number{"v1": NumberRemoveMaster, "v2": NumberForgetTasks}
+var goldenVersions = map[string]Number{"v1": NumberRemoveMaster, "v2": NumberForgetTasks, "v3": NumberRegisterSlaveInFull}
 
 func TestOldLogsComeToTheSameState(t *testing.T) {
 	for version := range goldenVersions {
@@ -207,7 +210,37 @@ func goldenLab(t *testing.T) *lab {
 	l.submit(expression(), &Place{Slave: "slave-2", Incarnation: "b2"})
 	l.do()
 	goldenLife(l)
+	goldenConditions(l)
 	return l
+}
+
+// goldenConditions is what the third version brought: moments, waits between tries,
+// labels, expiring and slaves in full.
+func goldenConditions(l *lab) {
+	l.t.Helper()
+	r := registration("slave-6", "f1", 4)
+	r.Labels, r.Version = []task.Label{{Name: "disk", Value: "ssd"}, {Name: "zone", Value: "caf\xe9"}}, "1.2"
+	l.do(RegisterSlave{Registration: r, InFull: true}, RegisterSlave{Registration: r, InFull: true})
+	r.Name, r.Kinds = "slave-7", []task.Kind{{Name: "once", Idempotent: true}}
+	l.do(RegisterSlave{Registration: r, InFull: true})
+	f := Place{Slave: "slave-6", Incarnation: "f1"}
+	spec := expression()
+	spec.NotBefore, spec.Deadline, spec.BackoffMS = task.Moment{AfterMS: 500}, task.Moment{At: 90_000}, 50
+	spec.Labels, spec.Requires = []task.Label{{Name: "team", Value: "maths"}}, r.Labels[:1]
+	waiting, running := l.submit(spec, nil), l.submit(spec, &f)
+	l.do(SubmitTask{Spec: spec, Assign: &Place{Slave: "slave-3", Incarnation: "c1"}})
+	l.do(ExpireTask{ID: waiting.ID}, ExpireTask{ID: waiting.ID}, ExpireTask{ID: 99999})
+	for range spec.MaxTries {
+		current := l.task(running.ID)
+		l.do(CompleteTask{Attempt: attemptOf(current), Result: task.Result{
+			ID: current.ID, Attempt: current.Attempt, Outcome: task.Failed, Error: "try again", Retryable: true,
+		}})
+		l.do(AssignTask{Attempt: task.Attempt{ID: current.ID, Attempt: current.Attempt + 1, Slave: "slave-6", Incarnation: "f1"}})
+	}
+	expiring := l.submit(spec, &f)
+	l.do(ExpireTask{ID: expiring.ID}, succeeded(attemptOf(expiring), "2"))
+	spec.Priority = 3
+	l.submit(spec, nil)
 }
 
 // goldenLife is what the second version brought: priorities, cancelling, draining,

@@ -30,6 +30,13 @@ const (
 	flagRetryOf    = 0x80
 )
 
+// The low bits of the number that has MaxTries above them.
+const (
+	triesPriority = 0x0f // these bits are the priority
+	triesMore     = 0x10 // the record ends with what few tasks have
+	triesShift    = 5
+)
+
 // maxIdle bounds the memory that a packer keeps between two packs.
 const maxIdle = 1 << 20
 
@@ -95,7 +102,11 @@ func (p *packer) add(t *task.Task) {
 		p.word(x.Name)
 		p.value(x.Value)
 	}
-	p.number(uint64(t.Spec.MaxTries)<<4 | uint64(t.Spec.Priority))
+	tries := uint64(t.Spec.MaxTries)<<triesShift | uint64(t.Spec.Priority)
+	if t.ReadyAt != 0 || (SubmitTask{Spec: t.Spec}).Number() == NumberSubmitTaskOnConditions {
+		tries |= triesMore
+	}
+	p.number(tries)
 	p.signed(t.Spec.TimeoutMS)
 	if flags&flagRetryOf != 0 {
 		p.number(uint64(t.Spec.RetryOf))
@@ -118,6 +129,25 @@ func (p *packer) add(t *task.Task) {
 	p.signed(int64(t.StartedAt - t.SubmittedAt))
 	p.signed(int64(t.FinishedAt - t.StartedAt))
 	p.signed(int64(t.Index - p.index))
+	if tries&triesMore != 0 {
+		p.more(t)
+	}
+}
+
+func (p *packer) more(t *task.Task) {
+	for _, n := range []int64{
+		int64(t.Spec.NotBefore.At), t.Spec.NotBefore.AfterMS, int64(t.Spec.Deadline.At), t.Spec.Deadline.AfterMS,
+		t.Spec.BackoffMS, int64(t.ReadyAt),
+	} {
+		p.signed(n)
+	}
+	for _, labels := range [][]task.Label{t.Spec.Labels, t.Spec.Requires} {
+		p.number(uint64(len(labels)))
+		for _, l := range labels {
+			p.word(l.Name)
+			p.word(l.Value)
+		}
+	}
 }
 
 func (p *packer) number(n uint64) { p.records = binary.AppendUvarint(p.records, n) }

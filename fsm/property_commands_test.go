@@ -35,7 +35,9 @@ func (p *prover) command(v *View) Command {
 // stop draws one of the commands that end or withhold things from outside.
 func (p *prover) stop(v *View) Command {
 	name := p.place(v).Slave
-	switch p.random.IntN(6) {
+	switch p.random.IntN(7) {
+	case 6:
+		return ExpireTask{ID: p.next(v).ID}
 	case 5:
 		x := ForgetTasks{UpTo: task.ID(p.random.Uint64N(v.Counts().Submitted + 3))}
 		if p.chance(80) {
@@ -71,6 +73,13 @@ func (p *prover) submit(v *View) Command {
 	x := SubmitTask{Spec: task.Spec{
 		Kind: []string{task.KindExpression, "once"}[n%2], Expression: fmt.Sprint("1+", n), MaxTries: 1 + uint32(n%3), Idempotent: n%2 == 0, Priority: task.Priority(n / 2),
 	}}
+	switch n {
+	case 1:
+		x.Spec.BackoffMS, x.Spec.Requires = 7, []task.Label{{Name: "disk", Value: "ssd"}}
+	case 2:
+		x.Spec.NotBefore, x.Spec.Deadline = task.Moment{AfterMS: 5}, task.Moment{At: 99}
+		x.Spec.Labels = []task.Label{{Name: "team", Value: "maths"}}
+	}
 	if n > 2 {
 		x.Spec.Parameters = []task.Parameter{{Name: "x", Value: task.Value{Type: task.Number, Text: fmt.Sprint(n)}}}
 	}
@@ -149,6 +158,12 @@ func (p *prover) register(v *View) Command {
 		x.Registration.Slots = old.Slots
 	}
 	x.Begun = p.begun(v)
+	if p.chance(60) {
+		x.InFull = true
+		x.Registration.Labels = []task.Label{{Name: "disk", Value: pick(p, "ssd", "ssd", "tape")}}
+		x.Registration.Version = pick(p, "1", "2")
+		x.Registration.Kinds[1].Idempotent = p.chance(2)
+	}
 	return x
 }
 

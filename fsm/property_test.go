@@ -25,9 +25,9 @@ func TestPromisesHoldForEveryLog(t *testing.T) {
 	// A run proves nothing about what did not happen in it.
 	for _, what := range []string{
 		"submitted", "assigned", "given up", "done", "registered", "gone", "put", "removed", "stopped",
-		"known key", "sealed block", "succeeded", "failed", "lost", "cancelled", "already_done", "slave_busy", "forgotten", "task_forgotten",
+		"known key", "sealed block", "succeeded", "failed", "lost", "cancelled", "expired", "already_done", "slave_busy", "forgotten", "task_forgotten",
 		"stale_term", "stale_attempt", "not_pending", "key_reused", "task_not_found", "slave_not_found", "slave_not_alive",
-		"wrong_incarnation", "slave_full", "master_not_found",
+		"wrong_incarnation", "slave_full", "master_not_found", "labels_missing", "kind_conflict",
 	} {
 		if seen[what] < 10 {
 			t.Errorf("%q was seen only %d times", what, seen[what])
@@ -39,7 +39,7 @@ func prove(t *testing.T, seed uint64, seen map[string]int) {
 	t.Helper()
 	p := &prover{
 		lab: newLab(t), random: rand.New(rand.NewPCG(seed, 0)),
-		mirror: make(map[task.ID]task.Task), forgotten: make(map[task.ID]bool), busy: make(map[string]int), slots: make(map[string]int),
+		mirror: make(map[task.ID]task.Task), forgotten: make(map[task.ID]bool), busy: make(map[string]int), slots: make(map[string]int), labels: make(map[string][]task.Label),
 		pictures: make(map[*View]string), seen: seen,
 	}
 	entries := 1 + int(seed)
@@ -79,10 +79,11 @@ type prover struct {
 	random      *rand.Rand
 	mirror      map[task.ID]task.Task
 	forgotten   map[task.ID]bool
-	busy, slots map[string]int   // by slave
-	ended       int              // TaskDone events
-	pictures    map[*View]string // fingerprints of earlier views
-	seen        map[string]int   // how often what happened, in all logs
+	busy, slots map[string]int          // by slave
+	labels      map[string][]task.Label // by slave
+	ended       int                     // TaskDone events
+	pictures    map[*View]string        // fingerprints of earlier views
+	seen        map[string]int          // how often what happened, in all logs
 }
 
 func (p *prover) chance(percent int) bool { return p.random.IntN(100) < percent }
@@ -115,7 +116,9 @@ func (p *prover) step() {
 // drain brings every task to its end.
 func (p *prover) drain() {
 	place := Place{Slave: "s8", Incarnation: "1"}
-	commands := []Command{RegisterSlave{Registration: registration(place.Slave, place.Incarnation, 10_000)}}
+	able := registration(place.Slave, place.Incarnation, 10_000)
+	able.Labels = []task.Label{{Name: "disk", Value: "ssd"}}
+	commands := []Command{RegisterSlave{Registration: able, InFull: true}}
 	v := p.state.View()
 	for t := range v.InProgress {
 		commands = append(commands, succeeded(attemptOf(t), "drained"))
@@ -159,6 +162,7 @@ func (p *prover) follow(proposal Proposal, o Outcome) {
 		p.seen[eventNames[e.Kind]]++
 		if e.Slave != nil {
 			p.slots[e.Slave.Name] = e.Slave.Slots
+			p.labels[e.Slave.Name] = e.Slave.Labels
 		}
 		if e.Task == nil {
 			continue
@@ -172,6 +176,9 @@ func (p *prover) follow(proposal Proposal, o Outcome) {
 		case TaskAssigned:
 			if old.Status != task.Pending || e.Task.Status != task.InProgress || e.Task.Attempt != old.Attempt+1 {
 				p.t.Fatalf("assigned: %+v, was %+v", e.Task, old)
+			}
+			if !task.HasLabels(p.labels[e.Task.Slave], e.Task.Spec.Requires) {
+				p.t.Fatalf("assigned: %+v, whose slave has the labels %v", e.Task, p.labels[e.Task.Slave])
 			}
 			if p.busy[e.Task.Slave]++; p.busy[e.Task.Slave] > p.slots[e.Task.Slave] {
 				p.t.Fatalf("slave %s got its task number %d on %d slots", e.Task.Slave, p.busy[e.Task.Slave], p.slots[e.Task.Slave])
@@ -192,7 +199,7 @@ func (p *prover) follow(proposal Proposal, o Outcome) {
 			}
 		case TaskStopped:
 			current, running := old.Current()
-			if old.Status == task.Done || current != e.Attempt || e.Task.Status != task.Done || e.Task.Outcome != task.Cancelled {
+			if old.Status == task.Done || current != e.Attempt || e.Task.Status != task.Done || e.Task.Outcome != task.Cancelled && e.Task.Outcome != task.Expired {
 				p.t.Fatalf("stopped as %+v at %+v, was %+v", e.Task, e.Attempt, old)
 			}
 			if running {

@@ -88,8 +88,7 @@ func (s *State) apply(command Command, c *change) (any, *task.Error) {
 	case GiveUpAttempt:
 		return nil, s.giveUpAttempt(x, c)
 	case RegisterSlave:
-		s.registerSlave(x, c)
-		return nil, nil
+		return nil, s.registerSlave(x, c)
 	case LoseSlave:
 		return nil, s.loseSlave(x, c)
 	case LeaveSlave:
@@ -101,6 +100,8 @@ func (s *State) apply(command Command, c *change) (any, *task.Error) {
 		return nil, s.removeMaster(x, c)
 	case CancelTask:
 		return s.cancelTask(x, c)
+	case ExpireTask:
+		return nil, s.expireTask(x, c)
 	case ForgetTasks:
 		s.forgetTasks(x)
 		return nil, nil

@@ -59,7 +59,7 @@ func (o opened) task(first task.ID, i int) task.Task {
 		}
 	}
 	tries := r.number()
-	t.Spec.MaxTries, t.Spec.Priority = uint32(tries>>4), task.Priority(tries&0xf)
+	t.Spec.MaxTries, t.Spec.Priority = uint32(tries>>triesShift), task.Priority(tries&triesPriority)
 	t.Spec.TimeoutMS = r.signed()
 	if flags&flagRetryOf != 0 {
 		t.Spec.RetryOf = task.ID(r.number())
@@ -81,6 +81,9 @@ func (o opened) task(first task.ID, i int) task.Task {
 	t.StartedAt = t.SubmittedAt + task.Millis(r.signed())
 	t.FinishedAt = t.StartedAt + task.Millis(r.signed())
 	t.Index = o.index + uint64(r.signed())
+	if tries&triesMore != 0 {
+		r.more(&t)
+	}
 	return t
 }
 
@@ -88,6 +91,27 @@ func (o opened) task(first task.ID, i int) task.Task {
 type reader struct {
 	rest  string
 	words parts
+}
+
+// more is the inverse of packer.more.
+func (r *reader) more(t *task.Task) {
+	t.Spec.NotBefore = task.Moment{At: task.Millis(r.signed()), AfterMS: r.signed()}
+	t.Spec.Deadline = task.Moment{At: task.Millis(r.signed()), AfterMS: r.signed()}
+	t.Spec.BackoffMS = r.signed()
+	t.ReadyAt = task.Millis(r.signed())
+	t.Spec.Labels, t.Spec.Requires = r.labels(), r.labels()
+}
+
+func (r *reader) labels() []task.Label {
+	n := r.number()
+	if n == 0 {
+		return nil
+	}
+	labels := make([]task.Label, n)
+	for i := range labels {
+		labels[i] = task.Label{Name: r.word(), Value: r.word()}
+	}
+	return labels
 }
 
 func (r *reader) take(n uint64) string {

@@ -40,6 +40,8 @@ const (
 	CodeSlaveFull        Code = "slave_full"
 	CodeSlaveBusy        Code = "slave_busy"
 	CodeNameTaken        Code = "name_taken"
+	CodeKindConflict     Code = "kind_conflict"
+	CodeLabelsMissing    Code = "labels_missing"
 	CodeWrongIncarnation Code = "wrong_incarnation"
 
 	CodeNotLeader       Code = "not_leader"

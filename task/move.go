@@ -10,7 +10,12 @@ import "strconv"
 //	   ▲                    │
 //	   └──────GiveUp────────┘ (or ──▶ done, when no try is left)
 //
-//	pending, in_progress ──Cancel──▶ done
+//	pending, in_progress ──Cancel, Expire──▶ done
+
+// New returns a task that was submitted at an instant.
+func New(id ID, spec Spec, key string, at Millis) Task {
+	return Task{ID: id, Spec: spec, Key: key, Status: Pending, SubmittedAt: at, ReadyAt: spec.NotBefore.from(at)}
+}
 
 // Assign starts the next attempt on an incarnation of a slave.
 func (t Task) Assign(a Attempt, at Millis) (Task, *Error) {
@@ -34,7 +39,7 @@ func (t Task) Complete(a Attempt, r Result, at Millis) (Task, *Error) {
 	}
 	t.Tries++
 	if r.Outcome == Failed && r.Retryable && t.Tries < t.Spec.MaxTries {
-		t.Status = Pending
+		t.tryAgain(at)
 		return t, nil
 	}
 	t.finish(r.Outcome, at)
@@ -71,7 +76,7 @@ func (t Task) GiveUp(a Attempt, began bool, reason string, at Millis) (Task, *Er
 		t.finish(Failed, at)
 		t.Error = reason + "; no tries left (" + strconv.FormatUint(uint64(t.Tries), 10) + " of " + strconv.FormatUint(uint64(t.Spec.MaxTries), 10) + ")"
 	default:
-		t.Status = Pending
+		t.tryAgain(at)
 	}
 	return t, nil
 }
@@ -87,6 +92,33 @@ func (t Task) Cancel(at Millis) (Task, *Error) {
 	t.finish(Cancelled, at)
 	t.Error = "cancelled by a client"
 	return t, nil
+}
+
+// Expire ends a task that is not done, because its deadline has passed. The leader
+// has judged that it has.
+func (t Task) Expire(at Millis) (Task, *Error) {
+	switch {
+	case t.Status == Done:
+		err := Refuse(CodeAlreadyDone, "task "+t.ID.String()+" is done ("+t.Outcome.String()+") and can't expire any more")
+		err.Task = t.ID
+		return t, err
+	case t.Status == InProgress:
+		t.Error = "the deadline passed while it was in progress"
+	case t.Attempt > 0:
+		t.Error = "the deadline passed while it waited for its next attempt"
+	default:
+		t.Error = "the deadline passed before a slave could take it"
+	}
+	t.finish(Expired, at)
+	return t, nil
+}
+
+// tryAgain makes the task pending after a try, for the next one.
+func (t *Task) tryAgain(at Millis) {
+	t.Status = Pending
+	if wait := t.backoff(); wait > 0 {
+		t.ReadyAt = at + wait
+	}
 }
 
 func (t *Task) finish(o Outcome, at Millis) {

@@ -1,11 +1,15 @@
 package task
 
+import "slices"
+
 // Bounds of a registration.
 const (
 	MaxSlots     = 1 << 16
 	MaxNameBytes = 128
 	MaxURLBytes  = 1024
 	MaxKinds     = 64
+
+	MaxVersionBytes = 128
 )
 
 // SlaveState tells whether a slave may be given tasks.
@@ -36,6 +40,14 @@ type Kind struct {
 	Idempotent bool
 }
 
+// Meaning says in words whether tasks of the kind may run twice.
+func (k Kind) Meaning() string {
+	if k.Idempotent {
+		return "idempotent"
+	}
+	return "not idempotent"
+}
+
 // Slave is one entry of the slave registry.
 type Slave struct {
 	Name        string
@@ -43,10 +55,12 @@ type Slave struct {
 	Slots       int    // tasks at once
 	Busy        int    // attempts assigned and not ended, a counter of the state
 	State       SlaveState
-	Incarnation string // random, new at every start of the process
-	Kinds       []Kind // sorted by name; never mutated
-	Drained     bool   // an operator wants it to get no tasks, now and when it returns
-	Order       uint64 // place in registration order; kept until it is removed
+	Incarnation string  // random, new at every start of the process
+	Kinds       []Kind  // sorted by name; never mutated
+	Labels      []Label // sorted by name, each name once; never mutated
+	Version     string  // of its program, as it says; empty if it does not
+	Drained     bool    // an operator wants it to get no tasks, now and when it returns
+	Order       uint64  // place in registration order; kept until it is removed
 
 	RegisteredAt Millis
 	LastSeenAt   Millis // known to the leader alone; not replicated, 0 elsewhere
@@ -71,6 +85,17 @@ func (s *Slave) Runs(kind string) bool {
 	return false
 }
 
+// Contradicts returns the first of the kinds that the slave declared with another
+// meaning.
+func (s *Slave) Contradicts(kinds []Kind) (Kind, bool) {
+	for _, k := range kinds {
+		if slices.Contains(s.Kinds, Kind{Name: k.Name, Idempotent: !k.Idempotent}) {
+			return k, true
+		}
+	}
+	return Kind{}, false
+}
+
 // Registration is what a slave says of itself when it registers.
 type Registration struct {
 	Name        string
@@ -78,4 +103,6 @@ type Registration struct {
 	Slots       int
 	Incarnation string
 	Kinds       []Kind
+	Labels      []Label // sorted by name, each name once
+	Version     string
 }

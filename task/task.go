@@ -3,9 +3,10 @@ package task
 // ID numbers a task. The state machine gives 1, 2, 3 … in log order.
 type ID uint64
 
-// Millis is a wall-clock instant in milliseconds since the Unix epoch, as
-// stamped by the leader that proposed an entry. It is stored and shown, never
-// compared to decide anything. Zero means "not yet".
+// Millis is an instant of the cluster's clock in milliseconds since the Unix
+// epoch, as stamped by the leader that proposed an entry. The state machine stores
+// it and adds to it, and never compares it with a clock: that is the leader's part.
+// Zero means "not yet".
 type Millis int64
 
 // KindExpression is the kind of a task that names none.
@@ -17,6 +18,8 @@ const (
 	DefaultTimeoutMS = 5 * 60 * 1000
 	MaxMaxTries      = 100
 	MaxTimeoutMS     = 24 * 60 * 60 * 1000
+	MaxBackoffMS     = 60 * 60 * 1000
+	MaxAfterMS       = 365 * 24 * 60 * 60 * 1000
 	MaxKeyBytes      = 255
 	MaxResultBytes   = 64 << 10
 	MaxErrorBytes    = 4 << 10
@@ -80,6 +83,11 @@ type Spec struct {
 	TimeoutMS  int64  // one execution's limit, judged by the slave
 	RetryOf    ID     // the done task that this one repeats, or 0
 	Priority   Priority
+	NotBefore  Moment  // not given to a slave earlier
+	Deadline   Moment  // not done by then: ended as Expired
+	BackoffMS  int64   // the wait before a second try, see Task.backoff; 0 for none
+	Labels     []Label // sorted by name, each name once; never mutated
+	Requires   []Label // a slave must have all of them; sorted by name, each name once; never mutated
 }
 
 // Priority orders tasks that wait: the higher goes first.
@@ -107,6 +115,9 @@ type Task struct {
 	Attempt     uint32 // number of the current or last assignment; 0 for none
 	Tries       uint32 // executions that began, as far as is known
 
+	// ReadyAt is when the task may next be given to a slave, by Spec.NotBefore or
+	// by the wait after a try; 0 for at any time.
+	ReadyAt     Millis
 	SubmittedAt Millis
 	StartedAt   Millis // of the current or last attempt's assignment
 	FinishedAt  Millis

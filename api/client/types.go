@@ -99,6 +99,7 @@ const (
 	CodeSlaveUnreachable = task.CodeSlaveUnreachable
 	CodeSlaveBusy        = task.CodeSlaveBusy
 	CodeNameTaken        = task.CodeNameTaken
+	CodeKindConflict     = task.CodeKindConflict
 	CodeWrongIncarnation = task.CodeWrongIncarnation
 
 	CodeNotLeader       = task.CodeNotLeader

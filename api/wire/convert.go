@@ -20,6 +20,13 @@ func FromTask(t *task.Task) Task {
 		TimeoutMS:      t.Spec.TimeoutMS,
 		RetryOf:        uint64(t.Spec.RetryOf),
 		Priority:       int(t.Spec.Priority),
+		NotBefore:      fromMoment(t.Spec.NotBefore),
+		Deadline:       fromMoment(t.Spec.Deadline),
+		Backoff:        fromBackoff(t.Spec.BackoffMS),
+		Labels:         LabelList(t.Spec.Labels),
+		Requires:       LabelList(t.Spec.Requires),
+		ReadyAt:        Instant(t.ReadyAt),
+		DeadlineAt:     Instant(t.DeadlineAt()),
 		IdempotencyKey: t.Key,
 		Status:         TaskStatus(t.Status.String()),
 		Outcome:        Outcome(t.Outcome.String()),
@@ -69,6 +76,8 @@ func FromSlave(s *task.Slave) Slave {
 		RegisteredAt: Instant(s.RegisteredAt),
 		LastSeenAt:   Instant(s.LastSeenAt),
 		Drained:      s.Drained,
+		Labels:       LabelList(s.Labels),
+		Version:      s.Version,
 		Index:        s.Index,
 	}
 }

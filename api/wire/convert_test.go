@@ -18,7 +18,10 @@ func TestEveryFieldIsShown(t *testing.T) {
 		show   func(v any) any
 		hidden map[string]string // field: why it is not shown
 	}{
-		{"Task", &task.Task{}, func(v any) any { return FromTask(v.(*task.Task)) }, nil},
+		{"Task", &task.Task{}, func(v any) any { return FromTask(v.(*task.Task)) }, map[string]string{
+			"Spec.NotBefore.At": "a moment has one of the two",
+			"Spec.Deadline.At":  "the same",
+		}},
 		{"Slave", &task.Slave{}, func(v any) any { return FromSlave(v.(*task.Slave)) }, map[string]string{
 			"Order": "it is the place in the list",
 		}},
@@ -173,7 +176,7 @@ func roundTrip[D, W any](t *testing.T, name string, from func(D) W, to func(W) (
 }
 
 func TestSubmissionDefaults(t *testing.T) {
-	spec := ToSpec(Submission{Expression: "1"})
+	spec, _ := ToSpec(Submission{Expression: "1"})
 	want := task.Spec{
 		Kind: task.KindExpression, Expression: "1", MaxTries: task.DefaultMaxTries, TimeoutMS: task.DefaultTimeoutMS,
 	}

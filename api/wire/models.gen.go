@@ -88,6 +88,26 @@ type BatchItem struct {
 
 	// IdempotencyKey As the header `Idempotency-Key` of a single submit.
 	IdempotencyKey string `json:"idempotency_key,omitempty,omitzero"`
+	NotBefore      string `json:"not_before,omitempty,omitzero"`
+	Deadline       string `json:"deadline,omitempty,omitzero"`
+
+	// Retry What happens after a try that came to nothing: its slave was lost with it (and the task is idempotent), or says that its failure may be tried
+	// again. A wrong expression never is.
+	Retry Retry `json:"retry,omitempty,omitzero"`
+
+	// Labels Names with values, at most 16. Of a task: for its submitter, who can list by them. Of a slave: what it has, like a disk or a place. As `requires` of a
+	// task: what a slave must have to get it, each with exactly that value.
+	//
+	//
+	// Example: {"zone":"eu-1"}
+	Labels Labels `json:"labels,omitempty,omitzero"`
+
+	// Requires Names with values, at most 16. Of a task: for its submitter, who can list by them. Of a slave: what it has, like a disk or a place. As `requires` of a
+	// task: what a slave must have to get it, each with exactly that value.
+	//
+	//
+	// Example: {"zone":"eu-1"}
+	Requires Labels `json:"requires,omitempty,omitzero"`
 }
 
 // BatchResult The task, or why there is none.
@@ -189,6 +209,12 @@ type Kind struct {
 	Idempotent bool `json:"idempotent"`
 }
 
+// Labels Names with values, at most 16. Of a task: for its submitter, who can list by them. Of a slave: what it has, like a disk or a place. As `requires` of a
+// task: what a slave must have to get it, each with exactly that value.
+//
+// Example: {"zone":"eu-1"}
+type Labels = LabelList
+
 // Leave defines model for Leave.
 type Leave struct {
 	Incarnation string `json:"incarnation"`
@@ -255,6 +281,16 @@ type Registration struct {
 
 	// Kinds The kinds that it runs; by default `expression`.
 	Kinds []Kind `json:"kinds,omitempty,omitzero"`
+
+	// Labels Names with values, at most 16. Of a task: for its submitter, who can list by them. Of a slave: what it has, like a disk or a place. As `requires` of a
+	// task: what a slave must have to get it, each with exactly that value.
+	//
+	//
+	// Example: {"zone":"eu-1"}
+	Labels Labels `json:"labels,omitempty,omitzero"`
+
+	// Version Of its program, for people.
+	Version string `json:"version,omitempty,omitzero"`
 }
 
 // Report defines model for Report.
@@ -292,6 +328,19 @@ type Result struct {
 
 	// Retryable Another execution may succeed where this one failed.
 	Retryable bool `json:"retryable,omitempty,omitzero"`
+}
+
+// Retry What happens after a try that came to nothing: its slave was lost with it (and the task is idempotent), or says that its failure may be tried
+// again. A wrong expression never is.
+type Retry struct {
+	// MaxTries How often an execution may begin; 0 and by default 3. The same as `max_tries` outside; only one of the two may be given.
+	MaxTries uint32 `json:"max_tries,omitempty,omitzero"`
+
+	// Backoff The wait before the second try (`500ms`, `10s`), at most an hour; it doubles with every further one, up to an hour. By default there is none.
+	//
+	//
+	// Example: 10s
+	Backoff string `json:"backoff,omitempty,omitzero"`
 }
 
 // Role What a master does at the moment. `joining` is one that does not vote yet.
@@ -349,6 +398,16 @@ type Slave struct {
 
 	// Drained It gets no tasks until `undrain`, also when it comes back.
 	Drained bool `json:"drained,omitempty,omitzero"`
+
+	// Labels Names with values, at most 16. Of a task: for its submitter, who can list by them. Of a slave: what it has, like a disk or a place. As `requires` of a
+	// task: what a slave must have to get it, each with exactly that value.
+	//
+	//
+	// Example: {"zone":"eu-1"}
+	Labels Labels `json:"labels,omitempty,omitzero"`
+
+	// Version Of its program, as it says.
+	Version string `json:"version,omitempty,omitzero"`
 }
 
 // SlaveAnswer defines model for SlaveAnswer.
@@ -441,6 +500,37 @@ type Submission struct {
 	// WhenFull What becomes of it when no slave has a free slot: `reject` it with 503, or `queue` it until one has. By default what the leader is
 	// configured to do, which is `reject` unless somebody changed it.
 	WhenFull string `json:"when_full,omitempty,omitzero"`
+
+	// NotBefore Keeps it from being given to a slave earlier: a time (RFC 3339, `2026-11-24T06:00:00Z`), or a while after the submit (`90s`, `1h30m`), at most
+	// a year. Until then it is pending, whatever `when_full` says; then it waits like any other.
+	//
+	//
+	// Example: 90s
+	NotBefore string `json:"not_before,omitempty,omitzero"`
+
+	// Deadline If it is not done by then, it ends as `expired`, also while it is in progress. A time or a while after the submit, like `not_before`.
+	//
+	//
+	// Example: 2026-11-24T06:00:00Z
+	Deadline string `json:"deadline,omitempty,omitzero"`
+
+	// Retry What happens after a try that came to nothing: its slave was lost with it (and the task is idempotent), or says that its failure may be tried
+	// again. A wrong expression never is.
+	Retry Retry `json:"retry,omitempty,omitzero"`
+
+	// Labels Names with values, at most 16. Of a task: for its submitter, who can list by them. Of a slave: what it has, like a disk or a place. As `requires` of a
+	// task: what a slave must have to get it, each with exactly that value.
+	//
+	//
+	// Example: {"zone":"eu-1"}
+	Labels Labels `json:"labels,omitempty,omitzero"`
+
+	// Requires Names with values, at most 16. Of a task: for its submitter, who can list by them. Of a slave: what it has, like a disk or a place. As `requires` of a
+	// task: what a slave must have to get it, each with exactly that value.
+	//
+	//
+	// Example: {"zone":"eu-1"}
+	Requires Labels `json:"requires,omitempty,omitzero"`
 }
 
 // Submitted defines model for Submitted.
@@ -518,6 +608,35 @@ type Task struct {
 
 	// Priority Of those that wait, the higher goes first; absent for 0.
 	Priority int `json:"priority,omitempty,omitzero"`
+
+	// NotBefore What its submit asked for; `ready_at` is what it means.
+	NotBefore string `json:"not_before,omitempty,omitzero"`
+
+	// Deadline What its submit asked for; `deadline_at` is what it means.
+	Deadline string `json:"deadline,omitempty,omitzero"`
+
+	// Backoff The wait before a second try; it doubles with every further one.
+	Backoff string `json:"backoff,omitempty,omitzero"`
+
+	// Labels Names with values, at most 16. Of a task: for its submitter, who can list by them. Of a slave: what it has, like a disk or a place. As `requires` of a
+	// task: what a slave must have to get it, each with exactly that value.
+	//
+	//
+	// Example: {"zone":"eu-1"}
+	Labels Labels `json:"labels,omitempty,omitzero"`
+
+	// Requires Names with values, at most 16. Of a task: for its submitter, who can list by them. Of a slave: what it has, like a disk or a place. As `requires` of a
+	// task: what a slave must have to get it, each with exactly that value.
+	//
+	//
+	// Example: {"zone":"eu-1"}
+	Requires Labels `json:"requires,omitempty,omitzero"`
+
+	// ReadyAt When it may next be given to a slave, by `not_before` or by the wait after its last try; absent for at any time.
+	ReadyAt time.Time `json:"ready_at,omitempty,omitzero"`
+
+	// DeadlineAt When it expires unless it is done.
+	DeadlineAt time.Time `json:"deadline_at,omitempty,omitzero"`
 }
 
 // TaskAnswer defines model for TaskAnswer.

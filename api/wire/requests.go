@@ -14,7 +14,7 @@ import (
 
 // ToSpec is what a submission asks for, with the defaults filled in. Idempotent
 // is for the master to decide.
-func ToSpec(s Submission) task.Spec {
+func ToSpec(s Submission) (task.Spec, *task.Error) {
 	spec := task.Spec{
 		Kind:       s.Kind,
 		Expression: s.Expression,
@@ -23,6 +23,24 @@ func ToSpec(s Submission) task.Spec {
 		TimeoutMS:  s.TimeoutMS,
 		RetryOf:    task.ID(s.RetryOf),
 		Priority:   priority(s.Priority),
+		Labels:     labels(s.Labels),
+		Requires:   labels(s.Requires),
+	}
+	if s.Retry.MaxTries != 0 {
+		if s.MaxTries != 0 && s.MaxTries != s.Retry.MaxTries {
+			return task.Spec{}, refuse(fmt.Sprintf("max_tries says %d and retry.max_tries %d; give one of them", s.MaxTries, s.Retry.MaxTries))
+		}
+		spec.MaxTries = s.Retry.MaxTries
+	}
+	var err *task.Error
+	if spec.NotBefore, err = toMoment("not_before", s.NotBefore); err != nil {
+		return task.Spec{}, err
+	}
+	if spec.Deadline, err = toMoment("deadline", s.Deadline); err != nil {
+		return task.Spec{}, err
+	}
+	if spec.BackoffMS, err = toBackoff(s.Retry.Backoff); err != nil {
+		return task.Spec{}, err
 	}
 	if spec.Kind == "" {
 		spec.Kind = task.KindExpression
@@ -36,7 +54,7 @@ func ToSpec(s Submission) task.Spec {
 	if len(spec.Parameters) == 0 {
 		spec.Parameters = nil
 	}
-	return spec
+	return spec, nil
 }
 
 // priority keeps what is out of range out of range: who checks bounds refuses it.
@@ -52,12 +70,15 @@ func ToSubmission(b BatchItem) Submission {
 	return Submission{
 		Expression: b.Expression, Parameters: b.Parameters, Kind: b.Kind, MaxTries: b.MaxTries, TimeoutMS: b.TimeoutMS,
 		RetryOf: b.RetryOf, Priority: b.Priority, WhenFull: b.WhenFull,
+		NotBefore: b.NotBefore, Deadline: b.Deadline, Retry: b.Retry, Labels: b.Labels, Requires: b.Requires,
 	}
 }
 
 // FromRegistration is how a slave says it.
 func FromRegistration(r task.Registration) Registration {
-	w := Registration{Name: r.Name, URL: r.URL, Slots: &r.Slots, Incarnation: r.Incarnation}
+	w := Registration{
+		Name: r.Name, URL: r.URL, Slots: &r.Slots, Incarnation: r.Incarnation, Labels: LabelList(r.Labels), Version: r.Version,
+	}
 	if len(r.Kinds) > 0 {
 		w.Kinds = fromKinds(r.Kinds)
 	}
@@ -69,7 +90,7 @@ func FromRegistration(r task.Registration) Registration {
 func ToRegistration(w Registration) task.Registration {
 	r := task.Registration{
 		Name: w.Name, URL: strings.TrimRight(w.URL, "/"), Slots: 1, Incarnation: w.Incarnation,
-		Kinds: make([]task.Kind, 0, max(1, len(w.Kinds))),
+		Kinds: make([]task.Kind, 0, max(1, len(w.Kinds))), Labels: labels(w.Labels), Version: w.Version,
 	}
 	if w.Slots != nil {
 		r.Slots = *w.Slots

@@ -19,7 +19,7 @@ import (
 // so is anything after the value. Refusals name the field.
 //
 // T is made of structs with JSON tags, slices, strings, booleans, integers and
-// ParameterList. Make a Decoder once; it is safe for concurrent use.
+// ParameterList and LabelList. Make a Decoder once; it is safe for concurrent use.
 type Decoder[T any] struct{ shape *shape }
 
 // NewDecoder prepares a Decoder. It panics if T has a field of a type that it
@@ -66,9 +66,10 @@ func refusal(err error) *task.Error {
 
 // shape is what JSON may stand at one place.
 type shape struct {
-	kind   reflect.Kind // Struct, Slice, String, Bool, an integer's, or Map for parameters
-	elem   *shape       // of a Slice
-	fields []field      // of a Struct; few, so a scan beats a map
+	kind   reflect.Kind // Struct, Slice, String, Bool, an integer's, or Map for what has a read of its own
+	read   func(*json.Decoder) (refusal string, err error)
+	elem   *shape  // of a Slice
+	fields []field // of a Struct; few, so a scan beats a map
 }
 
 type field struct {
@@ -78,8 +79,17 @@ type field struct {
 }
 
 func shapeOf(t reflect.Type) *shape {
-	if t == reflect.TypeFor[ParameterList]() {
-		return &shape{kind: reflect.Map}
+	switch t {
+	case reflect.TypeFor[ParameterList]():
+		return &shape{kind: reflect.Map, read: func(dec *json.Decoder) (string, error) {
+			_, refusal, err := readParameters(dec)
+			return refusal, err
+		}}
+	case reflect.TypeFor[LabelList]():
+		return &shape{kind: reflect.Map, read: func(dec *json.Decoder) (string, error) {
+			_, refusal, err := readLabels(dec)
+			return refusal, err
+		}}
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
@@ -110,7 +120,7 @@ type walk struct{ dec *json.Decoder }
 // value reads the value at path. An error that is not a *task.Error is JSON's.
 func (w *walk) value(s *shape, path string) error {
 	if s.kind == reflect.Map {
-		_, wrong, err := readParameters(w.dec)
+		wrong, err := s.read(w.dec)
 		if err == nil && wrong != "" {
 			return refuse(path + wrong)
 		}

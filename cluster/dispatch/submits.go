@@ -260,7 +260,8 @@ func (c *core) unrecorded(s *submit, err error) {
 		refusal = task.Refuse(task.CodeOutcomeUnknown, "the task may or may not have been recorded ("+err.Error()+"); repeat it with the same Idempotency-Key to find out")
 	}
 	switch refusal.Code {
-	case task.CodeSlaveFull, task.CodeSlaveNotAlive, task.CodeSlaveNotFound, task.CodeWrongIncarnation, task.CodeNoSlaveForKind:
+	case task.CodeSlaveFull, task.CodeSlaveNotAlive, task.CodeSlaveNotFound, task.CodeWrongIncarnation, task.CodeNoSlaveForKind,
+		task.CodeLabelsMissing:
 		if s.replans++; s.replans < maxReplans && !c.stopped {
 			c.enterLine(s)
 			return

@@ -1666,6 +1666,412 @@ func (x *ForgetTasks) GetKeep() []uint64 {
 	return nil
 }
 
+// Moment is an instant (Unix milliseconds), or a while after the submit.
+type Moment struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	At            int64                  `protobuf:"varint,1,opt,name=at" json:"at,omitempty"`
+	AfterMs       int64                  `protobuf:"varint,2,opt,name=after_ms,json=afterMs" json:"after_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Moment) Reset() {
+	*x = Moment{}
+	mi := &file_fsm_logpb_log_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Moment) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Moment) ProtoMessage() {}
+
+func (x *Moment) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_logpb_log_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Moment.ProtoReflect.Descriptor instead.
+func (*Moment) Descriptor() ([]byte, []int) {
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *Moment) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *Moment) GetAfterMs() int64 {
+	if x != nil {
+		return x.AfterMs
+	}
+	return 0
+}
+
+// Label is a name and a value.
+type Label struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name" json:"name,omitempty"`
+	Value         string                 `protobuf:"bytes,2,opt,name=value" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Label) Reset() {
+	*x = Label{}
+	mi := &file_fsm_logpb_log_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Label) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Label) ProtoMessage() {}
+
+func (x *Label) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_logpb_log_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Label.ProtoReflect.Descriptor instead.
+func (*Label) Descriptor() ([]byte, []int) {
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *Label) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Label) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+// Conditions are what a client may ask for besides a Spec and its Terms.
+type Conditions struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	NotBefore     *Moment                `protobuf:"bytes,1,opt,name=not_before,json=notBefore" json:"not_before,omitempty"`
+	Deadline      *Moment                `protobuf:"bytes,2,opt,name=deadline" json:"deadline,omitempty"`
+	BackoffMs     int64                  `protobuf:"varint,3,opt,name=backoff_ms,json=backoffMs" json:"backoff_ms,omitempty"`
+	Labels        []*Label               `protobuf:"bytes,4,rep,name=labels" json:"labels,omitempty"`
+	Requires      []*Label               `protobuf:"bytes,5,rep,name=requires" json:"requires,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Conditions) Reset() {
+	*x = Conditions{}
+	mi := &file_fsm_logpb_log_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Conditions) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Conditions) ProtoMessage() {}
+
+func (x *Conditions) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_logpb_log_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Conditions.ProtoReflect.Descriptor instead.
+func (*Conditions) Descriptor() ([]byte, []int) {
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *Conditions) GetNotBefore() *Moment {
+	if x != nil {
+		return x.NotBefore
+	}
+	return nil
+}
+
+func (x *Conditions) GetDeadline() *Moment {
+	if x != nil {
+		return x.Deadline
+	}
+	return nil
+}
+
+func (x *Conditions) GetBackoffMs() int64 {
+	if x != nil {
+		return x.BackoffMs
+	}
+	return 0
+}
+
+func (x *Conditions) GetLabels() []*Label {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
+func (x *Conditions) GetRequires() []*Label {
+	if x != nil {
+		return x.Requires
+	}
+	return nil
+}
+
+// SubmitTaskOnConditions is command 16.
+type SubmitTaskOnConditions struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Spec          *Spec                  `protobuf:"bytes,1,opt,name=spec" json:"spec,omitempty"`
+	Key           string                 `protobuf:"bytes,2,opt,name=key" json:"key,omitempty"`
+	Assign        *Place                 `protobuf:"bytes,3,opt,name=assign" json:"assign,omitempty"` // absent: the task is pending
+	Terms         *Terms                 `protobuf:"bytes,4,opt,name=terms" json:"terms,omitempty"`
+	Conditions    *Conditions            `protobuf:"bytes,5,opt,name=conditions" json:"conditions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubmitTaskOnConditions) Reset() {
+	*x = SubmitTaskOnConditions{}
+	mi := &file_fsm_logpb_log_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubmitTaskOnConditions) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubmitTaskOnConditions) ProtoMessage() {}
+
+func (x *SubmitTaskOnConditions) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_logpb_log_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubmitTaskOnConditions.ProtoReflect.Descriptor instead.
+func (*SubmitTaskOnConditions) Descriptor() ([]byte, []int) {
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *SubmitTaskOnConditions) GetSpec() *Spec {
+	if x != nil {
+		return x.Spec
+	}
+	return nil
+}
+
+func (x *SubmitTaskOnConditions) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *SubmitTaskOnConditions) GetAssign() *Place {
+	if x != nil {
+		return x.Assign
+	}
+	return nil
+}
+
+func (x *SubmitTaskOnConditions) GetTerms() *Terms {
+	if x != nil {
+		return x.Terms
+	}
+	return nil
+}
+
+func (x *SubmitTaskOnConditions) GetConditions() *Conditions {
+	if x != nil {
+		return x.Conditions
+	}
+	return nil
+}
+
+// ExpireTask is command 17.
+type ExpireTask struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint64                 `protobuf:"varint,1,opt,name=id" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExpireTask) Reset() {
+	*x = ExpireTask{}
+	mi := &file_fsm_logpb_log_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExpireTask) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExpireTask) ProtoMessage() {}
+
+func (x *ExpireTask) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_logpb_log_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExpireTask.ProtoReflect.Descriptor instead.
+func (*ExpireTask) Descriptor() ([]byte, []int) {
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *ExpireTask) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+// RegisterSlaveInFull is command 18.
+type RegisterSlaveInFull struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name" json:"name,omitempty"`
+	Url           string                 `protobuf:"bytes,2,opt,name=url" json:"url,omitempty"`
+	Slots         uint32                 `protobuf:"varint,3,opt,name=slots" json:"slots,omitempty"`
+	Incarnation   string                 `protobuf:"bytes,4,opt,name=incarnation" json:"incarnation,omitempty"`
+	Kinds         []*Kind                `protobuf:"bytes,5,rep,name=kinds" json:"kinds,omitempty"`
+	Begun         []*Attempt             `protobuf:"bytes,6,rep,name=begun" json:"begun,omitempty"`
+	Labels        []*Label               `protobuf:"bytes,7,rep,name=labels" json:"labels,omitempty"`
+	Version       string                 `protobuf:"bytes,8,opt,name=version" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RegisterSlaveInFull) Reset() {
+	*x = RegisterSlaveInFull{}
+	mi := &file_fsm_logpb_log_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RegisterSlaveInFull) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RegisterSlaveInFull) ProtoMessage() {}
+
+func (x *RegisterSlaveInFull) ProtoReflect() protoreflect.Message {
+	mi := &file_fsm_logpb_log_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RegisterSlaveInFull.ProtoReflect.Descriptor instead.
+func (*RegisterSlaveInFull) Descriptor() ([]byte, []int) {
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *RegisterSlaveInFull) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RegisterSlaveInFull) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *RegisterSlaveInFull) GetSlots() uint32 {
+	if x != nil {
+		return x.Slots
+	}
+	return 0
+}
+
+func (x *RegisterSlaveInFull) GetIncarnation() string {
+	if x != nil {
+		return x.Incarnation
+	}
+	return ""
+}
+
+func (x *RegisterSlaveInFull) GetKinds() []*Kind {
+	if x != nil {
+		return x.Kinds
+	}
+	return nil
+}
+
+func (x *RegisterSlaveInFull) GetBegun() []*Attempt {
+	if x != nil {
+		return x.Begun
+	}
+	return nil
+}
+
+func (x *RegisterSlaveInFull) GetLabels() []*Label {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
+func (x *RegisterSlaveInFull) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
 // Record is one record of a snapshot.
 type Record struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1682,7 +2088,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[24]
+	mi := &file_fsm_logpb_log_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1694,7 +2100,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[24]
+	mi := &file_fsm_logpb_log_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1707,7 +2113,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{24}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Record) GetKind() isRecord_Kind {
@@ -1800,7 +2206,7 @@ type Header struct {
 
 func (x *Header) Reset() {
 	*x = Header{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[25]
+	mi := &file_fsm_logpb_log_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1812,7 +2218,7 @@ func (x *Header) String() string {
 func (*Header) ProtoMessage() {}
 
 func (x *Header) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[25]
+	mi := &file_fsm_logpb_log_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1825,7 +2231,7 @@ func (x *Header) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Header.ProtoReflect.Descriptor instead.
 func (*Header) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{25}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Header) GetIndex() uint64 {
@@ -1912,13 +2318,15 @@ type Slave struct {
 	RegisteredAt  int64                  `protobuf:"varint,9,opt,name=registered_at,json=registeredAt" json:"registered_at,omitempty"`
 	Index         uint64                 `protobuf:"varint,10,opt,name=index" json:"index,omitempty"`
 	Drained       bool                   `protobuf:"varint,11,opt,name=drained" json:"drained,omitempty"`
+	Labels        []*Label               `protobuf:"bytes,12,rep,name=labels" json:"labels,omitempty"`
+	Version       string                 `protobuf:"bytes,13,opt,name=version" json:"version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Slave) Reset() {
 	*x = Slave{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[26]
+	mi := &file_fsm_logpb_log_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1930,7 +2338,7 @@ func (x *Slave) String() string {
 func (*Slave) ProtoMessage() {}
 
 func (x *Slave) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[26]
+	mi := &file_fsm_logpb_log_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1943,7 +2351,7 @@ func (x *Slave) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Slave.ProtoReflect.Descriptor instead.
 func (*Slave) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{26}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Slave) GetName() string {
@@ -2023,6 +2431,20 @@ func (x *Slave) GetDrained() bool {
 	return false
 }
 
+func (x *Slave) GetLabels() []*Label {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
+func (x *Slave) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
 // Master is one master as the replicated state knows it.
 type Master struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2037,7 +2459,7 @@ type Master struct {
 
 func (x *Master) Reset() {
 	*x = Master{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[27]
+	mi := &file_fsm_logpb_log_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2049,7 +2471,7 @@ func (x *Master) String() string {
 func (*Master) ProtoMessage() {}
 
 func (x *Master) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[27]
+	mi := &file_fsm_logpb_log_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2062,7 +2484,7 @@ func (x *Master) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Master.ProtoReflect.Descriptor instead.
 func (*Master) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{27}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Master) GetId() string {
@@ -2119,13 +2541,15 @@ type Task struct {
 	FinishedAt    int64                  `protobuf:"varint,14,opt,name=finished_at,json=finishedAt" json:"finished_at,omitempty"`
 	Index         uint64                 `protobuf:"varint,15,opt,name=index" json:"index,omitempty"`
 	Terms         *Terms                 `protobuf:"bytes,16,opt,name=terms" json:"terms,omitempty"`
+	Conditions    *Conditions            `protobuf:"bytes,17,opt,name=conditions" json:"conditions,omitempty"`
+	ReadyAt       int64                  `protobuf:"varint,18,opt,name=ready_at,json=readyAt" json:"ready_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Task) Reset() {
 	*x = Task{}
-	mi := &file_fsm_logpb_log_proto_msgTypes[28]
+	mi := &file_fsm_logpb_log_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2137,7 +2561,7 @@ func (x *Task) String() string {
 func (*Task) ProtoMessage() {}
 
 func (x *Task) ProtoReflect() protoreflect.Message {
-	mi := &file_fsm_logpb_log_proto_msgTypes[28]
+	mi := &file_fsm_logpb_log_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2150,7 +2574,7 @@ func (x *Task) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Task.ProtoReflect.Descriptor instead.
 func (*Task) Descriptor() ([]byte, []int) {
-	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{28}
+	return file_fsm_logpb_log_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Task) GetId() uint64 {
@@ -2265,6 +2689,20 @@ func (x *Task) GetTerms() *Terms {
 	return nil
 }
 
+func (x *Task) GetConditions() *Conditions {
+	if x != nil {
+		return x.Conditions
+	}
+	return nil
+}
+
+func (x *Task) GetReadyAt() int64 {
+	if x != nil {
+		return x.ReadyAt
+	}
+	return 0
+}
+
 var File_fsm_logpb_log_proto protoreflect.FileDescriptor
 
 const file_fsm_logpb_log_proto_rawDesc = "" +
@@ -2374,7 +2812,42 @@ const file_fsm_logpb_log_proto_rawDesc = "" +
 	"\x05terms\x18\x04 \x01(\v2\x14.muster.log.v1.TermsR\x05terms\"6\n" +
 	"\vForgetTasks\x12\x13\n" +
 	"\x05up_to\x18\x01 \x01(\x04R\x04upTo\x12\x12\n" +
-	"\x04keep\x18\x02 \x03(\x04R\x04keep\"\xcb\x01\n" +
+	"\x04keep\x18\x02 \x03(\x04R\x04keep\"3\n" +
+	"\x06Moment\x12\x0e\n" +
+	"\x02at\x18\x01 \x01(\x03R\x02at\x12\x19\n" +
+	"\bafter_ms\x18\x02 \x01(\x03R\aafterMs\"1\n" +
+	"\x05Label\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\"\xf4\x01\n" +
+	"\n" +
+	"Conditions\x124\n" +
+	"\n" +
+	"not_before\x18\x01 \x01(\v2\x15.muster.log.v1.MomentR\tnotBefore\x121\n" +
+	"\bdeadline\x18\x02 \x01(\v2\x15.muster.log.v1.MomentR\bdeadline\x12\x1d\n" +
+	"\n" +
+	"backoff_ms\x18\x03 \x01(\x03R\tbackoffMs\x12,\n" +
+	"\x06labels\x18\x04 \x03(\v2\x14.muster.log.v1.LabelR\x06labels\x120\n" +
+	"\brequires\x18\x05 \x03(\v2\x14.muster.log.v1.LabelR\brequires\"\xe8\x01\n" +
+	"\x16SubmitTaskOnConditions\x12'\n" +
+	"\x04spec\x18\x01 \x01(\v2\x13.muster.log.v1.SpecR\x04spec\x12\x10\n" +
+	"\x03key\x18\x02 \x01(\tR\x03key\x12,\n" +
+	"\x06assign\x18\x03 \x01(\v2\x14.muster.log.v1.PlaceR\x06assign\x12*\n" +
+	"\x05terms\x18\x04 \x01(\v2\x14.muster.log.v1.TermsR\x05terms\x129\n" +
+	"\n" +
+	"conditions\x18\x05 \x01(\v2\x19.muster.log.v1.ConditionsR\n" +
+	"conditions\"\x1c\n" +
+	"\n" +
+	"ExpireTask\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\"\x94\x02\n" +
+	"\x13RegisterSlaveInFull\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
+	"\x03url\x18\x02 \x01(\tR\x03url\x12\x14\n" +
+	"\x05slots\x18\x03 \x01(\rR\x05slots\x12 \n" +
+	"\vincarnation\x18\x04 \x01(\tR\vincarnation\x12)\n" +
+	"\x05kinds\x18\x05 \x03(\v2\x13.muster.log.v1.KindR\x05kinds\x12,\n" +
+	"\x05begun\x18\x06 \x03(\v2\x16.muster.log.v1.AttemptR\x05begun\x12,\n" +
+	"\x06labels\x18\a \x03(\v2\x14.muster.log.v1.LabelR\x06labels\x12\x18\n" +
+	"\aversion\x18\b \x01(\tR\aversion\"\xcb\x01\n" +
 	"\x06Record\x12/\n" +
 	"\x06header\x18\x01 \x01(\v2\x15.muster.log.v1.HeaderH\x00R\x06header\x12,\n" +
 	"\x05slave\x18\x02 \x01(\v2\x14.muster.log.v1.SlaveH\x00R\x05slave\x12/\n" +
@@ -2394,7 +2867,7 @@ const file_fsm_logpb_log_proto_rawDesc = "" +
 	"\amasters\x18\b \x01(\x04R\amasters\x12\x14\n" +
 	"\x05tasks\x18\t \x01(\x04R\x05tasks\x12\x1c\n" +
 	"\tforgotten\x18\n" +
-	" \x01(\x04R\tforgotten\"\xc0\x02\n" +
+	" \x01(\x04R\tforgotten\"\x88\x03\n" +
 	"\x05Slave\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
 	"\x03url\x18\x02 \x01(\tR\x03url\x12\x14\n" +
@@ -2407,13 +2880,15 @@ const file_fsm_logpb_log_proto_rawDesc = "" +
 	"\rregistered_at\x18\t \x01(\x03R\fregisteredAt\x12\x14\n" +
 	"\x05index\x18\n" +
 	" \x01(\x04R\x05index\x12\x18\n" +
-	"\adrained\x18\v \x01(\bR\adrained\"\x86\x01\n" +
+	"\adrained\x18\v \x01(\bR\adrained\x12,\n" +
+	"\x06labels\x18\f \x03(\v2\x14.muster.log.v1.LabelR\x06labels\x12\x18\n" +
+	"\aversion\x18\r \x01(\tR\aversion\"\x86\x01\n" +
 	"\x06Master\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12!\n" +
 	"\fraft_address\x18\x02 \x01(\tR\vraftAddress\x12\x17\n" +
 	"\aapi_url\x18\x03 \x01(\tR\x06apiUrl\x12\x1a\n" +
 	"\bcommands\x18\x04 \x01(\rR\bcommands\x12\x14\n" +
-	"\x05index\x18\x05 \x01(\x04R\x05index\"\x83\x04\n" +
+	"\x05index\x18\x05 \x01(\x04R\x05index\"\xd9\x04\n" +
 	"\x04Task\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12'\n" +
 	"\x04spec\x18\x02 \x01(\v2\x13.muster.log.v1.SpecR\x04spec\x12\x10\n" +
@@ -2433,7 +2908,11 @@ const file_fsm_logpb_log_proto_rawDesc = "" +
 	"\vfinished_at\x18\x0e \x01(\x03R\n" +
 	"finishedAt\x12\x14\n" +
 	"\x05index\x18\x0f \x01(\x04R\x05index\x12*\n" +
-	"\x05terms\x18\x10 \x01(\v2\x14.muster.log.v1.TermsR\x05terms*V\n" +
+	"\x05terms\x18\x10 \x01(\v2\x14.muster.log.v1.TermsR\x05terms\x129\n" +
+	"\n" +
+	"conditions\x18\x11 \x01(\v2\x19.muster.log.v1.ConditionsR\n" +
+	"conditions\x12\x19\n" +
+	"\bready_at\x18\x12 \x01(\x03R\areadyAt*V\n" +
 	"\x06Status\x12\x0f\n" +
 	"\vSTATUS_NONE\x10\x00\x12\x12\n" +
 	"\x0eSTATUS_PENDING\x10\x01\x12\x16\n" +
@@ -2472,41 +2951,47 @@ func file_fsm_logpb_log_proto_rawDescGZIP() []byte {
 }
 
 var file_fsm_logpb_log_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_fsm_logpb_log_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_fsm_logpb_log_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_fsm_logpb_log_proto_goTypes = []any{
-	(Status)(0),               // 0: muster.log.v1.Status
-	(Outcome)(0),              // 1: muster.log.v1.Outcome
-	(ValueType)(0),            // 2: muster.log.v1.ValueType
-	(SlaveState)(0),           // 3: muster.log.v1.SlaveState
-	(*Envelope)(nil),          // 4: muster.log.v1.Envelope
-	(*Item)(nil),              // 5: muster.log.v1.Item
-	(*Value)(nil),             // 6: muster.log.v1.Value
-	(*Parameter)(nil),         // 7: muster.log.v1.Parameter
-	(*Spec)(nil),              // 8: muster.log.v1.Spec
-	(*Attempt)(nil),           // 9: muster.log.v1.Attempt
-	(*Place)(nil),             // 10: muster.log.v1.Place
-	(*Kind)(nil),              // 11: muster.log.v1.Kind
-	(*SubmitTask)(nil),        // 12: muster.log.v1.SubmitTask
-	(*AssignTask)(nil),        // 13: muster.log.v1.AssignTask
-	(*CompleteTask)(nil),      // 14: muster.log.v1.CompleteTask
-	(*GiveUpAttempt)(nil),     // 15: muster.log.v1.GiveUpAttempt
-	(*RegisterSlave)(nil),     // 16: muster.log.v1.RegisterSlave
-	(*LoseSlave)(nil),         // 17: muster.log.v1.LoseSlave
-	(*LeaveSlave)(nil),        // 18: muster.log.v1.LeaveSlave
-	(*PutMaster)(nil),         // 19: muster.log.v1.PutMaster
-	(*RemoveMaster)(nil),      // 20: muster.log.v1.RemoveMaster
-	(*CancelTask)(nil),        // 21: muster.log.v1.CancelTask
-	(*DrainSlave)(nil),        // 22: muster.log.v1.DrainSlave
-	(*UndrainSlave)(nil),      // 23: muster.log.v1.UndrainSlave
-	(*RemoveSlave)(nil),       // 24: muster.log.v1.RemoveSlave
-	(*Terms)(nil),             // 25: muster.log.v1.Terms
-	(*SubmitTaskOnTerms)(nil), // 26: muster.log.v1.SubmitTaskOnTerms
-	(*ForgetTasks)(nil),       // 27: muster.log.v1.ForgetTasks
-	(*Record)(nil),            // 28: muster.log.v1.Record
-	(*Header)(nil),            // 29: muster.log.v1.Header
-	(*Slave)(nil),             // 30: muster.log.v1.Slave
-	(*Master)(nil),            // 31: muster.log.v1.Master
-	(*Task)(nil),              // 32: muster.log.v1.Task
+	(Status)(0),                    // 0: muster.log.v1.Status
+	(Outcome)(0),                   // 1: muster.log.v1.Outcome
+	(ValueType)(0),                 // 2: muster.log.v1.ValueType
+	(SlaveState)(0),                // 3: muster.log.v1.SlaveState
+	(*Envelope)(nil),               // 4: muster.log.v1.Envelope
+	(*Item)(nil),                   // 5: muster.log.v1.Item
+	(*Value)(nil),                  // 6: muster.log.v1.Value
+	(*Parameter)(nil),              // 7: muster.log.v1.Parameter
+	(*Spec)(nil),                   // 8: muster.log.v1.Spec
+	(*Attempt)(nil),                // 9: muster.log.v1.Attempt
+	(*Place)(nil),                  // 10: muster.log.v1.Place
+	(*Kind)(nil),                   // 11: muster.log.v1.Kind
+	(*SubmitTask)(nil),             // 12: muster.log.v1.SubmitTask
+	(*AssignTask)(nil),             // 13: muster.log.v1.AssignTask
+	(*CompleteTask)(nil),           // 14: muster.log.v1.CompleteTask
+	(*GiveUpAttempt)(nil),          // 15: muster.log.v1.GiveUpAttempt
+	(*RegisterSlave)(nil),          // 16: muster.log.v1.RegisterSlave
+	(*LoseSlave)(nil),              // 17: muster.log.v1.LoseSlave
+	(*LeaveSlave)(nil),             // 18: muster.log.v1.LeaveSlave
+	(*PutMaster)(nil),              // 19: muster.log.v1.PutMaster
+	(*RemoveMaster)(nil),           // 20: muster.log.v1.RemoveMaster
+	(*CancelTask)(nil),             // 21: muster.log.v1.CancelTask
+	(*DrainSlave)(nil),             // 22: muster.log.v1.DrainSlave
+	(*UndrainSlave)(nil),           // 23: muster.log.v1.UndrainSlave
+	(*RemoveSlave)(nil),            // 24: muster.log.v1.RemoveSlave
+	(*Terms)(nil),                  // 25: muster.log.v1.Terms
+	(*SubmitTaskOnTerms)(nil),      // 26: muster.log.v1.SubmitTaskOnTerms
+	(*ForgetTasks)(nil),            // 27: muster.log.v1.ForgetTasks
+	(*Moment)(nil),                 // 28: muster.log.v1.Moment
+	(*Label)(nil),                  // 29: muster.log.v1.Label
+	(*Conditions)(nil),             // 30: muster.log.v1.Conditions
+	(*SubmitTaskOnConditions)(nil), // 31: muster.log.v1.SubmitTaskOnConditions
+	(*ExpireTask)(nil),             // 32: muster.log.v1.ExpireTask
+	(*RegisterSlaveInFull)(nil),    // 33: muster.log.v1.RegisterSlaveInFull
+	(*Record)(nil),                 // 34: muster.log.v1.Record
+	(*Header)(nil),                 // 35: muster.log.v1.Header
+	(*Slave)(nil),                  // 36: muster.log.v1.Slave
+	(*Master)(nil),                 // 37: muster.log.v1.Master
+	(*Task)(nil),                   // 38: muster.log.v1.Task
 }
 var file_fsm_logpb_log_proto_depIdxs = []int32{
 	5,  // 0: muster.log.v1.Envelope.items:type_name -> muster.log.v1.Item
@@ -2530,22 +3015,35 @@ var file_fsm_logpb_log_proto_depIdxs = []int32{
 	8,  // 18: muster.log.v1.SubmitTaskOnTerms.spec:type_name -> muster.log.v1.Spec
 	10, // 19: muster.log.v1.SubmitTaskOnTerms.assign:type_name -> muster.log.v1.Place
 	25, // 20: muster.log.v1.SubmitTaskOnTerms.terms:type_name -> muster.log.v1.Terms
-	29, // 21: muster.log.v1.Record.header:type_name -> muster.log.v1.Header
-	30, // 22: muster.log.v1.Record.slave:type_name -> muster.log.v1.Slave
-	31, // 23: muster.log.v1.Record.master:type_name -> muster.log.v1.Master
-	32, // 24: muster.log.v1.Record.task:type_name -> muster.log.v1.Task
-	3,  // 25: muster.log.v1.Slave.state:type_name -> muster.log.v1.SlaveState
-	11, // 26: muster.log.v1.Slave.kinds:type_name -> muster.log.v1.Kind
-	8,  // 27: muster.log.v1.Task.spec:type_name -> muster.log.v1.Spec
-	0,  // 28: muster.log.v1.Task.status:type_name -> muster.log.v1.Status
-	1,  // 29: muster.log.v1.Task.outcome:type_name -> muster.log.v1.Outcome
-	6,  // 30: muster.log.v1.Task.result:type_name -> muster.log.v1.Value
-	25, // 31: muster.log.v1.Task.terms:type_name -> muster.log.v1.Terms
-	32, // [32:32] is the sub-list for method output_type
-	32, // [32:32] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	28, // 21: muster.log.v1.Conditions.not_before:type_name -> muster.log.v1.Moment
+	28, // 22: muster.log.v1.Conditions.deadline:type_name -> muster.log.v1.Moment
+	29, // 23: muster.log.v1.Conditions.labels:type_name -> muster.log.v1.Label
+	29, // 24: muster.log.v1.Conditions.requires:type_name -> muster.log.v1.Label
+	8,  // 25: muster.log.v1.SubmitTaskOnConditions.spec:type_name -> muster.log.v1.Spec
+	10, // 26: muster.log.v1.SubmitTaskOnConditions.assign:type_name -> muster.log.v1.Place
+	25, // 27: muster.log.v1.SubmitTaskOnConditions.terms:type_name -> muster.log.v1.Terms
+	30, // 28: muster.log.v1.SubmitTaskOnConditions.conditions:type_name -> muster.log.v1.Conditions
+	11, // 29: muster.log.v1.RegisterSlaveInFull.kinds:type_name -> muster.log.v1.Kind
+	9,  // 30: muster.log.v1.RegisterSlaveInFull.begun:type_name -> muster.log.v1.Attempt
+	29, // 31: muster.log.v1.RegisterSlaveInFull.labels:type_name -> muster.log.v1.Label
+	35, // 32: muster.log.v1.Record.header:type_name -> muster.log.v1.Header
+	36, // 33: muster.log.v1.Record.slave:type_name -> muster.log.v1.Slave
+	37, // 34: muster.log.v1.Record.master:type_name -> muster.log.v1.Master
+	38, // 35: muster.log.v1.Record.task:type_name -> muster.log.v1.Task
+	3,  // 36: muster.log.v1.Slave.state:type_name -> muster.log.v1.SlaveState
+	11, // 37: muster.log.v1.Slave.kinds:type_name -> muster.log.v1.Kind
+	29, // 38: muster.log.v1.Slave.labels:type_name -> muster.log.v1.Label
+	8,  // 39: muster.log.v1.Task.spec:type_name -> muster.log.v1.Spec
+	0,  // 40: muster.log.v1.Task.status:type_name -> muster.log.v1.Status
+	1,  // 41: muster.log.v1.Task.outcome:type_name -> muster.log.v1.Outcome
+	6,  // 42: muster.log.v1.Task.result:type_name -> muster.log.v1.Value
+	25, // 43: muster.log.v1.Task.terms:type_name -> muster.log.v1.Terms
+	30, // 44: muster.log.v1.Task.conditions:type_name -> muster.log.v1.Conditions
+	45, // [45:45] is the sub-list for method output_type
+	45, // [45:45] is the sub-list for method input_type
+	45, // [45:45] is the sub-list for extension type_name
+	45, // [45:45] is the sub-list for extension extendee
+	0,  // [0:45] is the sub-list for field type_name
 }
 
 func init() { file_fsm_logpb_log_proto_init() }
@@ -2553,7 +3051,7 @@ func file_fsm_logpb_log_proto_init() {
 	if File_fsm_logpb_log_proto != nil {
 		return
 	}
-	file_fsm_logpb_log_proto_msgTypes[24].OneofWrappers = []any{
+	file_fsm_logpb_log_proto_msgTypes[30].OneofWrappers = []any{
 		(*Record_Header)(nil),
 		(*Record_Slave)(nil),
 		(*Record_Master)(nil),
@@ -2565,7 +3063,7 @@ func file_fsm_logpb_log_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_fsm_logpb_log_proto_rawDesc), len(file_fsm_logpb_log_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   29,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
