@@ -151,6 +151,9 @@ type Status struct {
 	DiskID   string
 	Founders map[string]string
 
+	WallClock task.Millis // what its own clock shows
+	Clock     task.Millis // the cluster's clock, as far as it knows it; 0 for not at all
+
 	Version      string
 	Role         task.Role
 	Voter        bool

@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"muster/fsm"
+	"muster/task"
 )
 
 // errHalted answers entries that this replica can't apply any more.
@@ -25,6 +26,7 @@ type replica struct {
 	fail          func(error)                              // stops the node
 	configuration func(index uint64, c raft.Configuration) // a committed configuration
 	snapshotting  func()                                   // a snapshot is about to be taken
+	stamped       func(task.Millis)                        // the stamp of an entry that was applied; may be nil
 	metrics       *metrics
 }
 
@@ -47,6 +49,9 @@ func (r *replica) Apply(l *raft.Log) any {
 		return errHalted
 	}
 	outcomes := r.state.Apply(l.Index, l.Term, envelope)
+	if r.stamped != nil {
+		r.stamped(envelope.Stamp)
+	}
 	r.hub.publish(r.state.View(), outcomes)
 	return outcomes
 }

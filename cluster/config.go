@@ -63,7 +63,7 @@ type Config struct {
 	WrapLogStore func(raft.LogStore) raft.LogStore
 
 	Logger  *slog.Logger          // default: discard
-	Now     func() time.Time      // for the stamps of entries; default time.Now
+	Now     func() time.Time      // the wall clock; default time.Now
 	Metrics prometheus.Registerer // default: none
 }
 

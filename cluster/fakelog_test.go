@@ -109,7 +109,7 @@ func withCommitter(t *testing.T, do func(b *bench)) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		b := &bench{t: t, log: &fakeLog{}, stop: cancel}
-		b.c = newCommitter(encodeText, time.Now, newMetrics(), newFutures())
+		b.c = newCommitter(encodeText, new(clock).now, newMetrics(), newFutures())
 		var wg sync.WaitGroup
 		wg.Go(func() { b.c.run(ctx, b.log) })
 		do(b)

@@ -190,6 +190,10 @@ func TestALowDiskTakesResultsAndNoTasks(t *testing.T) {
 		if _, err := m.node.Propose(t.Context(), submit("b")); codeOf(err) != task.CodeDiskLow {
 			t.Errorf("a task: %v; want disk_low", err)
 		}
+		urgent := fsm.Proposal{Command: fsm.SubmitTask{Spec: task.Spec{Kind: "k", Priority: 1}}}
+		if _, err := m.node.Propose(t.Context(), urgent); codeOf(err) != task.CodeDiskLow {
+			t.Errorf("a task with a priority: %v; want disk_low", err)
+		}
 		if _, err := m.node.Propose(t.Context(), fsm.Proposal{Command: fsm.GiveUpAttempt{}}); err != nil {
 			t.Errorf("another command: %v", err)
 		}

@@ -81,7 +81,7 @@ func (c *committer) send(log appender, group []*call) (raft.ApplyFuture, time.Ti
 	start := time.Now()
 	entry, err := c.encode(fsm.Envelope{
 		Term:      log.CurrentTerm(),
-		Stamp:     task.Millis(c.now().UnixMilli()),
+		Stamp:     c.stamp(),
 		Proposals: proposals,
 	})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -126,7 +127,12 @@ func (n *Node) lead(ctx context.Context, r *raft.Raft) error {
 	}
 	n.tookOver.Store(term)
 	n.logger.Info("leading", "term", term)
+	var keeping sync.WaitGroup
+	keepingCtx, stopKeeping := context.WithCancel(ctx)
+	keeping.Go(func() { n.keepClock(keepingCtx, r) })
 	err = n.cfg.Lead(ctx, term)
+	stopKeeping()
+	keeping.Wait()
 	if ctx.Err() != nil {
 		n.logger.Info("not leading any more", "term", term)
 		return nil //nolint:nilerr // it was told to end, and how it did is of no interest
@@ -149,6 +155,7 @@ func (n *Node) takeOver(ctx context.Context, r *raft.Raft) (uint64, error) {
 		}
 		// The barrier was committed in the term between the two readings.
 		if r.CurrentTerm() == term {
+			n.setClock(ctx, r)
 			return term, n.tidyRegistry(ctx, r, term)
 		}
 	}

@@ -24,6 +24,7 @@ type Node struct {
 	replica  *replica
 	hub      *hub
 	disk     *diskGuard
+	clock    *clock
 
 	committer  *committer
 	barriers   *barriers
@@ -103,14 +104,15 @@ func (n *Node) openIdentity() (*identityStore, error) {
 // assemble builds the parts that need no disk.
 func (n *Node) assemble() {
 	state := fsm.New()
+	n.clock = new(clock)
 	n.hub = newHub(state.View())
 	n.replica = &replica{
-		state: state, hub: n.hub, fail: n.fail, metrics: n.metrics,
+		state: state, hub: n.hub, fail: n.fail, metrics: n.metrics, stamped: n.clock.advance,
 		configuration: n.sawConfiguration, snapshotting: n.boundTrailing,
 	}
 	n.stores.snapshots.configuration, n.stores.snapshots.taken = n.sawConfiguration, n.stores.sizes.snapshotBegan
 	n.disk = &diskGuard{dir: n.cfg.DataDir, min: n.cfg.MinFreeDisk, free: n.cfg.FreeDisk, logger: n.logger}
-	n.committer = newCommitter(fsm.Encode, n.cfg.Now, n.metrics, n.futures)
+	n.committer = newCommitter(fsm.Encode, n.clock.now, n.metrics, n.futures)
 	n.barriers = &barriers{start: n.raftBarrier}
 }
 

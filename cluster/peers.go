@@ -23,6 +23,9 @@ type Hello struct {
 	ClusterID string            // empty until this disk belongs to a cluster
 	Founders  map[string]string // disk ids by id of the formed cluster's founders
 
+	// WallClock is what the master's own clock shows; 0 from an older version.
+	WallClock task.Millis
+
 	AppliedIndex uint64 // of the last applied command entry
 	Term         uint64
 	LeaderID     string

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"time"
 
 	"muster/fsm"
 	"muster/task"
@@ -29,7 +28,7 @@ const (
 // writes to the disk serve everyone.
 type committer struct {
 	encode  func(fsm.Envelope) ([]byte, error)
-	now     func() time.Time
+	stamp   func() task.Millis
 	metrics *metrics
 	futures *futures
 
@@ -51,8 +50,8 @@ type call struct {
 	err      error         // an error of Raft or a refusal, valid after done
 }
 
-func newCommitter(encode func(fsm.Envelope) ([]byte, error), now func() time.Time, m *metrics, f *futures) *committer {
-	return &committer{encode: encode, now: now, metrics: m, futures: f, wake: make(chan struct{}, 1)}
+func newCommitter(encode func(fsm.Envelope) ([]byte, error), stamp func() task.Millis, m *metrics, f *futures) *committer {
+	return &committer{encode: encode, stamp: stamp, metrics: m, futures: f, wake: make(chan struct{}, 1)}
 }
 
 // Propose commits the proposals next to each other in one entry and returns
@@ -104,7 +103,10 @@ func understood(view func() *fsm.View, proposals []fsm.Proposal) error {
 	return nil
 }
 
-func isSubmit(p fsm.Proposal) bool { return p.Command.Number() == fsm.NumberSubmitTask }
+func isSubmit(p fsm.Proposal) bool {
+	_, is := p.Command.(fsm.SubmitTask)
+	return is
+}
 
 // propose returns the outcomes, a refusal, or an error of Raft.
 func (c *committer) propose(ctx context.Context, proposals []fsm.Proposal) ([]fsm.Outcome, error) {

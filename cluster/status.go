@@ -20,6 +20,7 @@ func (n *Node) Hello() Hello {
 	leader, url := n.Leader()
 	return Hello{
 		ID: id.ID, DiskID: id.DiskID, ClusterID: id.ClusterID, Founders: id.disks(),
+		WallClock:    n.wallClock(),
 		AppliedIndex: n.AppliedIndex(), Term: n.Term(), LeaderID: leader, LeaderURL: url,
 		Ready: n.Ready() == nil,
 	}

@@ -467,6 +467,12 @@ type Status struct {
 
 	// OldestPendingAt When the oldest of the tasks that wait was submitted; absent when none waits.
 	OldestPendingAt time.Time `json:"oldest_pending_at,omitempty,omitzero"`
+
+	// Time What this master's own clock shows.
+	Time time.Time `json:"time,omitempty,omitzero"`
+
+	// ClusterTime What the cluster's clock shows, as far as this master knows it; absent while it knows nothing. Stamps, `not_before` and `deadline` go by it.
+	ClusterTime time.Time `json:"cluster_time,omitempty,omitzero"`
 }
 
 // Submission defines model for Submission.

@@ -244,6 +244,7 @@ func (b *backend) Status(fingerprint bool) api.Status {
 	leaderID, leaderURL := b.node.Leader()
 	s := api.Status{
 		ID: hello.ID, ClusterID: hello.ClusterID, DiskID: hello.DiskID, Founders: hello.Founders,
+		WallClock: hello.WallClock, Clock: b.node.Clock(),
 		Version: b.version, Role: task.Joining, Term: b.node.Term(),
 		LeaderID: leaderID, LeaderURL: leaderURL,
 		AppliedIndex: view.Index(), LeaderContactMS: b.node.LastContact().Milliseconds(),

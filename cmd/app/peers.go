@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"muster/api/client"
 	"muster/api/wire"
@@ -28,8 +29,16 @@ func (p peers) Hello(ctx context.Context, apiURL string) (cluster.Hello, error) 
 	return cluster.Hello{
 		ID: s.ID, DiskID: s.DiskID, ClusterID: s.ClusterID, Founders: s.Founders,
 		AppliedIndex: s.AppliedIndex, Term: s.Term, LeaderID: s.LeaderID,
-		LeaderURL: s.LeaderURL, Ready: s.Ready,
+		LeaderURL: s.LeaderURL, Ready: s.Ready, WallClock: millis(s.Time),
 	}, nil
+}
+
+// millis is 0 for a time that was not said.
+func millis(t time.Time) task.Millis {
+	if t.IsZero() {
+		return 0
+	}
+	return task.Millis(t.UnixMilli())
 }
 
 // Join asks the cluster of a master to take another in.
