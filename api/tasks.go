@@ -88,10 +88,14 @@ func (s *server) finished(c *gin.Context, id task.ID, wait time.Duration) (task.
 
 // assigned is the original system's sentence.
 func assigned(t *task.Task) string {
-	if t.Slave == "" {
+	switch {
+	case t.Slave != "":
+		return "Task successfully assigned to " + t.Slave + "."
+	case t.ReadyAt > t.SubmittedAt:
+		return "Task " + t.ID.String() + " is recorded and starts at " + wire.Instant(t.ReadyAt).Format(time.RFC3339Nano) + " at the earliest."
+	default:
 		return "Task " + t.ID.String() + " is recorded and waits for a free slave."
 	}
-	return "Task successfully assigned to " + t.Slave + "."
 }
 
 func known(t *task.Task) string {

@@ -2,7 +2,6 @@ package fsm
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 
 	"muster/task"
@@ -40,20 +39,13 @@ func (s *State) submitTask(x SubmitTask, c *change) (any, *task.Error) {
 
 // again answers a submit whose key is known.
 func again(t task.Task, spec task.Spec) (any, *task.Error) {
-	if !equalSpecs(t.Spec, spec) {
+	if !t.Spec.Equal(&spec) {
 		err := task.Refuse(task.CodeKeyReused,
 			"the idempotency key was used for task "+t.ID.String()+", which is another one; use a new key for a new task")
 		err.Task = t.ID
 		return nil, err
 	}
 	return Submitted{Task: t, Existing: true}, nil
-}
-
-func equalSpecs(a, b task.Spec) bool {
-	return a.Kind == b.Kind && a.Expression == b.Expression && slices.Equal(a.Parameters, b.Parameters) &&
-		a.Idempotent == b.Idempotent && a.MaxTries == b.MaxTries && a.TimeoutMS == b.TimeoutMS && a.RetryOf == b.RetryOf && a.Priority == b.Priority &&
-		a.NotBefore == b.NotBefore && a.Deadline == b.Deadline && a.BackoffMS == b.BackoffMS &&
-		slices.Equal(a.Labels, b.Labels) && slices.Equal(a.Requires, b.Requires)
 }
 
 func (s *State) assignTask(x AssignTask, c *change) *task.Error {

@@ -49,10 +49,20 @@ func (v *View) Pending(yield func(task.Task) bool) {
 // DoneBytes returns about how many bytes of memory the done tasks take.
 func (v *View) DoneBytes() int64 { return v.done.bytes }
 
-// OldestPending returns the pending task that was submitted first.
-func (v *View) OldestPending() (task.Task, bool) {
-	_, t, ok := v.pending.Min()
-	return t, ok
+// WaitingSince tells since when the oldest task waits for a slave: the one that was
+// submitted first of those that are ready at an instant. It is 0 if there is none
+// among the first task.MaxExamined pending tasks.
+func (v *View) WaitingSince(now task.Millis) task.Millis {
+	since, examined := task.Millis(0), 0
+	v.pending.Scan(func(_ task.ID, t task.Task) bool {
+		if t.ReadyAt <= now {
+			since = max(t.SubmittedAt, t.ReadyAt)
+			return false
+		}
+		examined++
+		return examined < task.MaxExamined
+	})
+	return since
 }
 
 // InProgress yields the tasks in progress, in order of their ids.

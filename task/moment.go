@@ -10,8 +10,8 @@ type Moment struct {
 // IsZero reports whether the moment is none.
 func (m Moment) IsZero() bool { return m == Moment{} }
 
-// from returns the instant for a task that was submitted at the given one.
-func (m Moment) from(submitted Millis) Millis {
+// From returns the instant for a task that was submitted at the given one.
+func (m Moment) From(submitted Millis) Millis {
 	if m.AfterMS != 0 {
 		return submitted + Millis(m.AfterMS)
 	}
@@ -19,7 +19,7 @@ func (m Moment) from(submitted Millis) Millis {
 }
 
 // DeadlineAt returns when the task expires unless it is done; 0 for never.
-func (t *Task) DeadlineAt() Millis { return t.Spec.Deadline.from(t.SubmittedAt) }
+func (t *Task) DeadlineAt() Millis { return t.Spec.Deadline.From(t.SubmittedAt) }
 
 // backoff is the wait after the tries that the task has had: it doubles with each,
 // and is never longer than MaxBackoffMS.

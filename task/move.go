@@ -14,7 +14,7 @@ import "strconv"
 
 // New returns a task that was submitted at an instant.
 func New(id ID, spec Spec, key string, at Millis) Task {
-	return Task{ID: id, Spec: spec, Key: key, Status: Pending, SubmittedAt: at, ReadyAt: spec.NotBefore.from(at)}
+	return Task{ID: id, Spec: spec, Key: key, Status: Pending, SubmittedAt: at, ReadyAt: spec.NotBefore.From(at)}
 }
 
 // Assign starts the next attempt on an incarnation of a slave.

@@ -1,5 +1,7 @@
 package task
 
+import "slices"
+
 // ID numbers a task. The state machine gives 1, 2, 3 … in log order.
 type ID uint64
 
@@ -88,6 +90,14 @@ type Spec struct {
 	BackoffMS  int64   // the wait before a second try, see Task.backoff; 0 for none
 	Labels     []Label // sorted by name, each name once; never mutated
 	Requires   []Label // a slave must have all of them; sorted by name, each name once; never mutated
+}
+
+// Equal reports whether two specs ask for the same.
+func (s *Spec) Equal(o *Spec) bool {
+	return s.Kind == o.Kind && s.Expression == o.Expression && slices.Equal(s.Parameters, o.Parameters) &&
+		s.Idempotent == o.Idempotent && s.MaxTries == o.MaxTries && s.TimeoutMS == o.TimeoutMS && s.RetryOf == o.RetryOf &&
+		s.Priority == o.Priority && s.NotBefore == o.NotBefore && s.Deadline == o.Deadline && s.BackoffMS == o.BackoffMS &&
+		slices.Equal(s.Labels, o.Labels) && slices.Equal(s.Requires, o.Requires)
 }
 
 // Priority orders tasks that wait: the higher goes first.

@@ -23,6 +23,8 @@ type (
 	BatchItem = wire.BatchItem
 	// BatchResult is what became of a BatchItem.
 	BatchResult = wire.BatchResult
+	// Retry says how a Submission is tried again.
+	Retry = wire.Retry
 	// Submitted is the answer to a Submission.
 	Submitted = wire.Submitted
 	// Asked is one line of the dialogue that found a slave.

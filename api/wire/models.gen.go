@@ -465,7 +465,7 @@ type Status struct {
 	Founders map[string]string `json:"founders,omitempty,omitzero"`
 	Version  string            `json:"version"`
 
-	// OldestPendingAt When the oldest of the tasks that wait was submitted; absent when none waits.
+	// OldestPendingAt Since when the oldest of the tasks that wait for a slave waits: when it was submitted or, if it was delayed, became ready. Absent when none waits.
 	OldestPendingAt time.Time `json:"oldest_pending_at,omitempty,omitzero"`
 
 	// Time What this master's own clock shows.

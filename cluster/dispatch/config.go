@@ -3,6 +3,8 @@ package dispatch
 import (
 	"log/slog"
 	"time"
+
+	"muster/task"
 )
 
 // Config are a dispatcher's settings. Defaulted fills in zero fields, except
@@ -18,6 +20,7 @@ type Config struct {
 	MaxWaiting      int           // submits in line; 10,000
 	QueueLimit      int           // pending tasks; 100,000
 	Retention       Retention
+	Clock           func() task.Millis // the cluster's; by default this machine's
 	Logger          *slog.Logger // discards by default
 }
 
@@ -45,6 +48,9 @@ func (c Config) defaulted() Config {
 	}
 	if c.QueueLimit <= 0 {
 		c.QueueLimit = 100_000
+	}
+	if c.Clock == nil {
+		c.Clock = func() task.Millis { return task.Millis(time.Now().UnixMilli()) }
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

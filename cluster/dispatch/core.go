@@ -29,6 +29,7 @@ type core struct {
 	sweeper   sweeper
 	arrivals  uint64 // numbers submits
 	dues      dueHeap
+	moments   moments
 
 	touched   []*slaveBook // lanes that may have something to do
 	proposals []proposal   // for the next actions
@@ -62,7 +63,7 @@ func newCore(cfg Config, view func() *fsm.View, stamp func() task.Stamp, seen *s
 		slaves:   map[string]*slaveBook{},
 		kinds:    map[string]*kindBook{},
 		attempts: map[task.ID]*attempt{}, enlisting: map[string]string{},
-		keys: map[string]*submit{},
+		keys: map[string]*submit{}, moments: newMoments(),
 	}
 }
 
@@ -80,12 +81,14 @@ func (c *core) rebuild(v *fsm.View, now time.Time) {
 		s.lane.probe, s.probedAt = true, now
 	}
 	v.InProgress(func(t task.Task) bool {
+		c.watch(&t)
 		if s := c.slaves[t.Slave]; s != nil && s.rec.Incarnation == t.Incarnation {
 			c.addAttempt(s, &t, true, now)
 		}
 		return true
 	})
 	v.Pending(func(t task.Task) bool {
+		c.watch(&t)
 		c.addPending(&t)
 		return true
 	})
@@ -97,6 +100,7 @@ func (c *core) plan(now time.Time) actions {
 	if !c.stopped {
 		c.lookAtDue(now)
 		c.passSilent(now)
+		c.lookAtMoments(now)
 		c.serveLines(now)
 		c.sweep(now)
 		c.fillLanes(now)
@@ -140,18 +144,22 @@ func fateUnknown(err error) bool {
 // event takes in a change of the state.
 func (c *core) event(e fsm.Event, now time.Time) {
 	switch e.Kind {
+	case fsm.TaskSubmitted:
+		c.watch(e.Task)
 	case fsm.TaskDone:
+		c.unwatch(e.Task)
 		c.dropAttempt(e.Attempt, now)
 	case fsm.TaskGivenUp:
 		c.dropAttempt(e.Attempt, now)
 		c.addPending(e.Task)
 	case fsm.TaskStopped:
+		c.unwatch(e.Task)
 		c.taskStopped(e.Task, e.Attempt, now)
 	case fsm.SlaveRemoved:
 		c.dropSlave(e.Slave.Name, now)
 	case fsm.SlaveRegistered, fsm.SlaveGone:
 		c.putSlave(*e.Slave, now)
-	case fsm.TaskSubmitted, fsm.TaskAssigned, fsm.MasterPut, fsm.MasterRemoved:
+	case fsm.TaskAssigned, fsm.MasterPut, fsm.MasterRemoved:
 		// Assignments are this dispatcher's own: it learns of them by the
 		// outcome of its proposal, which also settles the reservation.
 	}

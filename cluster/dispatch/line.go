@@ -324,6 +324,9 @@ func (c *core) nextWake() time.Time {
 	if !c.sweeper.busy {
 		earlier(c.sweeper.next)
 	}
+	if !c.moments.wake.IsZero() {
+		earlier(c.moments.wake)
+	}
 	for _, kb := range c.kinds {
 		l := &kb.line
 		if !l.parkedUntil.IsZero() && l.pending.len() > 0 {
@@ -338,8 +341,11 @@ func (c *core) nextWake() time.Time {
 	return next
 }
 
-// addPending puts a pending task into its line.
+// addPending puts a pending task into its line, when it is ready.
 func (c *core) addPending(t *task.Task) {
+	if c.delay(t) {
+		return
+	}
 	l := &c.kind(t.Spec.Kind).line
 	l.pending.add(turn{t.Spec.Priority, t.ID})
 	l.parkedUntil = time.Time{}
@@ -347,6 +353,9 @@ func (c *core) addPending(t *task.Task) {
 
 // dropPending takes a task that waits no longer out of its line.
 func (c *core) dropPending(t *task.Task) {
+	if c.undelay(t) {
+		return
+	}
 	l := &c.kind(t.Spec.Kind).line
 	own := turn{t.Spec.Priority, t.ID}
 	first, _ := l.pending.first()

@@ -53,8 +53,14 @@ func (c *core) submit(req Request, reply func(Answer, error)) *submit {
 		if s.Key != "" {
 			c.keys[s.Key] = s
 		}
+		delayed := c.isDelayed(&s.Spec)
+		s.Queue = s.Queue || delayed
 		if refusal := c.admit(s); refusal != nil {
 			c.refuse(s, refusal)
+			return s
+		}
+		if delayed {
+			c.noSlot(s)
 			return s
 		}
 		c.arrivals++
@@ -90,8 +96,8 @@ func (c *core) byKey(s *submit) (known bool, err error) {
 
 // sameRequest compares what the client asked for, without what was filled in.
 func sameRequest(a, b task.Spec) bool {
-	return a.Kind == b.Kind && a.Expression == b.Expression && slices.Equal(a.Parameters, b.Parameters) &&
-		a.MaxTries == b.MaxTries && a.TimeoutMS == b.TimeoutMS && a.RetryOf == b.RetryOf && a.Priority == b.Priority
+	a.Idempotent = b.Idempotent
+	return a.Equal(&b)
 }
 
 func keyReused(key string, id task.ID) error {
@@ -116,6 +122,9 @@ func (c *core) admit(s *submit) *task.Error {
 	s.seeker.kind = kb
 	if c.sweeper.crowded {
 		return task.Refuse(task.CodeRetentionFull, "the done tasks take more memory than they may, and all are too young to be forgotten; try again later")
+	}
+	if refusal := c.untimely(&s.Spec); refusal != nil {
+		return refusal
 	}
 	if s.Spec.RetryOf == 0 {
 		return nil

@@ -28,6 +28,7 @@ type world struct {
 	limit int // of pending tasks; 0: the default
 
 	retention dispatch.Retention
+	clock     func() task.Millis // nil: the default
 	stop      context.CancelFunc
 	stopped   chan error
 }
@@ -53,7 +54,7 @@ func inWorld(t *testing.T, ttl time.Duration, test func(w *world)) {
 func (w *world) lead() {
 	w.term++
 	w.log.setTerm(w.term)
-	w.d = dispatch.New(dispatch.Config{Term: w.term, QuestionTTL: w.ttl, QueueLimit: w.limit, Retention: w.retention}, w.log, w.log, w.wire)
+	w.d = dispatch.New(dispatch.Config{Term: w.term, QuestionTTL: w.ttl, QueueLimit: w.limit, Retention: w.retention, Clock: w.clock}, w.log, w.log, w.wire)
 	ctx, cancel := context.WithCancel(context.Background())
 	w.stop, w.stopped = cancel, make(chan error, 1)
 	go func() { w.stopped <- w.d.Run(ctx) }()

@@ -250,9 +250,7 @@ func (b *backend) Status(fingerprint bool) api.Status {
 		AppliedIndex: view.Index(), LeaderContactMS: b.node.LastContact().Milliseconds(),
 		Counts: view.Counts(), Capacity: view.Capacity(), Ready: true,
 	}
-	if t, waits := view.OldestPending(); waits {
-		s.OldestPendingAt = t.SubmittedAt
-	}
+	s.OldestPendingAt = view.WaitingSince(s.Clock)
 	for _, m := range b.node.Masters() {
 		if m.ID == s.ID {
 			s.Role, s.Voter = m.Role, m.Voter

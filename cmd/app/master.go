@@ -121,7 +121,7 @@ func (m *master) run(ctx context.Context, apiListener net.Listener, ready func(s
 // lead dispatches for one term.
 func (m *master) lead(ctx context.Context, term uint64) error {
 	d := dispatch.New(dispatch.Config{
-		Term: term, QuestionTTL: m.cfg.QuestionTTL, SlaveTimeout: m.cfg.SlaveTimeout, QueueLimit: m.cfg.QueueLimit, Retention: m.cfg.Retention, Logger: m.cfg.Logger,
+		Term: term, QuestionTTL: m.cfg.QuestionTTL, SlaveTimeout: m.cfg.SlaveTimeout, QueueLimit: m.cfg.QueueLimit, Retention: m.cfg.Retention, Clock: m.node.Clock, Logger: m.cfg.Logger,
 	}, m.node, source{m.node}, m.sender)
 	m.backend.current.Store(d)
 	defer m.backend.current.Store(nil)

@@ -117,6 +117,17 @@ func (p *program) printStatus(s clusterStatus, fingerprint bool) error {
 	if err := g.print(p); err != nil || newest == nil {
 		return err
 	}
+	for _, m := range s.Masters {
+		if off := clockOff(m.Status); off != 0 {
+			direction := "ahead of"
+			if off < 0 {
+				direction = "behind"
+			}
+			if _, err := fmt.Fprintf(p.stdout, "\nThe wall clock of %s is %s %s the cluster's clock, which is what counts; set it right.\n", m.ID, span(off.Abs()), direction); err != nil {
+				return err
+			}
+		}
+	}
 	n, c := newest.Counts, newest.Capacity
 	oldest := ""
 	if !newest.OldestPendingAt.IsZero() {
@@ -125,6 +136,19 @@ func (p *program) printStatus(s clusterStatus, fingerprint bool) error {
 	_, err := fmt.Fprintf(p.stdout, "\ntasks:  %d pending%s, %d in progress, %d done\nslaves: %d alive, %d of %d slots busy\n",
 		n.Pending, oldest, n.InProgress, n.Done, c.Slaves, c.Busy, c.Slots)
 	return err
+}
+
+// clockOff is how far a master's own clock is from the cluster's; 0 if that is not
+// worth a word.
+func clockOff(s *client.Status) time.Duration {
+	const slack = 2 * time.Second
+	if s == nil || s.Time.IsZero() || s.ClusterTime.IsZero() {
+		return 0
+	}
+	if off := s.Time.Sub(s.ClusterTime); off.Abs() > slack {
+		return off
+	}
+	return 0
 }
 
 // heard is when a master last heard the leader.

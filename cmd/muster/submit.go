@@ -35,6 +35,7 @@ submits only what is missing.`,
   muster submit 'factorial(20)' --key order-4711 --wait 1m -o json
   muster submit -- '-2 ** 2'
   muster submit 'fib(80)' --when-full queue --priority 5
+  muster submit 'fib(80)' --not-before 90s --deadline 10m
   muster submit -f tasks.jsonl`,
 		Args: s.args,
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.submit(cmd, s) },
@@ -50,6 +51,9 @@ submits only what is missing.`,
 	flags.IntVar(&s.priority, "priority", 0, "of the tasks that wait, the higher goes first: 0 to 9")
 	flags.Var(&s.whenFull, "when-full", "without a free slot: reject or queue it (default: the master's choice; with -f: queue)")
 	complete(cmd, "when-full", whenFullWords[:]...)
+	flags.StringVar(&s.notBefore, "not-before", "", "don't start it earlier: a time (2026-11-24T06:00:00Z) or a while from now (90s)")
+	flags.StringVar(&s.deadline, "deadline", "", "end it as expired if it is not done by then: a time or a while from now")
+	flags.StringVar(&s.backoff, "backoff", "", "the wait before a second try; it doubles with every further one (default: none)")
 	flags.Uint32Var(&s.maxTries, "max-tries", 0, "how often an execution may begin (default: the master's, 3)")
 	return cmd
 }
@@ -65,6 +69,9 @@ type submission struct {
 	maxTries   uint32
 	file       string
 	priority   int
+	notBefore  string
+	deadline   string
+	backoff    string
 	whenFull   fullMode
 }
 
@@ -110,6 +117,7 @@ func (p *program) submit(cmd *cobra.Command, s submission) error {
 	what := client.Submission{
 		Expression: s.expression, Parameters: parameters,
 		MaxTries: s.maxTries, TimeoutMS: s.timeout.Milliseconds(), Priority: s.priority, WhenFull: string(s.whenFull),
+		NotBefore: s.notBefore, Deadline: s.deadline, Retry: client.Retry{Backoff: s.backoff},
 	}
 	if s.key == "" {
 		s.key = rand.Text()
