@@ -35,7 +35,7 @@ func TestABatchHasAResultForEachTask(t *testing.T) {
 		"none":          `{"tasks":[]}`,
 		"missing":       `{}`,
 		"unknown field": `{"tasks":[{"expression":"1","prio":1}]}`,
-		"too many":      `{"tasks":[` + strings.Repeat(`{"expression":"1"},`, maxBatch) + `{"expression":"1"}]}`,
+		"too many":      `{"tasks":[` + strings.Repeat(`{"expression":"1"},`, wire.MaxElements) + `{"expression":"1"}]}`,
 	} {
 		if a := exchange(t, h, request("POST", "/v1/tasks/batch", bad)); a.code(t) != task.CodeInvalidRequest {
 			t.Errorf("%s: %d %.200s", name, a.StatusCode, a.body)
