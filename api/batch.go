@@ -12,12 +12,8 @@ import (
 	"muster/task"
 )
 
-const (
-	// maxBatch bounds the tasks of a batch.
-	maxBatch = 10_000
-	// batchTimeout bounds the search for slaves, and the writing, of a whole batch.
-	batchTimeout = time.Minute
-)
+// batchTimeout bounds the search for slaves, and the writing, of a whole batch.
+const batchTimeout = time.Minute
 
 // submitBatch records many tasks, each with a result of its own. A large batch
 // takes many times its size in memory, so there is one at a time.
@@ -31,8 +27,8 @@ func (s *server) submitBatch(c *gin.Context, _ *query) error {
 	if err != nil {
 		return err
 	}
-	if n := len(body.Tasks); n == 0 || n > maxBatch {
-		return invalid("tasks has %d of them; a batch is 1 to %d", n, maxBatch)
+	if len(body.Tasks) == 0 { // too many, the decoder refuses
+		return invalid("tasks is empty; a batch is 1 to %d of them", wire.MaxElements)
 	}
 	s.extend(c, batchTimeout)
 	ctx, cancel := context.WithTimeout(c.Request.Context(), batchTimeout)
@@ -91,15 +87,10 @@ func refusedItem(refusal *task.Error) wire.BatchResult {
 	return wire.BatchResult{Error: refusal.Message, Code: code}
 }
 
-// turn waits for a place, for a while.
+// turn takes the place of a batch. The caller gives it back.
 func (r room) turn(ctx context.Context) (release func(), refusal *task.Error) {
-	wait := time.NewTimer(roomWait)
-	defer wait.Stop()
-	select {
-	case r <- struct{}{}:
-		return func() { <-r }, nil
-	case <-ctx.Done():
-	case <-wait.C:
+	if !r.enter(ctx.Done()) {
+		return nil, task.Refuse(task.CodeOverloaded, "this master is busy with "+strconv.Itoa(cap(r))+" batch; nothing was done, try again in a moment")
 	}
-	return nil, task.Refuse(task.CodeOverloaded, "this master is busy with "+strconv.Itoa(cap(r))+" batch; nothing was done, try again in a moment")
+	return r.leave, nil
 }

@@ -1,7 +1,9 @@
 package api
 
 import (
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -35,7 +37,7 @@ func TestABatchHasAResultForEachTask(t *testing.T) {
 		"none":          `{"tasks":[]}`,
 		"missing":       `{}`,
 		"unknown field": `{"tasks":[{"expression":"1","prio":1}]}`,
-		"too many":      `{"tasks":[` + strings.Repeat(`{"expression":"1"},`, maxBatch) + `{"expression":"1"}]}`,
+		"too many":      `{"tasks":[` + strings.Repeat(`{"expression":"1"},`, wire.MaxElements) + `{"expression":"1"}]}`,
 	} {
 		if a := exchange(t, h, request("POST", "/v1/tasks/batch", bad)); a.code(t) != task.CodeInvalidRequest {
 			t.Errorf("%s: %d %.200s", name, a.StatusCode, a.body)
@@ -63,6 +65,52 @@ func TestBatchesTakeTurns(t *testing.T) {
 			t.Errorf("after the first had ended: %v", refusal)
 		}
 	})
+}
+
+// TestAFollowerCarriesABatch: as large as the leader takes them, with the key and
+// the outcome of each task; what is larger is refused by the follower.
+func TestAFollowerCarriesABatch(t *testing.T) {
+	leads, follows, _ := pair(t, Config{})
+	if _, err := leads.Submit(t.Context(), Submission{Spec: task.Spec{Kind: "expression", Expression: "1"}, Key: "a"}); err != nil {
+		t.Fatal(err)
+	}
+	const (
+		items  = `{"expression":"1","idempotency_key":"a"},{"expression":"("},{"expression":"full"},{"expression":"2","idempotency_key":"b"}`
+		before = `{"tasks":[` + items
+		after  = `]}`
+	)
+	target := follows.url + "/v1/tasks/batch?forward=true"
+	body := before + strings.Repeat(" ", maxBatchBody-len(before)-len(after)) + after
+	for _, repeated := range []bool{false, true} {
+		var got wire.BatchAnswer
+		a := send(t, "POST", target, body)
+		if a.StatusCode != http.StatusOK {
+			t.Fatalf("%d %.200s", a.StatusCode, a.body)
+		}
+		if a.into(t, &got); len(got.Results) != 4 || a.Header.Get("Muster-Leader") != leads.url {
+			t.Fatalf("%s %v", a.body, a.Header)
+		}
+		for i, code := range []task.Code{"", task.CodeInvalidExpression, task.CodeFullCapacity, ""} {
+			if r := got.Results[i]; r.Code != code || (r.Task == nil) != (code != "") {
+				t.Errorf("result %d is %+v, want code %q", i, r, code)
+			}
+		}
+		known, fresh := got.Results[0], got.Results[3]
+		if !known.Existing || known.Task.ID != 1 || fresh.Existing != repeated || fresh.Task.ID != 2 || fresh.Task.IdempotencyKey != "b" {
+			t.Errorf("%s", a.body)
+		}
+	}
+	sink := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // a leader without a bound
+		w.WriteHeader(http.StatusOK)
+	}))
+	defer sink.Close()
+	follows.mu.Lock()
+	follows.wrongURL = sink.URL
+	follows.mu.Unlock()
+	if a := send(t, "POST", target, body+" "); a.StatusCode != http.StatusRequestEntityTooLarge || a.code(t) != task.CodeBodyTooLarge {
+		t.Errorf("one byte more: %d %.200s", a.StatusCode, a.body)
+	}
 }
 
 // TestSubmitWaits answers with the finished task, or with the task so far.

@@ -95,6 +95,9 @@ func (s *server) engine() *gin.Engine {
 	g.NoMethod(s.noMethod)
 	for _, r := range s.routes() {
 		g.Handle(r.method, r.path, s.serve(r))
+		if r.method == http.MethodGet {
+			g.HEAD(r.path, s.serve(r)) // the same without its body
+		}
 	}
 	return g
 }

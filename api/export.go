@@ -81,7 +81,7 @@ func (s *server) stream(ctx context.Context, c *gin.Context, view View, selectio
 	release := to.cutWith(ctx)
 	defer release()
 	c.Writer.WriteHeader(http.StatusOK)
-	if err := to.begin(); err != nil {
+	if err := to.begin(); err != nil || c.Request.Method == http.MethodHead {
 		return err
 	}
 	pieces := bufio.NewWriterSize(to, exportPiece)

@@ -19,8 +19,25 @@ const (
 	roomWait    = 2 * time.Second // for others to be answered
 )
 
-// room has a place for each large body that is being read or answered.
+// room has so many places: one for each large body that is being read or answered,
+// or for each batch.
 type room chan struct{}
+
+// enter waits for a place, for a while; done ends the wait, too.
+func (r room) enter(done <-chan struct{}) bool {
+	wait := time.NewTimer(roomWait)
+	defer wait.Stop()
+	select {
+	case r <- struct{}{}:
+		return true
+	case <-done:
+	case <-wait.C:
+	}
+	return false
+}
+
+// leave gives a place back.
+func (r room) leave() { <-r }
 
 // bodyOf is a request's body, that takes a place when it turns out to be large.
 type bodyOf struct {
@@ -62,15 +79,10 @@ func (b *bodyOf) Read(p []byte) (int, error) {
 }
 
 func (b *bodyOf) enter() error {
-	wait := time.NewTimer(roomWait)
-	defer wait.Stop()
-	select {
-	case b.room <- struct{}{}:
-		return b.take()
-	case <-b.done:
-	case <-wait.C:
+	if !b.room.enter(b.done) {
+		return noRoom()
 	}
-	return noRoom()
+	return b.take()
 }
 
 // take keeps the place that was got, unless the request is answered by now.
@@ -78,7 +90,7 @@ func (b *bodyOf) take() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.over {
-		<-b.room
+		b.room.leave()
 		return noRoom()
 	}
 	b.large = true
@@ -98,7 +110,7 @@ func (b *bodyOf) leave() {
 	b.over = true
 	if b.large {
 		b.large = false
-		<-b.room
+		b.room.leave()
 	}
 }
 

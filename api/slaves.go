@@ -7,6 +7,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"muster/api/wire"
+	"muster/task"
 )
 
 // reportResults records a slave's results.
@@ -46,14 +47,7 @@ func (s *server) registerSlave(c *gin.Context, _ *query) error {
 	if refusal := checkRegistration(&registration); refusal != nil {
 		return refusal
 	}
-	ctx, cancel := context.WithTimeout(c.Request.Context(), s.CallTimeout)
-	defer cancel()
-	slave, err := s.Backend.RegisterSlave(ctx, registration)
-	if err != nil {
-		return err
-	}
-	s.answer(c, http.StatusOK, wire.SlaveAnswer{Slave: wire.FromSlave(&slave)})
-	return nil
+	return s.changeSlave(c, func(ctx context.Context) (task.Slave, error) { return s.Backend.RegisterSlave(ctx, registration) })
 }
 
 // leaveSlave records a slave's goodbye.
@@ -62,14 +56,9 @@ func (s *server) leaveSlave(c *gin.Context, _ *query) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(c.Request.Context(), s.CallTimeout)
-	defer cancel()
-	slave, err := s.Backend.LeaveSlave(ctx, c.Param("name"), body.Incarnation)
-	if err != nil {
-		return err
-	}
-	s.answer(c, http.StatusOK, wire.SlaveAnswer{Slave: wire.FromSlave(&slave)})
-	return nil
+	return s.changeSlave(c, func(ctx context.Context) (task.Slave, error) {
+		return s.Backend.LeaveSlave(ctx, c.Param("name"), body.Incarnation)
+	})
 }
 
 // drainSlave keeps a slave from getting tasks.
@@ -79,14 +68,9 @@ func (s *server) drainSlave(c *gin.Context, _ *query) error { return s.setDraine
 func (s *server) undrainSlave(c *gin.Context, _ *query) error { return s.setDrained(c, false) }
 
 func (s *server) setDrained(c *gin.Context, drained bool) error {
-	ctx, cancel := context.WithTimeout(c.Request.Context(), s.CallTimeout)
-	defer cancel()
-	slave, err := s.Backend.DrainSlave(ctx, c.Param("name"), drained)
-	if err != nil {
-		return err
-	}
-	s.answer(c, http.StatusOK, wire.SlaveAnswer{Slave: wire.FromSlave(&slave)})
-	return nil
+	return s.changeSlave(c, func(ctx context.Context) (task.Slave, error) {
+		return s.Backend.DrainSlave(ctx, c.Param("name"), drained)
+	})
 }
 
 // removeSlave drops a slave from the registry, and answers with what was there.
@@ -95,9 +79,16 @@ func (s *server) removeSlave(c *gin.Context, q *query) error {
 	if q.wrong != nil {
 		return q.wrong
 	}
+	return s.changeSlave(c, func(ctx context.Context) (task.Slave, error) {
+		return s.Backend.RemoveSlave(ctx, c.Param("name"), force)
+	})
+}
+
+// changeSlave makes a change within its time, and answers with the slave.
+func (s *server) changeSlave(c *gin.Context, change func(ctx context.Context) (task.Slave, error)) error {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), s.CallTimeout)
 	defer cancel()
-	slave, err := s.Backend.RemoveSlave(ctx, c.Param("name"), force)
+	slave, err := change(ctx)
 	if err != nil {
 		return err
 	}

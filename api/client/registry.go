@@ -10,34 +10,30 @@ import (
 
 // DrainSlave keeps a slave from getting tasks until UndrainSlave.
 func (c *Client) DrainSlave(ctx context.Context, name string) (Slave, error) {
-	return c.changeSlave(ctx, "drain slave "+name, func(base string) (*http.Request, error) {
+	return c.changeSlave(ctx, call{what: "drain slave " + name, safe: true, build: func(base string) (*http.Request, error) {
 		return raw.NewDrainSlaveRequest(base, name, &wire.DrainSlaveParams{})
-	})
+	}})
 }
 
 // UndrainSlave lets a slave have tasks again.
 func (c *Client) UndrainSlave(ctx context.Context, name string) (Slave, error) {
-	return c.changeSlave(ctx, "undrain slave "+name, func(base string) (*http.Request, error) {
+	return c.changeSlave(ctx, call{what: "undrain slave " + name, safe: true, build: func(base string) (*http.Request, error) {
 		return raw.NewUndrainSlaveRequest(base, name, &wire.UndrainSlaveParams{})
-	})
-}
-
-// changeSlave makes a change that may be repeated: it says how the slave shall be.
-func (c *Client) changeSlave(ctx context.Context, what string, build func(base string) (*http.Request, error)) (Slave, error) {
-	var out wire.SlaveAnswer
-	err := c.do(ctx, call{what: what, write: true, safe: true, timeout: c.cfg.AttemptTimeout, build: build}, &out)
-	return out.Slave, err
+	}})
 }
 
 // RemoveSlave drops a slave from the registry and returns what was there. While
 // it has tasks this is CodeSlaveBusy; by force they are given up.
 func (c *Client) RemoveSlave(ctx context.Context, name string, force bool) (Slave, error) {
+	return c.changeSlave(ctx, call{what: "remove slave " + name, build: func(base string) (*http.Request, error) {
+		return raw.NewRemoveSlaveRequest(base, name, &wire.RemoveSlaveParams{Force: given(force)})
+	}})
+}
+
+// changeSlave makes a change. One that says how the slave shall be is safe.
+func (c *Client) changeSlave(ctx context.Context, k call) (Slave, error) {
+	k.write, k.timeout = true, c.cfg.AttemptTimeout
 	var out wire.SlaveAnswer
-	err := c.do(ctx, call{
-		what: "remove slave " + name, write: true, timeout: c.cfg.AttemptTimeout,
-		build: func(base string) (*http.Request, error) {
-			return raw.NewRemoveSlaveRequest(base, name, &wire.RemoveSlaveParams{Force: given(force)})
-		},
-	}, &out)
+	err := c.do(ctx, k, &out)
 	return out.Slave, err
 }

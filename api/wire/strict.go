@@ -187,13 +187,13 @@ func (w *walk) object(s *shape, path string) error {
 	return nil
 }
 
-// maxElements bounds an array. It is found out before anything is made of one.
-const maxElements = 10_000
+// MaxElements bounds an array. It is found out before anything is made of one.
+const MaxElements = 10_000
 
 func (w *walk) array(s *shape, path string) error {
 	for i := 0; w.dec.More(); i++ {
-		if i == maxElements {
-			return refuse(orBody(path) + " has more than " + strconv.Itoa(maxElements) + " elements")
+		if i == MaxElements {
+			return refuse(orBody(path) + " has more than " + strconv.Itoa(MaxElements) + " elements")
 		}
 		if err := w.value(s.elem, path+"["+strconv.Itoa(i)+"]"); err != nil {
 			return err

@@ -135,12 +135,7 @@ func submitted(a dispatch.Answer) api.Submitted {
 
 // CancelTask ends a task and has its slave stop it.
 func (b *backend) CancelTask(ctx context.Context, id task.ID) (task.Task, error) {
-	d, err := b.dispatcher()
-	if err != nil {
-		return task.Task{}, err
-	}
-	t, err := d.Cancel(ctx, id)
-	return t, b.refusal(err)
+	return atDispatcher(b, func(d *dispatch.Dispatcher) (task.Task, error) { return d.Cancel(ctx, id) })
 }
 
 // Results records a slave's results.
@@ -175,42 +170,22 @@ func (b *backend) Results(ctx context.Context, r task.Report) ([]task.Verdict, e
 
 // RegisterSlave dials a slave back and puts it into the registry.
 func (b *backend) RegisterSlave(ctx context.Context, r task.Registration) (task.Slave, error) {
-	d, err := b.dispatcher()
-	if err != nil {
-		return task.Slave{}, err
-	}
-	s, err := d.Register(ctx, r)
-	return s, b.refusal(err)
+	return atDispatcher(b, func(d *dispatch.Dispatcher) (task.Slave, error) { return d.Register(ctx, r) })
 }
 
 // LeaveSlave records a slave's goodbye.
 func (b *backend) LeaveSlave(ctx context.Context, name, incarnation string) (task.Slave, error) {
-	d, err := b.dispatcher()
-	if err != nil {
-		return task.Slave{}, err
-	}
-	s, err := d.Leave(ctx, name, incarnation)
-	return s, b.refusal(err)
+	return atDispatcher(b, func(d *dispatch.Dispatcher) (task.Slave, error) { return d.Leave(ctx, name, incarnation) })
 }
 
 // DrainSlave keeps a slave from getting tasks, or with false lets it have some again.
 func (b *backend) DrainSlave(ctx context.Context, name string, drained bool) (task.Slave, error) {
-	d, err := b.dispatcher()
-	if err != nil {
-		return task.Slave{}, err
-	}
-	s, err := d.Drain(ctx, name, drained)
-	return s, b.refusal(err)
+	return atDispatcher(b, func(d *dispatch.Dispatcher) (task.Slave, error) { return d.Drain(ctx, name, drained) })
 }
 
 // RemoveSlave drops a slave from the registry.
 func (b *backend) RemoveSlave(ctx context.Context, name string, force bool) (task.Slave, error) {
-	d, err := b.dispatcher()
-	if err != nil {
-		return task.Slave{}, err
-	}
-	s, err := d.Remove(ctx, name, force)
-	return s, b.refusal(err)
+	return atDispatcher(b, func(d *dispatch.Dispatcher) (task.Slave, error) { return d.Remove(ctx, name, force) })
 }
 
 // Masters lists the masters.
@@ -274,6 +249,17 @@ func (b *backend) dispatcher() (*dispatch.Dispatcher, error) {
 		return d, nil
 	}
 	return nil, b.elsewhere()
+}
+
+// atDispatcher asks the dispatcher that leads for one thing.
+func atDispatcher[T any](b *backend, ask func(d *dispatch.Dispatcher) (T, error)) (T, error) {
+	d, err := b.dispatcher()
+	if err != nil {
+		var none T
+		return none, err
+	}
+	got, err := ask(d)
+	return got, b.refusal(err)
 }
 
 // elsewhere is the refusal of a master that can't write now.

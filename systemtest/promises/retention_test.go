@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hashicorp/raft"
-
 	"muster/api/client"
 	"muster/cmd/app"
 )
@@ -32,18 +30,7 @@ func TestForgottenTasksStayForgottenWhoeverLeads(t *testing.T) {
 				for _, id := range ids {
 					w.client.wait(id)
 				}
-				leader := w.leader()
-				came := leader.disk.first(raft.LogCommand, func() {
-					if l.name != handsOver {
-						l.strike(leader)
-					}
-				})
-				w.within(came, "the command at the leader's disk")
-				if l.name == handsOver {
-					l.strike(leader)
-				}
-				w.sleep(3 * time.Second)
-				leader.mend()
+				w.trap(w.leader(), l)("the command")
 				w.ready()
 				w.await("the old tasks to be forgotten", func(ctx context.Context) error {
 					for _, m := range w.masters {

@@ -12,6 +12,26 @@ import (
 	"muster/systemtest/evidence"
 )
 
+// trap has the leader lost in the moment in which its next command comes to its
+// disk. What it returns waits for that, and then mends the leader.
+func (w *world) trap(leader *master, l loss) (sprung func(what string)) {
+	w.t.Helper()
+	came := leader.disk.first(raft.LogCommand, func() {
+		if l.name != handsOver { // which needs its disk
+			l.strike(leader)
+		}
+	})
+	return func(what string) {
+		w.t.Helper()
+		w.within(came, what+" at the leader's disk")
+		if l.name == handsOver {
+			l.strike(leader)
+		}
+		w.sleep(3 * time.Second)
+		leader.mend()
+	}
+}
+
 // lostAt has a change reach the leader, which is lost in the moment in which the
 // change comes to its disk. It returns when all masters are well again and the
 // change was answered.
@@ -19,11 +39,7 @@ func (w *world) lostAt(l loss, change func(ctx context.Context) error) {
 	w.t.Helper()
 	leader := w.leader()
 	w.sleep(2 * time.Second) // all that follows an election is written
-	came := leader.disk.first(raft.LogCommand, func() {
-		if l.name != handsOver { // which needs its disk
-			l.strike(leader)
-		}
-	})
+	sprung := w.trap(leader, l)
 	changed := make(chan struct{})
 	go func() {
 		defer close(changed)
@@ -37,12 +53,7 @@ func (w *world) lostAt(l loss, change func(ctx context.Context) error) {
 			w.sleep(50 * time.Millisecond)
 		}
 	}()
-	w.within(came, "the change at the leader's disk")
-	if l.name == handsOver {
-		l.strike(leader)
-	}
-	w.sleep(3 * time.Second)
-	leader.mend()
+	sprung("the change")
 	w.within(changed, "the answer to the change")
 	w.ready()
 }
