@@ -43,7 +43,7 @@ type MasterConfig struct {
 	// WrapLogStore, if not nil, puts something between Raft and its log on disk:
 	// a disk that hangs or fails, in tests.
 	WrapLogStore func(raft.LogStore) raft.LogStore
-	Now          func() time.Time // the clock of what is only shown; default time.Now
+	Now          func() time.Time // the wall clock; default time.Now
 }
 
 // Retention says which done tasks are forgotten; see dispatch.Retention.

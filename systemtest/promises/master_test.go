@@ -3,6 +3,7 @@ package promises_test
 import (
 	"context"
 	"sync"
+	"time"
 
 	"muster/cmd/app"
 	"muster/systemtest/simnet"
@@ -31,6 +32,9 @@ func (w *world) master(id string) *master {
 		QuestionTTL: w.options.questionTTL, SnapshotThreshold: w.options.snapshots, TrailingLogs: w.options.snapshots / 5,
 		Retention: w.options.retention,
 		Version:   "test", Logger: w.logger("master", id),
+	}
+	if off := w.options.clock[id]; off != 0 {
+		m.config.Now = func() time.Time { return time.Now().Add(off) }
 	}
 	w.masters = append(w.masters, m)
 	return m

@@ -42,6 +42,7 @@ type options struct {
 	questionTTL time.Duration
 	snapshots   uint64 // entries between snapshots; 0: the default
 	retention   app.Retention
+	clock       map[string]time.Duration // by master: how far its wall clock is ahead
 	logs        slog.Handler // of all processes; nil: none
 }
 
