@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"os"
 	"slices"
 	"strings"
@@ -10,10 +9,10 @@ import (
 )
 
 // TestMain lets the test's binary stand in for muster: slaves start it for their
-// evaluations.
+// evaluations, and slave-test starts it as a slave.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "evaluate-child" {
-		os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ()))
+	if len(os.Args) > 1 && (os.Args[1] == "evaluate-child" || os.Args[1] == "slave") {
+		main()
 	}
 	os.Exit(m.Run())
 }

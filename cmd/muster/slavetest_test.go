@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -22,5 +24,18 @@ func TestSlaveTest(t *testing.T) {
 	o = muster(t, nil, append(nobody, "--", "no-such-command")...)
 	if o.code != exitFailure || !strings.Contains(o.stderr, "no-such-command") {
 		t.Errorf("a command that is not there: %+v", o)
+	}
+}
+
+// TestOurSlaveConforms tests a slave in a process of its own. It mostly waits: for
+// a task of two seconds to end in a drain, and half a second each time that nothing
+// may come.
+func TestOurSlaveConforms(t *testing.T) {
+	self, master := freeAddress(t), freeAddress(t)
+	o := muster(t, nil, "slave-test", "http://"+self, "--listen", master, "--want", "14",
+		"--long-expression", "sleep(2)", "--long", "2s", "--quiet", "500ms",
+		"--", os.Args[0], "slave", "--name", "slave-1", "--listen", self, "--slots", "2", "--masters", "http://"+master)
+	if o.code != exitOK || strings.Contains(o.stdout, " skipped ") && runtime.GOOS != "windows" {
+		t.Errorf("%+v", o)
 	}
 }

@@ -31,6 +31,9 @@ const (
 	maxTold = 20
 	// refusedPause is before lines are sent again that can't be taken now.
 	refusedPause = 200 * time.Millisecond
+	// narrow is how many columns a bar with a count of millions needs, wide one
+	// that has words and times, too.
+	narrow, wide = 30, 60
 )
 
 // fileAnswer is what became of a file, as JSON.
@@ -65,13 +68,17 @@ func (p *program) submitFile(cmd *cobra.Command, path, whenFull string) error {
 	err = p.ask(cmd, longestFile, func(ctx context.Context, c *client.Client) error {
 		for batch := range slices.Chunk(lines, batchLines) {
 			if err := p.submitLines(ctx, c, batch, &out, bar); err != nil {
-				return fmt.Errorf("%w; %d of %d lines are submitted: repeat the command to go on", err, out.Submitted+out.Known, len(lines))
+				return err
 			}
 		}
 		return nil
 	})
-	_ = bar.Exit() // it only draws
+	_ = bar.Clear() // it only draws
 	if err != nil {
+		fmt.Fprintf(p.stderr, "%d of %d lines are known to be submitted; repeat the command to go on\n", out.Submitted+out.Known, len(lines))
+		if cmd.Context().Err() != nil {
+			return exitf(exitFailure, "interrupted")
+		}
 		return err
 	}
 	if err := p.print(out, func() error { return p.printFile(out, len(lines)) }); err != nil {
@@ -196,10 +203,26 @@ func mayChange(code client.Code) bool {
 
 // progress draws a bar on standard error, if that is a terminal.
 func (p *program) progress(lines int) *progressbar.ProgressBar {
-	f, ok := p.stderr.(*os.File)
-	visible := ok && term.IsTerminal(int(f.Fd()))
-	return progressbar.NewOptions(lines, progressbar.OptionSetWriter(p.stderr), progressbar.OptionSetVisibility(visible),
-		progressbar.OptionSetDescription("submitting"), progressbar.OptionShowCount(), progressbar.OptionClearOnFinish())
+	columns := 0
+	if f, ok := p.stderr.(*os.File); ok {
+		columns, _, _ = term.GetSize(int(f.Fd())) // 0: no terminal
+	}
+	return newBar(p.stderr, lines, columns)
+}
+
+// newBar draws what fits into a line: one that goes on in the next can't be drawn
+// over.
+func newBar(w io.Writer, lines, columns int) *progressbar.ProgressBar {
+	options := []progressbar.Option{
+		progressbar.OptionSetWriter(w), progressbar.OptionSetVisibility(columns >= narrow), progressbar.OptionShowCount(),
+		progressbar.OptionClearOnFinish(), progressbar.OptionUseANSICodes(true), // clears what a typed ^C shows, too
+	}
+	if columns >= wide {
+		options = append(options, progressbar.OptionSetDescription("submitting"))
+	} else {
+		options = append(options, progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false))
+	}
+	return progressbar.NewOptions(lines, options...)
 }
 
 func (p *program) printFile(out fileAnswer, lines int) error {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -10,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // batches is a master that takes batches, in its own way.
@@ -88,6 +91,52 @@ func TestAFileIsSubmittedOnce(t *testing.T) {
 		write(text)
 		if o := run(); o.code == exitOK || !strings.Contains(o.stderr, says) {
 			t.Errorf("%.40q: exit %d, %q; want %q in it", text, o.code, o.stderr, says)
+		}
+	}
+}
+
+// TestAnInterruptedFileSaysHowToGoOn: what was taken before is counted.
+func TestAnInterruptedFileSaysHowToGoOn(t *testing.T) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	master := &batches{keys: map[string]bool{}, full: 1}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if master.ServeHTTP(w, r); master.calls == 1 {
+			time.AfterFunc(refusedPause/2, interrupt) // in the pause before the second
+		}
+	}))
+	defer server.Close()
+	file := filepath.Join(t.TempDir(), "tasks.jsonl")
+	if err := os.WriteFile(file, []byte("{\"expression\":\"1\"}\n{\"expression\":\"2\"}\n{\"expression\":\"3\"}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	code := run(ctx, []string{"submit", "-f", file}, strings.NewReader(""), &stdout, &stderr, []string{"MUSTER_ADDRESS=" + server.URL})
+	const want = "2 of 3 lines are known to be submitted; repeat the command to go on\nmuster: interrupted\n"
+	if code != exitFailure || stdout.String() != "" || stderr.String() != want {
+		t.Errorf("exit %d, %q, %q", code, &stdout, &stderr)
+	}
+	muster(t, []string{"MUSTER_ADDRESS=" + server.URL}, "submit", "-f", file).
+		want(t, "again", exitOK, "3 of 3 tasks submitted, 2 of them by an earlier run.\n", "")
+}
+
+// TestTheBarFitsItsLine, or there is none.
+func TestTheBarFitsItsLine(t *testing.T) {
+	for columns, want := range map[int][]bool{0: {false, false}, narrow - 1: {false, false}, narrow: {true, false}, wide - 1: {true, false}, wide: {true, true}} {
+		var drawn bytes.Buffer
+		bar := newBar(&drawn, 2_000_000, columns)
+		if err := bar.Set(1_999_999); err != nil {
+			t.Fatal(err)
+		}
+		text := drawn.String()
+		if has := strings.Contains(text, "(1999999/2000000)"); has != want[0] {
+			t.Errorf("%d columns: the count is shown: %t: %q", columns, has, text)
+		}
+		if has := strings.Contains(text, "submitting") && strings.Contains(text, "s]"); has != want[1] {
+			t.Errorf("%d columns: words and times are shown: %t: %q", columns, has, text)
+		}
+		drawn.Reset()
+		if err := bar.Clear(); err != nil || want[0] != (drawn.String() == "\x1b[2K\r") {
+			t.Errorf("%d columns: cleared by %q, %v", columns, &drawn, err)
 		}
 	}
 }
