@@ -74,6 +74,24 @@ func TestStatusAsksEveryMaster(t *testing.T) {
 	}
 }
 
+func TestStatusNamesAWrongClock(t *testing.T) {
+	for said, want := range map[string]string{
+		`"time":"2026-01-02T04:04:05Z","cluster_time":"2026-01-02T03:04:05Z",`:   "The wall clock of m1 is 1h0m0s ahead of the cluster's clock",
+		`"time":"2026-01-02T03:04:00Z","cluster_time":"2026-01-02T03:04:05Z",`:   "The wall clock of m1 is 5s behind the cluster's clock",
+		`"time":"2026-01-02T03:04:05Z","cluster_time":"2026-01-02T03:04:05.5Z",`: "",
+		`"time":"2026-01-02T03:04:05Z",`:                                         "",
+	} {
+		f := newFake(t, map[string]answer{
+			"GET /v1/masters": {0, `{"masters":[` + masterJSON("m1", "leader", "$URL") + `]}`},
+			"GET /v1/status":  {0, strings.Replace(statusJSON("m1", "leader", 3, "m1"), "{", "{"+said, 1)},
+		})
+		o := f.muster(t, "status")
+		if o.code != exitOK || !strings.Contains(o.stdout, want) || strings.Contains(o.stdout, "wall clock") != (want != "") {
+			t.Errorf("%s: %+v", said, o)
+		}
+	}
+}
+
 func TestStatusWithoutALeaderExitsWith4(t *testing.T) {
 	f := newFake(t, map[string]answer{
 		"GET /v1/masters": {0, `{"masters":[` + masterJSON("m1", "follower", "$URL") + `,` + masterJSON("m2", "follower", "http://127.0.0.1:1") + `]}`},
