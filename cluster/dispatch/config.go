@@ -21,7 +21,7 @@ type Config struct {
 	QueueLimit      int           // pending tasks; 100,000
 	Retention       Retention
 	Clock           func() task.Millis // the cluster's; by default this machine's
-	Logger          *slog.Logger // discards by default
+	Logger          *slog.Logger       // discards by default
 }
 
 func (c Config) defaulted() Config {

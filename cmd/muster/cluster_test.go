@@ -43,16 +43,16 @@ m2  joining  yes    http://10.0.0.2:8101  10.0.0.1:7101
 	f.muster(t, "masters", "transfer", "m2", "-o", "jsonl").want(t, "masters transfer", exitOK, `{"message":"Leadership was handed to master m2."}`+"\n", "")
 }
 
-func statusJSON(id, role string, term int, leader string) string {
-	return fmt.Sprintf(`{"id":%q,"version":"v1","role":%q,"voter":true,"term":%d,"leader_id":%q,"leader_url":"","applied_index":40,"leader_contact_ms":12,`+
-		`"oldest_pending_at":"2026-01-02T03:04:05Z","counts":{"submitted":12,"pending":2,"in_progress":1,"done":9},"capacity":{"slaves":2,"slots":3,"busy":1},"ready":true,"fingerprint":"f00d"}`, id, role, term, leader)
+func statusJSON(id, role, leader string) string {
+	return fmt.Sprintf(`{"id":%q,"version":"v1","role":%q,"voter":true,"term":3,"leader_id":%q,"leader_url":"","applied_index":40,"leader_contact_ms":12,`+
+		`"oldest_pending_at":"2026-01-02T03:04:05Z","counts":{"submitted":12,"pending":2,"in_progress":1,"done":9},"capacity":{"slaves":2,"slots":3,"busy":1},"ready":true,"fingerprint":"f00d"}`, id, role, leader)
 }
 
 func TestStatusAsksEveryMaster(t *testing.T) {
-	second := newFake(t, map[string]answer{"GET /v1/status": {0, statusJSON("m2", "leader", 3, "m2")}})
+	second := newFake(t, map[string]answer{"GET /v1/status": {0, statusJSON("m2", "leader", "m2")}})
 	f := newFake(t, map[string]answer{
 		"GET /v1/masters": {0, `{"masters":[` + masterJSON("m1", "follower", "$URL") + `,` + masterJSON("m2", "leader", second.URL) + `,` + masterJSON("m3", "follower", "http://127.0.0.1:1") + `]}`},
-		"GET /v1/status":  {0, statusJSON("m1", "follower", 3, "m2")},
+		"GET /v1/status":  {0, statusJSON("m1", "follower", "m2")},
 	})
 	o := f.muster(t, "status")
 	o.stdout = strings.Join(strings.Fields(strings.ReplaceAll(o.stdout, second.URL, "$URL2")), " ")
@@ -83,7 +83,7 @@ func TestStatusNamesAWrongClock(t *testing.T) {
 	} {
 		f := newFake(t, map[string]answer{
 			"GET /v1/masters": {0, `{"masters":[` + masterJSON("m1", "leader", "$URL") + `]}`},
-			"GET /v1/status":  {0, strings.Replace(statusJSON("m1", "leader", 3, "m1"), "{", "{"+said, 1)},
+			"GET /v1/status":  {0, strings.Replace(statusJSON("m1", "leader", "m1"), "{", "{"+said, 1)},
 		})
 		o := f.muster(t, "status")
 		if o.code != exitOK || !strings.Contains(o.stdout, want) || strings.Contains(o.stdout, "wall clock") != (want != "") {
@@ -95,7 +95,7 @@ func TestStatusNamesAWrongClock(t *testing.T) {
 func TestStatusWithoutALeaderExitsWith4(t *testing.T) {
 	f := newFake(t, map[string]answer{
 		"GET /v1/masters": {0, `{"masters":[` + masterJSON("m1", "follower", "$URL") + `,` + masterJSON("m2", "follower", "http://127.0.0.1:1") + `]}`},
-		"GET /v1/status":  {0, statusJSON("m1", "follower", 3, "")},
+		"GET /v1/status":  {0, statusJSON("m1", "follower", "")},
 	})
 	o := f.muster(t, "status")
 	if o.code != exitUnreachable || !strings.Contains(o.stderr, "no master leads: 1 of 2 answer") || !strings.Contains(o.stdout, "m1") {

@@ -43,7 +43,7 @@ type options struct {
 	snapshots   uint64 // entries between snapshots; 0: the default
 	retention   app.Retention
 	clock       map[string]time.Duration // by master: how far its wall clock is ahead
-	logs        slog.Handler // of all processes; nil: none
+	logs        slog.Handler             // of all processes; nil: none
 }
 
 // bubble tells a story in fake time and checks all promises at its end.
