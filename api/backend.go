@@ -2,9 +2,47 @@ package api
 
 import (
 	"context"
+	"math"
 
 	"muster/task"
 )
+
+// Place is where a change stands in the log: in the entry with an index, as
+// number Position. Equal on every master.
+type Place struct {
+	Index    uint64
+	Position int
+}
+
+// EndOfEntry is a Position behind every change of an entry.
+const EndOfEntry = math.MaxInt
+
+// Change is one change of the state, with what it made of a task, a slave or a
+// master.
+type Change struct {
+	Place
+
+	What   string // as in wire.Event
+	Task   *task.Task
+	Slave  *task.Slave
+	Master *task.Master
+}
+
+// Changes are some that follow a place, in log order.
+type Changes struct {
+	List []Change
+	// Gone tells that what follows the place is not known here any more, Unseen that
+	// this master has not come as far as the place.
+	Gone, Unseen bool
+	More         <-chan struct{} // closes when there is more to see
+}
+
+// Leadership is who leads, as far as a master knows.
+type Leadership struct {
+	ID     string // empty: nobody
+	APIURL string
+	Term   uint64
+}
 
 // Backend is what the handlers need of a master. Methods that write work on the
 // leader alone and otherwise return a *task.Error with CodeNotLeader (safe to
@@ -23,6 +61,12 @@ type Backend interface {
 	// Read returns a picture of the state. It waits, until ctx ends, for what
 	// opts ask, and then returns CodeIndexNotReached, or CodeNoLeader.
 	Read(ctx context.Context, opts ReadOptions) (View, error)
+
+	// Changes returns at most limit changes that follow a place.
+	Changes(after Place, limit int) Changes
+
+	// Leadership returns who leads.
+	Leadership() Leadership
 
 	// Status describes this node; fingerprint asks for Status.Fingerprint too.
 	Status(fingerprint bool) Status

@@ -25,6 +25,7 @@ var statuses = map[task.Code]int{
 	task.CodeRetentionFull:  http.StatusInsufficientStorage,
 	task.CodeUpgradeNeeded:  http.StatusNotImplemented,
 	task.CodeTooManyExports: http.StatusServiceUnavailable,
+	task.CodeTooManyStreams: http.StatusServiceUnavailable,
 
 	task.CodeTaskNotFound:  http.StatusNotFound,
 	task.CodeTaskForgotten: http.StatusGone,
@@ -66,7 +67,7 @@ func retryable(code task.Code) bool {
 	switch code {
 	case task.CodeFullCapacity, task.CodeQueueFull, task.CodeRetentionFull, task.CodeNoSlaveForKind, task.CodeOverloaded, task.CodeNoLeader, task.CodeOutcomeUnknown,
 		task.CodeIndexNotReached, task.CodeShuttingDown, task.CodeMembershipBusy,
-		task.CodeNotCaughtUp, task.CodeTooManyExports:
+		task.CodeNotCaughtUp, task.CodeTooManyExports, task.CodeTooManyStreams:
 		return true
 	default:
 		return false

@@ -45,14 +45,17 @@ type server struct {
 	buffers  sync.Pool // of *bytes.Buffer
 	room     room
 	batches  room
-	exports  exports
+	exports  room
+	streams  room
+	resyncs  room
 }
 
 // New returns the API's handler. NewServer makes a server of it.
 func New(cfg Config) http.Handler {
 	s := &server{
 		Config: cfg, log: cfg.Logger, decoders: newDecoders(),
-		room: make(room, largeBodies), batches: make(room, 1), exports: make(exports, maxExports),
+		room: make(room, largeBodies), batches: make(room, 1), exports: make(room, maxExports),
+		streams: make(room, maxStreams), resyncs: make(room, maxResyncs),
 	}
 	s.buffers.New = func() any { return new(bytes.Buffer) }
 	if s.log == nil {
@@ -73,7 +76,7 @@ func New(cfg Config) http.Handler {
 	if s.Transport == nil {
 		s.Transport = newForwardTransport()
 	}
-	s.metrics = newMetrics(s.Registry)
+	s.metrics = newMetrics(s.Registry, s.streams)
 	return s.engine()
 }
 

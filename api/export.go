@@ -10,7 +10,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -28,21 +27,6 @@ const (
 	exportPiece    = 32 << 10         // bytes
 )
 
-// exports are the places of exports that are under way.
-type exports chan struct{}
-
-// enter takes a place, if there is one.
-func (e exports) enter() bool {
-	select {
-	case e <- struct{}{}:
-		return true
-	default:
-		return false
-	}
-}
-
-func (e exports) leave() { <-e }
-
 // exportTasks streams what a selection matches, all from one view. The last line
 // says that it is whole; an export that can't be finished is cut off, so that
 // HTTP tells of it, too.
@@ -52,7 +36,7 @@ func (s *server) exportTasks(c *gin.Context, q *query) error {
 	if err != nil {
 		return err
 	}
-	if !s.exports.enter() {
+	if !s.exports.tryEnter() {
 		return task.Refuse(task.CodeTooManyExports, fmt.Sprintf("this master serves %d exports already, and no more at once; "+
 			"try again, or ask another master", maxExports))
 	}
@@ -77,7 +61,7 @@ func (s *server) stream(ctx context.Context, c *gin.Context, view View, selectio
 	if zipped {
 		h.Set("Content-Encoding", "gzip")
 	}
-	to := &piecewise{w: c.Writer, control: http.NewResponseController(c.Writer)}
+	to := &piecewise{w: c.Writer, control: http.NewResponseController(c.Writer), patience: exportPatience}
 	release := to.cutWith(ctx)
 	defer release()
 	c.Writer.WriteHeader(http.StatusOK)
@@ -120,65 +104,6 @@ func writeExport(ctx context.Context, w io.Writer, view View, selection task.Que
 		}
 		selection.After = page.Next
 	}
-}
-
-// piecewise writes to a client that has so long for each piece.
-type piecewise struct {
-	w       io.Writer
-	control *http.ResponseController
-
-	mu  sync.Mutex
-	cut bool // under mu
-}
-
-var errCut = errors.New("the export's time is over, or this master stops")
-
-// cutWith has the writes fail, also one that is under way, when ctx ends. The
-// caller ends that before it returns.
-func (p *piecewise) cutWith(ctx context.Context) (release func()) {
-	done := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(done)
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.cut = true
-		_ = p.control.SetWriteDeadline(time.Now()) // where there is none, writes don't wait
-	})
-	return func() {
-		if !stop() {
-			<-done
-		}
-	}
-}
-
-// begin sends the header, so that a client knows that an export goes on before
-// the first task is found.
-func (p *piecewise) begin() error {
-	if err := p.extend(); err != nil {
-		return err
-	}
-	return p.control.Flush() //nolint:wrapcheck // the connection's error says enough
-}
-
-// Write sends one piece.
-func (p *piecewise) Write(b []byte) (int, error) {
-	if err := p.extend(); err != nil {
-		return 0, err
-	}
-	return p.w.Write(b) //nolint:wrapcheck // as above
-}
-
-func (p *piecewise) extend() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.cut {
-		return errCut
-	}
-	err := p.control.SetWriteDeadline(time.Now().Add(exportPatience))
-	if errors.Is(err, http.ErrNotSupported) {
-		return nil
-	}
-	return err //nolint:wrapcheck // as above
 }
 
 // acceptsGzip reports whether a client asks for gzip by name.

@@ -24,6 +24,8 @@ type fakeCluster struct {
 	// leaderAsked, if set, is called when somebody wants to know the leader.
 	leaderAsked func()
 	changed     chan struct{} // closed at every change
+	changes     []Change
+	forgotten   Place // what follows an earlier place is gone
 }
 
 // fakeMaster is the Backend of one of them.
@@ -108,6 +110,39 @@ func (m *fakeMaster) Read(ctx context.Context, opts ReadOptions) (View, error) {
 			return nil, task.Refuse(task.CodeIndexNotReached, fmt.Sprintf("at %d, not %d", index, opts.MinIndex))
 		}
 	}
+}
+
+// Changes returns what a test put into the cluster with happen.
+func (m *fakeMaster) Changes(after Place, limit int) Changes {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	before := func(p, q Place) bool { return p.Index < q.Index || p.Index == q.Index && p.Position < q.Position }
+	out := Changes{Unseen: after.Index > m.index, Gone: before(after, m.forgotten), More: m.changed}
+	for _, c := range m.changes {
+		if before(after, c.Place) && len(out.List) < limit && !out.Gone {
+			out.List = append(out.List, c)
+		}
+	}
+	return out
+}
+
+// happen is an entry with changes.
+func (c *fakeCluster) happen(changes ...Change) {
+	c.change(func(index uint64) {
+		for i, x := range changes {
+			x.Place = Place{Index: index, Position: i}
+			c.changes = append(c.changes, x)
+			if x.Task != nil {
+				x.Task.Index = index
+				c.tasks[x.Task.ID] = *x.Task
+			}
+		}
+	})
+}
+
+func (m *fakeMaster) Leadership() Leadership {
+	url, _ := m.Leader()
+	return Leadership{ID: strings.TrimPrefix(url, "http://"), APIURL: url, Term: 7}
 }
 
 func (m *fakeMaster) AwaitTask(ctx context.Context, id task.ID) error {

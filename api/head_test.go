@@ -29,7 +29,7 @@ func TestHeadIsGetWithoutABody(t *testing.T) {
 	}
 	for _, r := range (&server{}).routes() {
 		path := strings.ReplaceAll(r.path, ":id", "1")
-		if r.method != http.MethodGet {
+		if r.method != http.MethodGet || r.path == "/v1/events" { // which has no end; see TestTheHeadOfEventsEnds
 			continue
 		}
 		for _, at := range []string{leads.url + path, follows.url + path, leads.url + path + "?unknown=1"} {
@@ -72,6 +72,17 @@ func TestTheHeadOfAnExportReadsNoTasks(t *testing.T) {
 		h.ServeHTTP(w, request(tc.method, "/v1/tasks/export", ""))
 		if index, _ := m.look(); w.Code != http.StatusOK || index != tc.index {
 			t.Errorf("%s: got %d, and the state is at %d, not %d", tc.method, w.Code, index, tc.index)
+		}
+	}
+}
+
+func TestTheHeadOfEventsEnds(t *testing.T) {
+	h := New(Config{Backend: newLeader("http://m1")})
+	for range maxStreams + 1 { // each gives its place back
+		resp := httptest.NewRecorder()
+		h.ServeHTTP(resp, httptest.NewRequest(http.MethodHead, "/v1/events", http.NoBody))
+		if resp.Code != http.StatusOK || resp.Body.Len() > 0 || resp.Header().Get("Content-Type") != "text/event-stream" {
+			t.Fatalf("got %d %v %s", resp.Code, resp.Header(), resp.Body)
 		}
 	}
 }

@@ -19,9 +19,11 @@ type metrics struct {
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	inFlight prometheus.Gauge
+	// readersCut counts readers of events that were too slow or broke off.
+	readersCut prometheus.Counter
 }
 
-func newMetrics(r prometheus.Registerer) *metrics {
+func newMetrics(r prometheus.Registerer, streams room) *metrics {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "muster_api_requests_total",
@@ -36,8 +38,15 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "muster_api_requests_in_flight",
 			Help: "Requests that are being answered now.",
 		}),
+		readersCut: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "muster_api_event_readers_cut_total",
+			Help: "Readers of events that were cut, because they were too slow or could not be written to.",
+		}),
 	}
-	r.MustRegister(m.requests, m.seconds, m.inFlight)
+	r.MustRegister(m.requests, m.seconds, m.inFlight, m.readersCut, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "muster_api_event_readers",
+		Help: "Readers of events at this master now.",
+	}, func() float64 { return float64(len(streams)) }))
 	return m
 }
 

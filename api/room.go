@@ -20,7 +20,7 @@ const (
 )
 
 // room has so many places: one for each large body that is being read or answered,
-// or for each batch.
+// for each batch, or for each reader of a stream.
 type room chan struct{}
 
 // enter waits for a place, for a while; done ends the wait, too.
@@ -34,6 +34,16 @@ func (r room) enter(done <-chan struct{}) bool {
 	case <-wait.C:
 	}
 	return false
+}
+
+// tryEnter takes a place, if there is one.
+func (r room) tryEnter() bool {
+	select {
+	case r <- struct{}{}:
+		return true
+	default:
+		return false
+	}
 }
 
 // leave gives a place back.

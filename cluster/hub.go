@@ -13,7 +13,8 @@ import (
 // it, and those who follow every event. Publishing one entry is atomic for all
 // of them and never blocks on a reader.
 type hub struct {
-	view atomic.Pointer[fsm.View]
+	view   atomic.Pointer[fsm.View]
+	window *window
 
 	mu      sync.Mutex                             // held while an entry is published
 	indexes indexHeap                              // under mu
@@ -22,7 +23,10 @@ type hub struct {
 }
 
 func newHub(v *fsm.View) *hub {
-	h := &hub{done: map[task.ID]map[chan struct{}]struct{}{}, subs: map[*Subscription]struct{}{}}
+	h := &hub{
+		done: map[task.ID]map[chan struct{}]struct{}{}, subs: map[*Subscription]struct{}{},
+		window: newWindow(v.Index(), windowEvents, windowBytes, eventBytes),
+	}
 	h.view.Store(v)
 	return h
 }
@@ -32,6 +36,7 @@ func (h *hub) publish(v *fsm.View, outcomes []fsm.Outcome) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.view.Store(v)
+	h.window.add(v.Index(), outcomes)
 	h.indexes.wake(v.Index())
 	for i := range outcomes {
 		events := outcomes[i].Events
@@ -54,6 +59,7 @@ func (h *hub) replace(v *fsm.View) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.view.Store(v)
+	h.window.restart(v.Index())
 	h.indexes.wake(v.Index())
 	for id := range h.done {
 		if t, ok := v.Task(id); !ok || t.Status == task.Done {

@@ -1,38 +1,58 @@
 package cluster
 
 import (
+	"math"
+	"slices"
 	"sort"
 	"sync"
 
 	"muster/fsm"
 )
 
-// place is where an event stands in the log: the entry's index, and the event's
+// The bounds of a window: what a reader may miss before it has to start again.
+const (
+	windowEvents = 1 << 16
+	windowBytes  = 64 << 20
+)
+
+// Place is where an event stands in the log: the entry's index, and the event's
 // number within the entry, from 0 over all its commands. It is equal on every
 // master, because Apply is deterministic.
-type place struct {
-	index    uint64
-	position int
+type Place struct {
+	Index    uint64
+	Position int
 }
 
-func (p place) before(q place) bool {
-	return p.index < q.index || p.index == q.index && p.position < q.position
+// EndOfEntry is a Position behind every event of an entry.
+const EndOfEntry = math.MaxInt
+
+func (p Place) before(q Place) bool {
+	return p.Index < q.Index || p.Index == q.Index && p.Position < q.Position
 }
 
-// placed is an event with its place.
-type placed struct {
-	place
-	event fsm.Event
+// PlacedEvent is an event with its place.
+type PlacedEvent struct {
+	Place
+
+	Event fsm.Event
 }
 
-// reach tells whether the window can answer for a place.
-type reach int
+// Reach tells whether this master can answer for a place.
+type Reach int
 
+// The reaches.
 const (
-	held   reach = iota // every event after the place is there
-	gone                // events after the place were dropped, or never seen
-	unseen              // the place lies behind the last entry seen
+	Held   Reach = iota // every event after the place is there
+	Gone                // events after the place were dropped, or never seen
+	Unseen              // the place lies behind the last entry seen
 )
+
+// EventsAfter returns at most limit events that follow a place, in log order, and
+// a channel that closes when there is more to see. A master holds the newest
+// events only, and after its start those since its last snapshot.
+func (n *Node) EventsAfter(p Place, limit int) (events []PlacedEvent, reach Reach, more <-chan struct{}) {
+	return n.hub.window.after(p, limit)
+}
 
 // window holds the newest events, bounded by count and by bytes. What does not
 // fit any more is dropped from its old end.
@@ -41,19 +61,17 @@ type window struct {
 	size                func(fsm.Event) int
 
 	mu     sync.Mutex
-	events []placed // under mu; in log order
-	bytes  int      // under mu; of events
-	floor  place    // under mu; all that came after it is in events
-	last   uint64   // under mu; index of the last entry seen
+	events []PlacedEvent // under mu; in log order
+	bytes  int           // under mu; of events
+	floor  Place         // under mu; all that came after it is in events
+	last   uint64        // under mu; index of the last entry seen
+	more   chan struct{} // under mu; closed and replaced when last or floor changes
 }
-
-// endOfEntry is a position behind every event of an entry.
-const endOfEntry = int(^uint(0) >> 1)
 
 // newWindow begins after an index: a restart or a snapshot knows no events
 // before it.
 func newWindow(index uint64, maxEvents, maxBytes int, size func(fsm.Event) int) *window {
-	w := &window{maxEvents: maxEvents, maxBytes: maxBytes, size: size}
+	w := &window{maxEvents: maxEvents, maxBytes: maxBytes, size: size, more: make(chan struct{})}
 	w.restart(index)
 	return w
 }
@@ -64,7 +82,14 @@ func (w *window) restart(index uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.events, w.bytes, w.last = nil, 0, index
-	w.floor = place{index: index, position: endOfEntry}
+	w.floor = Place{Index: index, Position: EndOfEntry}
+	w.tell()
+}
+
+// tell wakes all who wait for more.
+func (w *window) tell() {
+	close(w.more)
+	w.more = make(chan struct{})
 }
 
 // add appends the events of an entry. It never waits for a reader's work: after
@@ -76,35 +101,53 @@ func (w *window) add(index uint64, outcomes []fsm.Outcome) {
 	position := 0
 	for i := range outcomes {
 		for _, e := range outcomes[i].Events {
-			w.events = append(w.events, placed{place: place{index: index, position: position}, event: e})
+			w.events = append(w.events, PlacedEvent{Place: Place{Index: index, Position: position}, Event: e})
 			w.bytes += w.size(e)
 			position++
 		}
 	}
 	w.shrink()
+	w.tell()
 }
 
 // shrink drops from the old end until both bounds hold.
 func (w *window) shrink() {
 	for len(w.events) > 0 && (len(w.events) > w.maxEvents || w.bytes > w.maxBytes) {
-		w.floor = w.events[0].place
-		w.bytes -= w.size(w.events[0].event)
-		w.events[0] = placed{} // the array lives on until append grows it
+		w.floor = w.events[0].Place
+		w.bytes -= w.size(w.events[0].Event)
+		w.events[0] = PlacedEvent{} // the array lives on until append grows it
 		w.events = w.events[1:]
 	}
 }
 
-// after returns at most limit events that follow the place, in log order.
-func (w *window) after(p place, limit int) ([]placed, reach) {
+// after is EventsAfter.
+func (w *window) after(p Place, limit int) ([]PlacedEvent, Reach, <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
-	case p.index > w.last:
-		return nil, unseen
+	case p.Index > w.last:
+		return nil, Unseen, w.more
 	case p.before(w.floor):
-		return nil, gone
+		return nil, Gone, w.more
 	}
-	from := sort.Search(len(w.events), func(i int) bool { return p.before(w.events[i].place) })
+	from := sort.Search(len(w.events), func(i int) bool { return p.before(w.events[i].Place) })
 	to := min(len(w.events), from+limit)
-	return append([]placed(nil), w.events[from:to]...), held
+	return slices.Clone(w.events[from:to]), Held, w.more
+}
+
+// eventBytes is about how much memory an event takes.
+func eventBytes(e fsm.Event) int {
+	const fixed = 128
+	switch {
+	case e.Task != nil:
+		n := 5*fixed + len(e.Task.Spec.Expression) + len(e.Task.Key) + len(e.Task.Result.Text) + len(e.Task.Error)
+		for _, p := range e.Task.Spec.Parameters {
+			n += len(p.Name) + len(p.Value.Text)
+		}
+		return n
+	case e.Slave != nil:
+		return 4 * fixed
+	default:
+		return 2 * fixed
+	}
 }

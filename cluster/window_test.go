@@ -21,34 +21,34 @@ func TestWindowAnswersForAPlace(t *testing.T) {
 	ten := func(fsm.Event) int { return 10 }
 	for name, c := range map[string]struct {
 		maxEvents, maxBytes int
-		after               place
+		after               Place
 		limit               int
 		want                string
-		reach               reach
+		reach               Reach
 	}{
-		"all after the start":          {9, 999, place{5, endOfEntry}, 9, "7-0 7-1 7-2 9-0 ", held},
-		"within an entry":              {9, 999, place{7, 1}, 9, "7-2 9-0 ", held},
-		"no more than asked for":       {9, 999, place{7, 0}, 1, "7-1 ", held},
-		"an entry without events":      {9, 999, place{8, 0}, 9, "9-0 ", held},
-		"nothing new":                  {9, 999, place{9, 0}, 9, "", held},
-		"before the start":             {9, 999, place{4, 0}, 9, "", gone},
-		"within the start":             {9, 999, place{5, 0}, 9, "", gone},
-		"not yet seen":                 {9, 999, place{12, 0}, 9, "", unseen},
-		"bounded by count":             {2, 999, place{7, 0}, 9, "", gone},
-		"the last dropped by count":    {2, 999, place{7, 1}, 9, "7-2 9-0 ", held},
-		"bounded by bytes":             {9, 15, place{7, 1}, 9, "", gone},
-		"the last dropped by bytes":    {9, 15, place{7, 2}, 9, "9-0 ", held},
-		"an entry larger than a bound": {0, 999, place{7, 2}, 9, "", gone},
+		"all after the start":          {9, 999, Place{5, EndOfEntry}, 9, "7-0 7-1 7-2 9-0 ", Held},
+		"within an entry":              {9, 999, Place{7, 1}, 9, "7-2 9-0 ", Held},
+		"no more than asked for":       {9, 999, Place{7, 0}, 1, "7-1 ", Held},
+		"an entry without events":      {9, 999, Place{8, 0}, 9, "9-0 ", Held},
+		"nothing new":                  {9, 999, Place{9, 0}, 9, "", Held},
+		"before the start":             {9, 999, Place{4, 0}, 9, "", Gone},
+		"within the start":             {9, 999, Place{5, 0}, 9, "", Gone},
+		"not yet seen":                 {9, 999, Place{12, 0}, 9, "", Unseen},
+		"bounded by count":             {2, 999, Place{7, 0}, 9, "", Gone},
+		"the last dropped by count":    {2, 999, Place{7, 1}, 9, "7-2 9-0 ", Held},
+		"bounded by bytes":             {9, 15, Place{7, 1}, 9, "", Gone},
+		"the last dropped by bytes":    {9, 15, Place{7, 2}, 9, "9-0 ", Held},
+		"an entry larger than a bound": {0, 999, Place{7, 2}, 9, "", Gone},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWindow(5, c.maxEvents, c.maxBytes, ten)
 			w.add(7, entryOf(1, 0, 2))
 			w.add(8, entryOf(0))
 			w.add(9, entryOf(1))
-			events, reach := w.after(c.after, c.limit)
+			events, reach, _ := w.after(c.after, c.limit)
 			got := ""
 			for _, e := range events {
-				got += fmt.Sprintf("%d-%d ", e.index, e.position)
+				got += fmt.Sprintf("%d-%d ", e.Index, e.Position)
 			}
 			if got != c.want || reach != c.reach {
 				t.Errorf("after %v: events %q, reach %d; want %q, %d", c.after, got, reach, c.want, c.reach)
@@ -61,10 +61,10 @@ func TestWindowRestartsAtASnapshot(t *testing.T) {
 	w := newWindow(0, 9, 999, func(fsm.Event) int { return 1 })
 	w.add(1, entryOf(2))
 	w.restart(20)
-	if _, reach := w.after(place{1, 0}, 9); reach != gone {
+	if _, reach, _ := w.after(Place{1, 0}, 9); reach != Gone {
 		t.Errorf("a place before the snapshot: reach %d, want gone", reach)
 	}
-	if events, reach := w.after(place{20, endOfEntry}, 9); reach != held || len(events) != 0 {
+	if events, reach, _ := w.after(Place{20, EndOfEntry}, 9); reach != Held || len(events) != 0 {
 		t.Errorf("the snapshot's index: %d events, reach %d; want none, held", len(events), reach)
 	}
 }

@@ -25,6 +25,7 @@ const (
 	CodeUpgradeNeeded  Code = "upgrade_needed"
 
 	CodeTooManyExports Code = "too_many_exports"
+	CodeTooManyStreams Code = "too_many_streams"
 
 	CodeTaskNotFound  Code = "task_not_found"
 	CodeTaskForgotten Code = "task_forgotten"

@@ -89,6 +89,7 @@ const (
 	CodeQueueFull      = task.CodeQueueFull
 	CodeDiskLow        = task.CodeDiskLow
 	CodeTooManyExports = task.CodeTooManyExports
+	CodeTooManyStreams = task.CodeTooManyStreams
 
 	CodeTaskNotFound  = task.CodeTaskNotFound
 	CodeTaskForgotten = task.CodeTaskForgotten

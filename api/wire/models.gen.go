@@ -167,6 +167,19 @@ type Error struct {
 	Leader string `json:"leader,omitempty,omitzero"`
 }
 
+// Event One change, with one of `task`, `slave` and `master`.
+type Event struct {
+	// ID The event's id; absent while the whole state is sent.
+	ID string `json:"id,omitempty,omitzero"`
+
+	// Change Of a task: `submitted`, `assigned`, `given_up` (its attempt ended without an end of the task), `done`. Of a slave: `changed` (also when it is new), `gone` (lost or
+	// left), `removed`. Of a master: `changed`, `removed`. Of all, when the whole state is sent: `present`.
+	Change string  `json:"change"`
+	Task   *Task   `json:"task,omitempty"`
+	Slave  *Slave  `json:"slave,omitempty"`
+	Master *Master `json:"master,omitempty"`
+}
+
 // ExportEnd The last line of an export that is whole.
 type ExportEnd struct {
 	Complete bool `json:"complete"`
@@ -214,6 +227,14 @@ type Kind struct {
 //
 // Example: {"zone":"eu-1"}
 type Labels = LabelList
+
+// LeaderEvent defines model for LeaderEvent.
+type LeaderEvent struct {
+	// ID Empty when this master knows of no leader.
+	ID     string `json:"id"`
+	APIURL string `json:"api_url"`
+	Term   uint64 `json:"term"`
+}
 
 // Leave defines model for Leave.
 type Leave struct {
@@ -309,6 +330,11 @@ type Report struct {
 	Results []Result `json:"results"`
 }
 
+// ResetEvent defines model for ResetEvent.
+type ResetEvent struct {
+	Reason string `json:"reason"`
+}
+
 // Result defines model for Result.
 type Result struct {
 	ID      uint64 `json:"id"`
@@ -328,6 +354,12 @@ type Result struct {
 
 	// Retryable Another execution may succeed where this one failed.
 	Retryable bool `json:"retryable,omitempty,omitzero"`
+}
+
+// ResyncedEvent defines model for ResyncedEvent.
+type ResyncedEvent struct {
+	// Index Of the last log entry that the state has.
+	Index uint64 `json:"index"`
 }
 
 // Retry What happens after a try that came to nothing: its slave was lost with it (and the task is idempotent), or says that its failure may be tried
@@ -782,6 +814,54 @@ type SubmissionBody = Submission
 type JoinParams struct {
 	// Forward A follower carries the call to the leader instead of redirecting it.
 	Forward *Forward `form:"forward,omitempty" json:"forward,omitempty"`
+}
+
+// WatchEventsParams defines parameters for WatchEvents.
+type WatchEventsParams struct {
+	// After An event's id; what follows it is sent. By default what happens from now on. The header goes before it.
+	After string `form:"after,omitempty" json:"after,omitempty,omitzero"`
+
+	// Resync Begin with a `reset` and the whole state.
+	Resync bool `form:"resync,omitempty" json:"resync,omitempty,omitzero"`
+
+	// Types Which events, with commas between: of `task`, `slave`, `master`, `leader`. By default all of them, and with a filter of tasks `task,leader`.
+	Types string `form:"types,omitempty" json:"types,omitempty,omitzero"`
+
+	// Status Only tasks with this status.
+	Status *StatusFilter `form:"status,omitempty" json:"status,omitempty"`
+
+	// Outcome Only done tasks with this outcome.
+	Outcome *OutcomeFilter `form:"outcome,omitempty" json:"outcome,omitempty"`
+
+	// Slave Only tasks whose current or last attempt is this slave's.
+	Slave *SlaveFilter `form:"slave,omitempty" json:"slave,omitempty"`
+
+	// Kind Only tasks of this kind.
+	Kind *KindFilter `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// Key Only the task that was submitted with this Idempotency-Key. It is found by an index.
+	Key *KeyFilter `form:"key,omitempty" json:"key,omitempty"`
+
+	// ID Only tasks with these ids, separated by commas. Ids that no task has are passed over.
+	ID IDFilter `form:"id,omitempty" json:"id,omitempty,omitzero"`
+
+	// SubmittedAfter Only tasks that were submitted at this instant or later, by the stamp that they show.
+	SubmittedAfter *SubmittedAfter `form:"submitted_after,omitempty" json:"submitted_after,omitempty"`
+
+	// SubmittedBefore Only tasks that were submitted before this instant, by the stamp that they show.
+	SubmittedBefore *SubmittedBefore `form:"submitted_before,omitempty" json:"submitted_before,omitempty"`
+
+	// FinishedAfter Only done tasks that finished at this instant or later, by the stamp that they show.
+	FinishedAfter *FinishedAfter `form:"finished_after,omitempty" json:"finished_after,omitempty"`
+
+	// FinishedBefore Only done tasks that finished before this instant, by the stamp that they show.
+	FinishedBefore *FinishedBefore `form:"finished_before,omitempty" json:"finished_before,omitempty"`
+
+	// Forward A follower carries the call to the leader instead of redirecting it.
+	Forward *Forward `form:"forward,omitempty" json:"forward,omitempty"`
+
+	// LastEventID As `after`.
+	LastEventID string `json:"Last-Event-ID,omitempty,omitzero"`
 }
 
 // RemoveMasterParams defines parameters for RemoveMaster.

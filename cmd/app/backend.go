@@ -78,6 +78,29 @@ func (v leaderView) see(s *task.Slave) {
 	}
 }
 
+// Changes returns what follows a place in the log.
+func (b *backend) Changes(after api.Place, limit int) api.Changes {
+	events, reach, more := b.node.EventsAfter(cluster.Place(after), limit)
+	out := api.Changes{Gone: reach == cluster.Gone, Unseen: reach == cluster.Unseen, More: more, List: make([]api.Change, len(events))}
+	for i, e := range events {
+		out.List[i] = api.Change{Place: api.Place(e.Place), What: changes[e.Event.Kind], Task: e.Event.Task, Slave: e.Event.Slave, Master: e.Event.Master}
+	}
+	return out
+}
+
+// changes are the API's words for the state machine's events.
+var changes = map[fsm.EventKind]string{
+	fsm.TaskSubmitted: "submitted", fsm.TaskAssigned: "assigned", fsm.TaskGivenUp: "given_up", fsm.TaskDone: "done", fsm.TaskStopped: "done",
+	fsm.SlaveRegistered: "changed", fsm.SlaveGone: "gone", fsm.SlaveRemoved: "removed",
+	fsm.MasterPut: "changed", fsm.MasterRemoved: "removed",
+}
+
+// Leadership returns who leads, as far as this master knows.
+func (b *backend) Leadership() api.Leadership {
+	id, url := b.node.Leader()
+	return api.Leadership{ID: id, APIURL: url, Term: b.node.Term()}
+}
+
 // AwaitTask returns when the task is done.
 func (b *backend) AwaitTask(ctx context.Context, id task.ID) error {
 	return b.node.AwaitDone(ctx, id)
