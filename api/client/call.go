@@ -95,7 +95,7 @@ func (s *summary) add(k call, err error) bool {
 	switch refusal.Code {
 	case task.CodeNoLeader, task.CodeNotLeader:
 		s.noLeader = true
-	case task.CodeShuttingDown, task.CodeIndexNotReached, task.CodeTooManyExports:
+	case task.CodeShuttingDown, task.CodeIndexNotReached, task.CodeTooManyExports, task.CodeTooManyStreams:
 	case task.CodeOverloaded:
 		s.after = refusal.RetryAfter
 	case task.CodeOutcomeUnknown:

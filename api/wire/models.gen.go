@@ -819,13 +819,13 @@ type JoinParams struct {
 // WatchEventsParams defines parameters for WatchEvents.
 type WatchEventsParams struct {
 	// After An event's id; what follows it is sent. By default what happens from now on. The header goes before it.
-	After string `form:"after,omitempty" json:"after,omitempty,omitzero"`
+	After *string `form:"after,omitempty" json:"after,omitempty"`
 
 	// Resync Begin with a `reset` and the whole state.
-	Resync bool `form:"resync,omitempty" json:"resync,omitempty,omitzero"`
+	Resync *bool `form:"resync,omitempty" json:"resync,omitempty"`
 
 	// Types Which events, with commas between: of `task`, `slave`, `master`, `leader`. By default all of them, and with a filter of tasks `task,leader`.
-	Types string `form:"types,omitempty" json:"types,omitempty,omitzero"`
+	Types *string `form:"types,omitempty" json:"types,omitempty"`
 
 	// Status Only tasks with this status.
 	Status *StatusFilter `form:"status,omitempty" json:"status,omitempty"`
@@ -861,7 +861,7 @@ type WatchEventsParams struct {
 	Forward *Forward `form:"forward,omitempty" json:"forward,omitempty"`
 
 	// LastEventID As `after`.
-	LastEventID string `json:"Last-Event-ID,omitempty,omitzero"`
+	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 
 // RemoveMasterParams defines parameters for RemoveMaster.

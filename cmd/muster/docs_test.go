@@ -56,6 +56,9 @@ func commandWords(command string) []string {
 // TestTheExamplesOfListsMd types every command of docs/lists.md.
 func TestTheExamplesOfListsMd(t *testing.T) { runExamples(t, "../../docs/lists.md", 12) }
 
+// TestTheExamplesOfWatchingMd types every command of docs/watching.md.
+func TestTheExamplesOfWatchingMd(t *testing.T) { runExamples(t, "../../docs/watching.md", 6) }
+
 // TestTheExamplesOfTasksMd types every command of docs/tasks.md.
 func TestTheExamplesOfTasksMd(t *testing.T) { runExamples(t, "../../docs/tasks.md", 16) }
 

@@ -46,7 +46,7 @@ func newFake(t *testing.T, answers map[string]answer) *fake {
 			t.Errorf("asked for %s %s; known are %v", r.Method, r.URL, slices.Collect(maps.Keys(answers)))
 			a = answer{404, `{"error":"There is no such path.","code":"not_found"}`}
 		}
-		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Content-Type", contentType(r))
 		w.Header().Set("Muster-Index", "40")
 		w.Header().Set("Muster-Leader", f.URL)
 		if a.status != 0 {
@@ -104,3 +104,10 @@ const (
 		`"outcome":"failed","error":"not a number","slave":"slave-1","incarnation":"a1","attempt":1,"tries":1,` +
 		`"submitted_at":"2026-01-02T03:04:07Z","started_at":"2026-01-02T03:04:07Z","finished_at":"2026-01-02T03:04:07.02Z","index":15}`
 )
+
+func contentType(r *http.Request) string {
+	if r.URL.Path == "/v1/events" {
+		return "text/event-stream"
+	}
+	return "application/json"
+}

@@ -11,8 +11,8 @@ import (
 )
 
 func (p *program) tasksCommand() *cobra.Command {
-	cmd := group(&cobra.Command{Use: "tasks", Aliases: []string{"task"}, Short: "show tasks, export them, wait for them, cancel them"})
-	cmd.AddCommand(p.tasksListCommand(), p.tasksExportCommand(), p.tasksGetCommand(), p.tasksWaitCommand(), p.tasksCancelCommand())
+	cmd := group(&cobra.Command{Use: "tasks", Aliases: []string{"task"}, Short: "show tasks, export them, watch them, wait for them, cancel them"})
+	cmd.AddCommand(p.tasksListCommand(), p.tasksExportCommand(), p.tasksGetCommand(), p.tasksWaitCommand(), p.tasksWatchCommand(), p.tasksCancelCommand())
 	return cmd
 }
 
