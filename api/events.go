@@ -69,7 +69,7 @@ func (s *server) watchEvents(c *gin.Context, q *query) error {
 	defer release()
 	c.Writer.WriteHeader(http.StatusOK)
 	if err := to.begin(); err != nil || c.Request.Method == http.MethodHead {
-		return nil //nolint:nilerr // the reader has left
+		return nil // the reader has left
 	}
 	if err := newStream(s, w, to).run(ctx); ctx.Err() == nil {
 		s.metrics.readersCut.Inc()
@@ -100,7 +100,7 @@ func (s *server) reach(c *gin.Context, p Place) error {
 // from now on.
 func (s *server) watch(ctx context.Context, h http.Header, q *query) (watch, error) {
 	w := watch{tasks: q.tasks(), resync: q.flag("resync")}
-	w.types = q.types(w.tasks)
+	w.types = q.types()
 	after, given := q.get("after")
 	if last := h.Get("Last-Event-ID"); last != "" {
 		after, given = last, true
@@ -122,7 +122,7 @@ func (s *server) watch(ctx context.Context, h http.Header, q *query) (watch, err
 
 // types are the events to be sent: by default all, and with a filter of tasks
 // those of tasks.
-func (q *query) types(tasks task.Query) map[string]bool {
+func (q *query) types() map[string]bool {
 	all := []string{eventTask, eventSlave, eventMaster, eventLeader}
 	chosen := all
 	if v, ok := q.get("types"); ok {

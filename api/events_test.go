@@ -3,6 +3,7 @@ package api
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -32,7 +33,9 @@ func watching(t *testing.T, m *fakeMaster) *pipes {
 	go func() { served <- srv.Serve(listener) }()
 	t.Cleanup(func() {
 		_ = srv.Close()
-		<-served
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
 	})
 	return listener
 }
@@ -158,6 +161,7 @@ func inBubble(t *testing.T, test func(t *testing.T, m *fakeMaster)) {
 
 func TestEventsAreWhatHappens(t *testing.T) {
 	inBubble(t, func(t *testing.T, m *fakeMaster) {
+		t.Helper()
 		listener := watching(t, m)
 		w := watchOver(t, listener, "/v1/events", "")
 		if h := w.resp.Header; h.Get("Content-Type") != "text/event-stream" || h.Get("Muster-Index") != "1" || h.Get("Cache-Control") != "no-store" {
@@ -189,6 +193,7 @@ func TestEventsAreWhatHappens(t *testing.T) {
 
 func TestEventsAreFiltered(t *testing.T) {
 	inBubble(t, func(t *testing.T, m *fakeMaster) {
+		t.Helper()
 		listener := watching(t, m)
 		for target, want := range map[string][]string{
 			"?status=done":             {"task 4-0 done 1 done", "task 5-0 done 2 done"},
@@ -232,6 +237,7 @@ func TestEventsAreFiltered(t *testing.T) {
 // end has an id: who is cut off in it gets a new one.
 func TestAResetBringsTheWholeState(t *testing.T) {
 	inBubble(t, func(t *testing.T, m *fakeMaster) {
+		t.Helper()
 		listener := watching(t, m)
 		for i := range task.ID(3) {
 			m.happen(Change{What: "submitted", Task: taskIs(i+1, "k", task.Pending)})
@@ -265,6 +271,7 @@ func TestAResetBringsTheWholeState(t *testing.T) {
 // A reader that comes from a master that is further waits for this one.
 func TestAReaderFromAheadWaits(t *testing.T) {
 	inBubble(t, func(t *testing.T, m *fakeMaster) {
+		t.Helper()
 		listener := watching(t, m)
 		began := time.Now()
 		w := watchOver(t, listener, "/v1/events", "7-2")
@@ -281,6 +288,7 @@ func TestAReaderFromAheadWaits(t *testing.T) {
 
 func TestEventsTellWhoLeads(t *testing.T) {
 	inBubble(t, func(t *testing.T, m *fakeMaster) {
+		t.Helper()
 		w := watchOver(t, watching(t, m), "/v1/events?types=leader", "")
 		w.want("1", leaderM1)
 		for url, want := range map[string]string{"": `leader  "id":"","api_url":"","term":7`, "http://m2": `leader  "id":"m2","api_url":"http://m2","term":7`} {
@@ -296,6 +304,7 @@ func TestEventsTellWhoLeads(t *testing.T) {
 // A reader that does not read is cut, in bounded time, and holds up nobody.
 func TestASlowReaderIsCut(t *testing.T) {
 	inBubble(t, func(t *testing.T, m *fakeMaster) {
+		t.Helper()
 		listener := watching(t, m)
 		slow, quick := watchOver(t, listener, "/v1/events?types=task", ""), watchOver(t, listener, "/v1/events?types=task", "")
 		slow.want("1")
@@ -320,6 +329,7 @@ func TestASlowReaderIsCut(t *testing.T) {
 
 func TestReadersAreBounded(t *testing.T) {
 	inBubble(t, func(t *testing.T, m *fakeMaster) {
+		t.Helper()
 		listener := watching(t, m)
 		var all []*watcher
 		for range maxStreams {

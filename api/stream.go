@@ -92,7 +92,7 @@ func (x *stream) send() error {
 // by the next send.
 func (x *stream) change(c *Change) {
 	x.at = c.Place
-	e := wire.Event{ID: c.Place.String(), Change: c.What}
+	e := wire.Event{ID: c.String(), Change: c.What}
 	switch {
 	case c.Task != nil && x.types[eventTask] && x.tasks.Matches(c.Task):
 		x.task(e, c.Task)

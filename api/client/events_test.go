@@ -117,7 +117,7 @@ func TestWrongStreamsAreLeft(t *testing.T) {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}
-	page := newScripted(t, func(_ int, w http.ResponseWriter, _ *http.Request) { stamp(w, "1", ""); _, _ = io.WriteString(w, "<html>") })
+	page := newScripted(t, func(_ int, w http.ResponseWriter, _ *http.Request) { stream(w, "<html>") })
 	right := newScripted(t, func(_ int, w http.ResponseWriter, _ *http.Request) { tell(w, happened("5-0", "done")) })
 	if got, err := seen(t, ask(t, page.URL, right.URL), EventsOptions{}, 1); err != nil || len(got) != 1 {
 		t.Errorf("a page: %q, %v", got, err)
@@ -129,6 +129,7 @@ func TestEventsEnd(t *testing.T) {
 	_, err := seen(t, ask(t, refused.URL), EventsOptions{}, 1)
 	wantCode(t, err, task.CodeInvalidRequest)
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	master := newScripted(t, func(_ int, w http.ResponseWriter, r *http.Request) {
 		tell(w, happened("5-0", "done"))
 		_ = http.NewResponseController(w).Flush()
