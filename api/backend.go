@@ -111,6 +111,10 @@ type Slaves interface {
 	// again: CodeSlaveNotFound.
 	DrainSlave(ctx context.Context, name string, drained bool) (task.Slave, error)
 
+	// ResizeSlave has a slave change its number of slots: CodeSlaveNotFound,
+	// CodeSlaveNotAlive, CodeSlaveUnreachable, CodeNotResizable.
+	ResizeSlave(ctx context.Context, name string, slots int) (task.Slave, error)
+
 	// RemoveSlave drops a slave from the registry: CodeSlaveNotFound,
 	// CodeSlaveBusy. By force its tasks are given up.
 	RemoveSlave(ctx context.Context, name string, force bool) (task.Slave, error)

@@ -42,6 +42,7 @@ var statuses = map[task.Code]int{
 	task.CodeSlaveBusy:        http.StatusConflict,
 	task.CodeNameTaken:        http.StatusConflict,
 	task.CodeKindConflict:     http.StatusConflict,
+	task.CodeNotResizable:     http.StatusNotImplemented,
 	task.CodeLabelsMissing:    http.StatusConflict,
 	task.CodeWrongIncarnation: http.StatusConflict,
 

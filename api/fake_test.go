@@ -353,6 +353,13 @@ func (m *fakeMaster) changeSlave(ctx context.Context, name string, change func(*
 	return task.Slave{}, task.Refuse(task.CodeSlaveNotFound, "none")
 }
 
+func (m *fakeMaster) ResizeSlave(ctx context.Context, name string, slots int) (task.Slave, error) {
+	return m.changeSlave(ctx, name, func(s *task.Slave) *task.Error {
+		s.Slots = slots
+		return nil
+	})
+}
+
 func (m *fakeMaster) TransferLeadership(ctx context.Context, id string) error {
 	return m.RemoveMaster(ctx, id)
 }

@@ -73,6 +73,20 @@ func (s *server) setDrained(c *gin.Context, drained bool) error {
 	})
 }
 
+// resizeSlave has a slave change its number of slots.
+func (s *server) resizeSlave(c *gin.Context, _ *query) error {
+	body, err := readBody(c, s.decoders.resize)
+	if err != nil {
+		return err
+	}
+	if body.Slots < 1 || body.Slots > task.MaxSlots {
+		return invalid("slots must be from 1 to %d, not %d", task.MaxSlots, body.Slots)
+	}
+	return s.changeSlave(c, func(ctx context.Context) (task.Slave, error) {
+		return s.Backend.ResizeSlave(ctx, c.Param("name"), body.Slots)
+	})
+}
+
 // removeSlave drops a slave from the registry, and answers with what was there.
 func (s *server) removeSlave(c *gin.Context, q *query) error {
 	force := q.flag("force")

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"muster/slave/worker"
@@ -34,9 +36,13 @@ type Config struct {
 	// Advertise is the base URL that masters call; default: http:// and the
 	// address that the slave listens on.
 	Advertise string
-	Slots     int // tasks at once; default 1
+	Slots     int // tasks at once, until Resize; default 1
 	Kinds     []Kind
-	Masters   Masters
+	// Labels are what tasks can require of a slave: a disk, a place. At most
+	// task.MaxLabels; names have letters, digits and any of - _ . /
+	Labels  map[string]string
+	Version string // of the program, for people to see; may be empty
+	Masters Masters
 
 	// DrainTimeout bounds the time to finish and report after ctx's end;
 	// default 30 s.
@@ -54,6 +60,10 @@ type Config struct {
 type Slave struct {
 	cfg Config
 	log *slog.Logger
+
+	mu     sync.Mutex
+	slots  int            // of the next run; under mu
+	worker *worker.Worker // of the present run; nil: it does not run; under mu
 }
 
 // New checks a configuration.
@@ -75,7 +85,8 @@ func New(cfg Config) (*Slave, error) {
 	}
 	cfg.Kinds = slices.Clone(cfg.Kinds)
 	slices.SortFunc(cfg.Kinds, func(a, b Kind) int { return strings.Compare(a.Name, b.Name) })
-	return &Slave{cfg: cfg, log: cfg.Logger.With("slave", cfg.Name)}, nil
+	cfg.Labels = maps.Clone(cfg.Labels)
+	return &Slave{cfg: cfg, slots: cfg.Slots, log: cfg.Logger.With("slave", cfg.Name)}, nil
 }
 
 func (c *Config) check() error {
@@ -92,6 +103,10 @@ func (c *Config) check() error {
 		return errors.New("it needs masters")
 	case len(c.Kinds) == 0 || len(c.Kinds) > task.MaxKinds:
 		return fmt.Errorf("%d kinds; 1 to %d are possible", len(c.Kinds), task.MaxKinds)
+	case len(c.Labels) > task.MaxLabels:
+		return fmt.Errorf("%d labels; at most %d are possible", len(c.Labels), task.MaxLabels)
+	case len(c.Version) > task.MaxVersionBytes:
+		return fmt.Errorf("its version has %d bytes; at most %d are possible", len(c.Version), task.MaxVersionBytes)
 	case c.DrainTimeout < 0 || c.SilenceTimeout < 0:
 		return errors.New("a time-out is negative")
 	}
@@ -123,5 +138,11 @@ func (c *Config) registration(url, incarnation string) task.Registration {
 	for i, k := range c.Kinds {
 		kinds[i] = task.Kind{Name: k.Name, Idempotent: k.Idempotent}
 	}
-	return task.Registration{Name: c.Name, URL: url, Slots: c.Slots, Incarnation: incarnation, Kinds: kinds}
+	var labels []task.Label
+	for _, name := range slices.Sorted(maps.Keys(c.Labels)) {
+		labels = append(labels, task.Label{Name: name, Value: c.Labels[name]})
+	}
+	return task.Registration{
+		Name: c.Name, URL: url, Slots: c.Slots, Incarnation: incarnation, Kinds: kinds, Labels: labels, Version: c.Version,
+	}
 }

@@ -19,11 +19,14 @@ const registerTimeout = 30 * time.Second
 type registrar struct {
 	masters Masters
 	self    task.Registration
+	slots   func() int       // how many it has now
+	resized <-chan struct{}  // has a value when that has changed
 	asked   func() time.Time // when a master last asked something
 	silence time.Duration    // without questions, after which to register again
 	log     *slog.Logger
 
 	registered time.Time // zero: not yet
+	changed    bool      // the masters have another number of slots
 	mayBeKnown bool      // a master may have it in the registry
 	complaint  string    // why the last call failed; empty if it did not
 }
@@ -35,7 +38,7 @@ func (r *registrar) run(ctx context.Context) {
 		if wait := r.untilSilence(); wait > 0 {
 			// Chance, so that not all slaves of a master that was away come at
 			// once.
-			if !worker.Sleep(ctx, wait+rand.N(r.silence/10+1)) { //nolint:gosec // chance, not secrecy
+			if !r.rest(ctx, wait+rand.N(r.silence/10+1)) { //nolint:gosec // chance, not secrecy
 				return
 			}
 			continue
@@ -50,10 +53,25 @@ func (r *registrar) run(ctx context.Context) {
 	}
 }
 
+// rest waits, until the number of slots changes at most, and reports whether ctx is
+// still alive.
+func (r *registrar) rest(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-r.resized:
+		r.changed = true
+	case <-t.C:
+	}
+	return true
+}
+
 // untilSilence returns the time after which the slave should register, if no
 // master asks it anything before.
 func (r *registrar) untilSilence() time.Duration {
-	if r.registered.IsZero() {
+	if r.registered.IsZero() || r.changed {
 		return 0
 	}
 	heard := r.registered
@@ -66,12 +84,14 @@ func (r *registrar) untilSilence() time.Duration {
 func (r *registrar) register(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, registerTimeout)
 	defer cancel()
+	r.self.Slots = r.slots()
 	err := r.masters.RegisterSlave(limited, r.self)
 	if err == nil {
 		if r.registered.IsZero() || r.complaint != "" {
 			r.log.Info("registered", "url", r.self.URL)
 		}
 		r.registered, r.mayBeKnown, r.complaint = time.Now(), true, ""
+		r.changed = r.self.Slots != r.slots()
 		return nil
 	}
 	r.complain(ctx, err)

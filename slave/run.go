@@ -13,6 +13,7 @@ import (
 
 	"muster/slave/link"
 	"muster/slave/worker"
+	"muster/task"
 )
 
 // Bounds of the steps of the end, after draining.
@@ -39,27 +40,31 @@ func (s *Slave) run(ctx context.Context) error {
 		return err
 	}
 	incarnation := newIncarnation()
-	w, err := worker.New(worker.Config{
-		Name: s.cfg.Name, Incarnation: incarnation, Slots: s.cfg.Slots,
-		Handlers: s.cfg.handlers(), Reporter: s.cfg.Masters, Logger: s.cfg.Logger,
+	resized := make(chan struct{}, 1)
+	w, err := s.begin(worker.Config{
+		Name: s.cfg.Name, Incarnation: incarnation, Handlers: s.cfg.handlers(), Reporter: s.cfg.Masters, Logger: s.cfg.Logger,
+		Resized: func() {
+			select {
+			case resized <- struct{}{}:
+			default: // it was told already
+			}
+		},
 	})
-	if err == nil {
-		err = w.Start()
-	}
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
+	defer s.ended()
 
 	server := newServing(listener, link.NewServer(w, s.cfg.Logger))
 	if s.cfg.Listening != nil {
 		s.cfg.Listening(url)
 	}
-	s.log.Info("listening", "url", url, "slots", s.cfg.Slots, "incarnation", incarnation)
+	s.log.Info("listening", "url", url, "slots", w.Slots(), "incarnation", incarnation)
 	registering, stopRegistering := context.WithCancel(ctx)
 	defer stopRegistering()
 	r := registrar{
 		masters: s.cfg.Masters, self: s.cfg.registration(url, incarnation),
-		asked: w.LastAsked, silence: s.cfg.SilenceTimeout, log: s.log,
+		slots: w.Slots, resized: resized, asked: w.LastAsked, silence: s.cfg.SilenceTimeout, log: s.log,
 	}
 	var registrarDone sync.WaitGroup
 	registrarDone.Go(func() { r.run(registering) })
@@ -73,6 +78,48 @@ func (s *Slave) run(ctx context.Context) error {
 	stopRegistering()
 	registrarDone.Wait()
 	return errors.Join(err, s.end(context.WithoutCancel(ctx), w, &r), server.close())
+}
+
+// begin starts the worker of a run.
+func (s *Slave) begin(cfg worker.Config) (*worker.Worker, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	cfg.Slots = s.slots
+	w, err := worker.New(cfg)
+	if err == nil {
+		err = w.Start()
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.worker = w
+	return w, nil
+}
+
+// ended forgets the worker of a run that is over.
+func (s *Slave) ended() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.slots, s.worker = s.worker.Slots(), nil
+}
+
+// Resize changes how many tasks the slave runs at once, now and in later runs. What
+// runs goes on: with more of it than slots, nothing is taken until there is room.
+// The masters learn of it at once.
+func (s *Slave) Resize(slots int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.worker != nil {
+		if err := s.worker.Resize(slots); err != nil {
+			return fmt.Errorf("slave %q: %w", s.cfg.Name, err)
+		}
+		return nil
+	}
+	if slots < 1 || slots > task.MaxSlots {
+		return fmt.Errorf("slave %q: %w: %d slots; 1 to %d are possible", s.cfg.Name, task.ErrNoSize, slots, task.MaxSlots)
+	}
+	s.slots = slots
+	return nil
 }
 
 // end finishes what the worker has, as far as there is time, and says goodbye.

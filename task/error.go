@@ -42,6 +42,7 @@ const (
 	CodeSlaveBusy        Code = "slave_busy"
 	CodeNameTaken        Code = "name_taken"
 	CodeKindConflict     Code = "kind_conflict"
+	CodeNotResizable     Code = "not_resizable"
 	CodeLabelsMissing    Code = "labels_missing"
 	CodeWrongIncarnation Code = "wrong_incarnation"
 

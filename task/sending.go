@@ -11,4 +11,8 @@ var (
 	ErrWrongIncarnation = errors.New("another incarnation of the slave answered")
 	// ErrStaleStamp: the slave has seen a newer stamp and did nothing.
 	ErrStaleStamp = errors.New("the slave has seen a newer request")
+	// ErrNotResizable: the slave's program can't change its number of slots.
+	ErrNotResizable = errors.New("the slave can't change its number of slots while it runs")
+	// ErrNoSize: the number of slots is none that a slave can have.
+	ErrNoSize = errors.New("not a number of slots")
 )

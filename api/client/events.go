@@ -110,7 +110,7 @@ func (c *Client) turn() {
 func (o *EventsOptions) params(r *eventReader) wire.WatchEventsParams {
 	p := o.Tasks.params(nil)
 	return wire.WatchEventsParams{
-		Status: p.Status, Outcome: p.Outcome, Slave: p.Slave, Kind: p.Kind, Key: p.Key, ID: p.ID,
+		Status: p.Status, Outcome: p.Outcome, Slave: p.Slave, Kind: p.Kind, Label: p.Label, Key: p.Key, ID: p.ID,
 		SubmittedAfter: p.SubmittedAfter, SubmittedBefore: p.SubmittedBefore, FinishedAfter: p.FinishedAfter, FinishedBefore: p.FinishedBefore,
 		Types: given(strings.Join(o.Types, ",")), After: given(r.last), Resync: given(r.resync),
 	}

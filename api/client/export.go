@@ -59,7 +59,7 @@ func (c *Client) Export(ctx context.Context, opts ListOptions, each func(Task) e
 func (o *ListOptions) exportParams(minIndex *uint64) wire.ExportTasksParams {
 	p := o.params(minIndex)
 	return wire.ExportTasksParams{
-		Status: p.Status, Outcome: p.Outcome, Slave: p.Slave, Kind: p.Kind, Key: p.Key, ID: p.ID,
+		Status: p.Status, Outcome: p.Outcome, Slave: p.Slave, Kind: p.Kind, Label: p.Label, Key: p.Key, ID: p.ID,
 		SubmittedAfter: p.SubmittedAfter, SubmittedBefore: p.SubmittedBefore,
 		FinishedAfter: p.FinishedAfter, FinishedBefore: p.FinishedBefore,
 		Order: p.Order, MinIndex: p.MinIndex, Consistency: p.Consistency,

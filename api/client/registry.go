@@ -22,6 +22,14 @@ func (c *Client) UndrainSlave(ctx context.Context, name string) (Slave, error) {
 	}})
 }
 
+// ResizeSlave has a slave change how many tasks it runs at once. A slave whose
+// program can't is CodeNotResizable.
+func (c *Client) ResizeSlave(ctx context.Context, name string, slots int) (Slave, error) {
+	return c.changeSlave(ctx, call{what: "resize slave " + name, safe: true, build: func(base string) (*http.Request, error) {
+		return raw.NewResizeSlaveRequest(base, name, &wire.ResizeSlaveParams{}, wire.Resize{Slots: slots})
+	}})
+}
+
 // RemoveSlave drops a slave from the registry and returns what was there. While
 // it has tasks this is CodeSlaveBusy; by force they are given up.
 func (c *Client) RemoveSlave(ctx context.Context, name string, force bool) (Slave, error) {

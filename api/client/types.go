@@ -31,6 +31,8 @@ type (
 	Asked = wire.Asked
 	// Parameters are named values for an expression; see Parameter.
 	Parameters = wire.ParameterList
+	// Labels are names with values; see LabelsOf.
+	Labels = wire.LabelList
 	// Slave is one slave of the registry.
 	Slave = wire.Slave
 	// SlaveState is whether a slave may be given tasks.
@@ -52,6 +54,9 @@ type (
 	// Code names a refusal.
 	Code = task.Code
 )
+
+// LabelsOf makes labels of a map.
+func LabelsOf(m map[string]string) Labels { return wire.LabelsOf(m) }
 
 // The statuses, outcomes, states and roles.
 const (
@@ -103,6 +108,7 @@ const (
 	CodeSlaveBusy        = task.CodeSlaveBusy
 	CodeNameTaken        = task.CodeNameTaken
 	CodeKindConflict     = task.CodeKindConflict
+	CodeNotResizable     = task.CodeNotResizable
 	CodeWrongIncarnation = task.CodeWrongIncarnation
 
 	CodeNotLeader       = task.CodeNotLeader

@@ -335,6 +335,11 @@ type ResetEvent struct {
 	Reason string `json:"reason"`
 }
 
+// Resize defines model for Resize.
+type Resize struct {
+	Slots int `json:"slots"`
+}
+
 // Result defines model for Result.
 type Result struct {
 	ID      uint64 `json:"id"`
@@ -747,6 +752,9 @@ type KeyFilter = string
 // KindFilter defines model for KindFilter.
 type KindFilter = string
 
+// LabelFilter defines model for LabelFilter.
+type LabelFilter = string
+
 // Limit defines model for Limit.
 type Limit = int
 
@@ -839,6 +847,9 @@ type WatchEventsParams struct {
 	// Kind Only tasks of this kind.
 	Kind *KindFilter `form:"kind,omitempty" json:"kind,omitempty"`
 
+	// Label Only tasks with this label, or with all of several, as in `team=maths,run=7`.
+	Label *LabelFilter `form:"label,omitempty" json:"label,omitempty"`
+
 	// Key Only the task that was submitted with this Idempotency-Key. It is found by an index.
 	Key *KeyFilter `form:"key,omitempty" json:"key,omitempty"`
 
@@ -922,6 +933,12 @@ type LeaveSlaveParams struct {
 	Forward *Forward `form:"forward,omitempty" json:"forward,omitempty"`
 }
 
+// ResizeSlaveParams defines parameters for ResizeSlave.
+type ResizeSlaveParams struct {
+	// Forward A follower carries the call to the leader instead of redirecting it.
+	Forward *Forward `form:"forward,omitempty" json:"forward,omitempty"`
+}
+
 // UndrainSlaveParams defines parameters for UndrainSlave.
 type UndrainSlaveParams struct {
 	// Forward A follower carries the call to the leader instead of redirecting it.
@@ -947,6 +964,9 @@ type ListTasksParams struct {
 
 	// Kind Only tasks of this kind.
 	Kind *KindFilter `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// Label Only tasks with this label, or with all of several, as in `team=maths,run=7`.
+	Label *LabelFilter `form:"label,omitempty" json:"label,omitempty"`
 
 	// Key Only the task that was submitted with this Idempotency-Key. It is found by an index.
 	Key *KeyFilter `form:"key,omitempty" json:"key,omitempty"`
@@ -1023,6 +1043,9 @@ type ExportTasksParams struct {
 	// Kind Only tasks of this kind.
 	Kind *KindFilter `form:"kind,omitempty" json:"kind,omitempty"`
 
+	// Label Only tasks with this label, or with all of several, as in `team=maths,run=7`.
+	Label *LabelFilter `form:"label,omitempty" json:"label,omitempty"`
+
 	// Key Only the task that was submitted with this Idempotency-Key. It is found by an index.
 	Key *KeyFilter `form:"key,omitempty" json:"key,omitempty"`
 
@@ -1088,6 +1111,9 @@ type RegisterSlaveJSONRequestBody = Registration
 
 // LeaveSlaveJSONRequestBody defines body for LeaveSlave for application/json ContentType.
 type LeaveSlaveJSONRequestBody = Leave
+
+// ResizeSlaveJSONRequestBody defines body for ResizeSlave for application/json ContentType.
+type ResizeSlaveJSONRequestBody = Resize
 
 // SubmitTaskJSONRequestBody defines body for SubmitTask for application/json ContentType.
 type SubmitTaskJSONRequestBody = Submission

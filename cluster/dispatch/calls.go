@@ -133,6 +133,50 @@ func (d *Dispatcher) nameIsFree(ctx context.Context, r task.Registration) error 
 	return nil
 }
 
+// Resize has a slave change its number of slots, and records it. What the slave
+// has goes on. Repeating it does no harm. It refuses with slave_not_found,
+// slave_not_alive, slave_unreachable, not_resizable, wrong_incarnation (it has just
+// started anew), not_leader, or what a proposal can be refused with.
+func (d *Dispatcher) Resize(ctx context.Context, name string, slots int) (task.Slave, error) {
+	rec, ok := d.source.View().Slave(name)
+	switch {
+	case !ok:
+		return task.Slave{}, task.Refuse(task.CodeSlaveNotFound, fmt.Sprintf("there is no slave %q", name))
+	case rec.State != rec.Present():
+		return task.Slave{}, task.Refuse(task.CodeSlaveNotAlive, fmt.Sprintf("slave %q is %s, and can't be told; it has the slots of its own settings when it comes back", name, rec.State))
+	}
+	a, err := d.tellSize(ctx, rec, slots)
+	switch {
+	case errors.Is(err, task.ErrNotResizable):
+		return task.Slave{}, task.Refuse(task.CodeNotResizable, fmt.Sprintf("slave %q runs a program that can't change its slots; start it again with %d", name, slots))
+	case errors.Is(err, task.ErrWrongIncarnation):
+		return task.Slave{}, task.Refuse(task.CodeWrongIncarnation, fmt.Sprintf("slave %q has just started anew; try again", name))
+	case err != nil:
+		return task.Slave{}, task.Refuse(task.CodeSlaveUnreachable, fmt.Sprintf("slave %q did not answer at %s (%v); look at its entry, and try again", name, rec.URL, err))
+	}
+	r := task.Registration{
+		Name: rec.Name, URL: rec.URL, Slots: slots, Incarnation: rec.Incarnation, Kinds: rec.Kinds, Labels: rec.Labels, Version: rec.Version,
+	}
+	return ask(ctx, d, func(c *core, now time.Time, reply func(task.Slave, error)) { c.register(r, a, now, reply) })
+}
+
+// tellSize asks as often as dial does.
+func (d *Dispatcher) tellSize(ctx context.Context, rec task.Slave, slots int) (a task.Availability, err error) {
+	for range 3 {
+		a, err = d.tellSizeOnce(ctx, rec, slots)
+		if !errors.Is(err, task.ErrStaleStamp) {
+			break
+		}
+	}
+	return a, err
+}
+
+func (d *Dispatcher) tellSizeOnce(ctx context.Context, rec task.Slave, slots int) (task.Availability, error) {
+	ctx, cancel := context.WithTimeout(ctx, d.cfg.SendTimeout)
+	defer cancel()
+	return d.sender.Resize(ctx, rec.URL, d.stamp(), rec.Incarnation, slots)
+}
+
 // dial asks a URL who is there. A stale stamp only means that another request
 // was quicker, so it tries again.
 func (d *Dispatcher) dial(ctx context.Context, url string) (a task.Availability, err error) {

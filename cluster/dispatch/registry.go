@@ -61,6 +61,9 @@ func (c *core) forget(s *slaveBook, now time.Time) {
 // register records a slave that was dialled back and answered with the
 // availability. An unchanged registration writes nothing.
 func (c *core) register(r task.Registration, a task.Availability, now time.Time, reply func(task.Slave, error)) {
+	if !c.knowsFullSlaves() {
+		r.Version = "" // it is told again when the slave starts anew
+	}
 	s := c.slaves[r.Name]
 	if s != nil && s.rec.State == s.rec.Present() && sameRegistration(s.rec, r) {
 		c.hear(s, a, now)
@@ -97,9 +100,18 @@ func (c *core) nameOf(incarnation string) string {
 	return c.enlisting[incarnation]
 }
 
+// knowsFullSlaves tells whether all masters know registrations in full. As long as
+// one of an older version is there, slaves without labels are registered as before.
+func (c *core) knowsFullSlaves() bool {
+	return !slices.ContainsFunc(c.view().Masters(), func(m task.Master) bool {
+		return fsm.Number(m.Commands) < fsm.NumberRegisterSlaveInFull
+	})
+}
+
 // enlist proposes a registration.
 func (c *core) enlist(cmd fsm.RegisterSlave, a task.Availability, reply func(task.Slave, error)) {
 	name, incarnation := cmd.Registration.Name, cmd.Registration.Incarnation
+	cmd.InFull = c.knowsFullSlaves() || len(cmd.Registration.Labels) > 0
 	c.enlisting[incarnation] = name
 	c.propose(cmd, func(_ fsm.Outcome, err error, now time.Time) {
 		delete(c.enlisting, incarnation)
@@ -119,7 +131,8 @@ func (c *core) enlist(cmd fsm.RegisterSlave, a task.Availability, reply func(tas
 }
 
 func sameRegistration(rec task.Slave, r task.Registration) bool {
-	return rec.Incarnation == r.Incarnation && rec.URL == r.URL && rec.Slots == r.Slots && slices.Equal(rec.Kinds, r.Kinds)
+	return rec.Incarnation == r.Incarnation && rec.URL == r.URL && rec.Slots == r.Slots && slices.Equal(rec.Kinds, r.Kinds) &&
+		slices.Equal(rec.Labels, r.Labels) && rec.Version == r.Version
 }
 
 // drain records that a slave is to get no tasks, or may again.

@@ -206,6 +206,11 @@ func (b *backend) DrainSlave(ctx context.Context, name string, drained bool) (ta
 	return atDispatcher(b, func(d *dispatch.Dispatcher) (task.Slave, error) { return d.Drain(ctx, name, drained) })
 }
 
+// ResizeSlave has a slave change its number of slots.
+func (b *backend) ResizeSlave(ctx context.Context, name string, slots int) (task.Slave, error) {
+	return atDispatcher(b, func(d *dispatch.Dispatcher) (task.Slave, error) { return d.Resize(ctx, name, slots) })
+}
+
 // RemoveSlave drops a slave from the registry.
 func (b *backend) RemoveSlave(ctx context.Context, name string, force bool) (task.Slave, error) {
 	return atDispatcher(b, func(d *dispatch.Dispatcher) (task.Slave, error) { return d.Remove(ctx, name, force) })

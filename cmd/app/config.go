@@ -63,6 +63,8 @@ type SlaveConfig struct {
 	Advertise string   // base URL that masters call; default: http://Listen
 	Slots     int      // default 1
 	Masters   []string // API URLs, at least one
+	Labels    map[string]string
+	Version   string
 	// EvaluateCommand starts the child process that evaluates expressions;
 	// default: this executable with the argument "evaluate-child".
 	EvaluateCommand []string

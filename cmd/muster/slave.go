@@ -11,7 +11,7 @@ import (
 
 func (p *program) slaveCommand() *cobra.Command {
 	var cfg app.SlaveConfig
-	var masters []string
+	var masters, labels []string
 	cmd := &cobra.Command{
 		Use:   "slave --name NAME [--slots N] --masters URL,…",
 		Short: "run a slave that evaluates expressions",
@@ -19,8 +19,9 @@ func (p *program) slaveCommand() *cobra.Command {
 
 On SIGINT or SIGTERM it takes nothing new, finishes what it has, reports it and
 leaves; a second signal ends it at once.`,
-		Example: `  muster slave --name slave-1 --listen 10.0.0.11:9101 --slots 4 --masters http://10.0.0.1:8101,http://10.0.0.2:8101`,
-		Args:    takes(),
+		Example: `  muster slave --name slave-1 --listen 10.0.0.11:9101 --slots 4 --masters http://10.0.0.1:8101,http://10.0.0.2:8101
+  muster slave --name slave-2 --listen 10.0.0.12:9101 --label disk=ssd --label zone=eu-1 --masters http://10.0.0.1:8101`,
+		Args: takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			err := required(cmd, "name", "listen", "masters")
 			if err != nil {
@@ -42,6 +43,10 @@ leaves; a second signal ends it at once.`,
 			if err != nil {
 				return err
 			}
+			if cfg.Labels, err = parseLabels("--label", labels); err != nil {
+				return err
+			}
+			cfg.Version = version()
 			cfg.Logger = p.logs.logger(p.stderr)
 			return app.RunSlave(cmd.Context(), cfg, nil) // it logs by itself that it listens
 		},
@@ -52,6 +57,7 @@ leaves; a second signal ends it at once.`,
 	flags.StringVar(&cfg.Advertise, "advertise", "", "base URL that masters call (default: http:// and --listen)")
 	flags.IntVar(&cfg.Slots, "slots", 1, "tasks at once")
 	flags.StringSliceVar(&masters, "masters", []string{"http://127.0.0.1:8101"}, "API URLs of masters, separated by commas; one that answers is enough")
+	flags.StringSliceVar(&labels, "label", nil, "what tasks can require of this slave, as NAME=VALUE; may be given several times")
 	flags.DurationVar(&cfg.DrainTimeout, "drain-timeout", 30*time.Second, "how long to finish tasks after a signal")
 	return cmd
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -41,17 +42,34 @@ func (p *program) slavesListCommand() *cobra.Command {
 func (p *program) printSlaves(slaves []client.Slave) error {
 	// Only the leader knows when it last heard of a slave.
 	fromLeader := slices.ContainsFunc(slaves, func(s client.Slave) bool { return !s.LastSeenAt.IsZero() })
-	columns := []string{"name", "state", "slots", "busy", "url", "registered"}
+	labelled := slices.ContainsFunc(slaves, func(s client.Slave) bool { return len(s.Labels) > 0 })
+	columns := []string{"name", "state", "slots", "busy", "load", "url", "version", "registered"}
 	if fromLeader {
 		columns = append(columns, "last seen")
 	}
-	g := newGrid(columns...).right(3, 4)
+	if labelled {
+		columns = append(columns, "labels")
+	}
+	g := newGrid(columns...).right(3, 4, 5)
 	for _, s := range slaves {
-		cells := []string{s.Name, string(s.State), strconv.Itoa(s.Slots), strconv.Itoa(s.Busy), s.URL, clock(s.RegisteredAt)}
+		load := strconv.Itoa(100*s.Busy/max(1, s.Slots)) + "%"
+		cells := []string{s.Name, string(s.State), strconv.Itoa(s.Slots), strconv.Itoa(s.Busy), load, s.URL, or(s.Version), clock(s.RegisteredAt)}
 		if fromLeader {
 			cells = append(cells, clock(s.LastSeenAt))
+		}
+		if labelled {
+			cells = append(cells, or(labelWords(s.Labels)))
 		}
 		g.add(cells...)
 	}
 	return g.print(p)
+}
+
+// labelWords shows labels as they are given.
+func labelWords(labels client.Labels) string {
+	var words []string
+	for _, l := range labels {
+		words = append(words, l.Name+"="+l.Value)
+	}
+	return strings.Join(words, ",")
 }

@@ -51,6 +51,8 @@ submits only what is missing.`,
 	flags.IntVar(&s.priority, "priority", 0, "of the tasks that wait, the higher goes first: 0 to 9")
 	flags.Var(&s.whenFull, "when-full", "without a free slot: reject or queue it (default: the master's choice; with -f: queue)")
 	complete(cmd, "when-full", whenFullWords[:]...)
+	flags.StringSliceVar(&s.labels, "label", nil, "a label, to list by, as NAME=VALUE; may be given several times")
+	flags.StringSliceVar(&s.requires, "require", nil, "a label that the slave must have, as NAME=VALUE; may be given several times")
 	flags.StringVar(&s.notBefore, "not-before", "", "don't start it earlier: a time (2026-11-24T06:00:00Z) or a while from now (90s)")
 	flags.StringVar(&s.deadline, "deadline", "", "end it as expired if it is not done by then: a time or a while from now")
 	flags.StringVar(&s.backoff, "backoff", "", "the wait before a second try; it doubles with every further one (default: none)")
@@ -69,6 +71,8 @@ type submission struct {
 	maxTries   uint32
 	file       string
 	priority   int
+	labels     []string
+	requires   []string
 	notBefore  string
 	deadline   string
 	backoff    string
@@ -111,6 +115,14 @@ func (p *program) submit(cmd *cobra.Command, s submission) error {
 	if err != nil {
 		return err
 	}
+	labels, err := parseLabels("--label", s.labels)
+	if err != nil {
+		return err
+	}
+	requires, err := parseLabels("--require", s.requires)
+	if err != nil {
+		return err
+	}
 	if s.timeout > 0 && s.timeout < time.Millisecond {
 		return usagef("--timeout %s is below 1ms", s.timeout)
 	}
@@ -118,6 +130,7 @@ func (p *program) submit(cmd *cobra.Command, s submission) error {
 		Expression: s.expression, Parameters: parameters,
 		MaxTries: s.maxTries, TimeoutMS: s.timeout.Milliseconds(), Priority: s.priority, WhenFull: string(s.whenFull),
 		NotBefore: s.notBefore, Deadline: s.deadline, Retry: client.Retry{Backoff: s.backoff},
+		Labels: client.LabelsOf(labels), Requires: client.LabelsOf(requires),
 	}
 	if s.key == "" {
 		s.key = rand.Text()

@@ -13,6 +13,7 @@ import (
 type filterFlags struct {
 	status, outcome, order, slave, kind, key string
 	ids                                      []uint
+	labels                                   []string
 
 	submittedAfter, submittedBefore time.Time
 	finishedAfter, finishedBefore   time.Time
@@ -26,6 +27,7 @@ func (f *filterFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.outcome, "outcome", "", "only done tasks that succeeded, failed, cancelled, expired or lost")
 	flags.StringVar(&f.slave, "slave", "", "only tasks whose last attempt is this slave's")
 	flags.StringVar(&f.kind, "kind", "", "only tasks of this kind")
+	flags.StringSliceVar(&f.labels, "label", nil, "only tasks with this label, as NAME=VALUE; several must all fit")
 	flags.StringVar(&f.key, "key", "", "only the task that was submitted with this Idempotency-Key")
 	flags.UintSliceVar(&f.ids, "id", nil, "only tasks with these ids, separated by commas")
 	instant(flags, &f.submittedAfter, "submitted-after", "only tasks submitted at this instant or later, as in 2026-01-02T15:04:05Z")
@@ -58,7 +60,12 @@ func (f *filterFlags) options(cmd *cobra.Command) (client.ListOptions, error) {
 			return client.ListOptions{}, err
 		}
 	}
+	labels, err := parseLabels("--label", f.labels)
+	if err != nil {
+		return client.ListOptions{}, err
+	}
 	opts := client.ListOptions{
+		Labels:      client.LabelsOf(labels),
 		ReadOptions: f.read.options(),
 		Status:      client.TaskStatus(f.status), Outcome: client.Outcome(f.outcome), Slave: f.slave, Kind: f.kind, Key: f.key,
 		SubmittedAfter: f.submittedAfter, SubmittedBefore: f.submittedBefore,

@@ -58,6 +58,8 @@ func (p *program) printTask(t *client.Task) error {
 		{"attempt", strconv.FormatUint(uint64(t.Attempt), 10)},
 		{"tries", strconv.FormatUint(uint64(t.Tries), 10) + " of " + strconv.FormatUint(uint64(t.MaxTries), 10)},
 		{"backoff", t.Backoff},
+		{"labels", labelWords(t.Labels)},
+		{"requires", labelWords(t.Requires)},
 		{"submitted", clock(t.SubmittedAt)},
 		{"not before", clock(t.ReadyAt)},
 		{"deadline", clock(t.DeadlineAt)},

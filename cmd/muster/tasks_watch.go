@@ -77,7 +77,7 @@ func (w *taskWatch) check(opts client.ListOptions) error {
 		return nil
 	case len(opts.IDs) == 0:
 		return usagef("--until-done needs the ids of the tasks that it waits for")
-	case w.after != "" || opts.Status != "" || opts.Outcome != "" || opts.Slave != "" || opts.Kind != "" || opts.Key != "":
+	case w.after != "" || opts.Status != "" || opts.Outcome != "" || opts.Slave != "" || opts.Kind != "" || opts.Key != "" || len(opts.Labels) > 0:
 		return usagef("--until-done goes with ids alone: with other filters a task's end could pass unseen")
 	default:
 		return nil

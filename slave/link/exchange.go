@@ -107,6 +107,9 @@ func readAnswer(resp *http.Response, limit int64, into any) error {
 
 // readRefusal makes an error of an answer that is not 200.
 func readRefusal(resp *http.Response) error {
+	if resp.StatusCode == http.StatusNotFound && strings.HasSuffix(resp.Request.URL.Path, "/resize") {
+		return task.ErrNotResizable // whatever it says: what is there for all is found
+	}
 	var answer errorAnswer
 	err := json.NewDecoder(io.LimitReader(resp.Body, maxShortAnswer)).Decode(&answer)
 	switch {

@@ -14,7 +14,7 @@ import (
 // Bounds of what a slave reads and answers.
 const (
 	maxOrdersBytes = 16 << 20 // the body of POST /tasks
-	maxCancelBytes = 4 << 10  // the body of POST /tasks/{id}/cancel
+	maxShortBytes  = 4 << 10  // the body of POST /tasks/{id}/cancel and POST /resize
 	// maxResultsBytes bounds the texts of the results in one answer to
 	// POST /tasks. Escaped, they stay below what a Sender reads.
 	maxResultsBytes = 8 << 20
@@ -32,6 +32,7 @@ func Handler(w *worker.Worker) http.Handler {
 		{http.MethodPost, "/tasks", e.accept},
 		{http.MethodGet, "/tasks", e.held},
 		{http.MethodPost, "/tasks/{id}/cancel", e.cancel},
+		{http.MethodPost, "/resize", e.resize},
 		{http.MethodGet, "/healthz", healthy},
 	} {
 		mux.Handle(route.method+" "+route.path, route.serve)
@@ -141,7 +142,7 @@ func (e endpoints) cancel(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var body cancelRequest
-	if err := e.bodies.read(rw, r, maxCancelBytes, &body); err != nil {
+	if err := e.bodies.read(rw, r, maxShortBytes, &body); err != nil {
 		badRequest(rw, err)
 		return
 	}
@@ -155,6 +156,32 @@ func (e endpoints) cancel(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeJSON(rw, http.StatusOK, fromAvailability(a))
+}
+
+func (e endpoints) resize(rw http.ResponseWriter, r *http.Request) {
+	stamp, err := requireStamp(r)
+	if err != nil {
+		badRequest(rw, err)
+		return
+	}
+	var body resizeRequest
+	if err := e.bodies.read(rw, r, maxShortBytes, &body); err != nil {
+		badRequest(rw, err)
+		return
+	}
+	if body.Incarnation == "" || body.Slots == 0 {
+		badRequest(rw, errors.New("incarnation and slots are required"))
+		return
+	}
+	a, err := e.worker.ResizeTo(stamp, body.Incarnation, body.Slots)
+	switch {
+	case errors.Is(err, task.ErrNoSize):
+		badRequest(rw, err)
+	case err != nil:
+		e.refuse(rw, err)
+	default:
+		writeJSON(rw, http.StatusOK, fromAvailability(a))
+	}
 }
 
 func healthy(rw http.ResponseWriter, _ *http.Request) {

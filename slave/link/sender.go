@@ -120,6 +120,24 @@ func (s *Sender) Held(ctx context.Context, url string, stamp task.Stamp) ([]task
 	return held, a, nil
 }
 
+// Resize has an incarnation change its number of slots. A slave that can't is
+// task.ErrNotResizable.
+func (s *Sender) Resize(ctx context.Context, url string, stamp task.Stamp, incarnation string, slots int) (task.Availability, error) {
+	body, err := json.Marshal(resizeRequest{Incarnation: incarnation, Slots: slots})
+	if err != nil {
+		return task.Availability{}, fmt.Errorf("resize slave at %s: %w: %w", url, task.ErrUnreached, err)
+	}
+	var answer availability
+	if err := s.exchange(ctx, request{http.MethodPost, url, "/resize", stamp, body}, maxShortAnswer, &answer); err != nil {
+		return task.Availability{}, err
+	}
+	a, err := answer.from(incarnation)
+	if err != nil {
+		return task.Availability{}, fmt.Errorf("resize slave at %s: %w", url, err)
+	}
+	return a, nil
+}
+
 // Cancel stops one attempt; a slave that does not have it says so with nil.
 func (s *Sender) Cancel(ctx context.Context, url string, stamp task.Stamp, incarnation string, id task.ID, attempt uint32) (task.Availability, error) {
 	body, err := json.Marshal(cancelRequest{Incarnation: incarnation, Attempt: attempt})

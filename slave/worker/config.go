@@ -35,9 +35,12 @@ type Reporter interface {
 type Config struct {
 	Name        string
 	Incarnation string // random, new at every start
-	Slots       int    // attempts at once; default 1
-	Handlers    map[string]Handler
-	Reporter    Reporter
+	Slots       int    // attempts at once, until Resize; default 1
+	// Resized, if not nil, is called when Resize has changed the number of slots. It
+	// must not block, nor call the worker.
+	Resized  func()
+	Handlers map[string]Handler
+	Reporter Reporter
 	// ReportTimeout bounds one call of Reporter.Report, which may try several
 	// masters; default 30 s.
 	ReportTimeout time.Duration
@@ -79,6 +82,7 @@ func New(cfg Config) (*Worker, error) {
 	w := &Worker{
 		cfg:     cfg,
 		log:     cfg.Logger.With("slave", cfg.Name),
+		slots:   cfg.Slots,
 		wake:    make(chan struct{}, 1),
 		changed: make(chan struct{}),
 		known:   newTable(),

@@ -59,6 +59,19 @@ func (w *Worker) Cancel(stamp task.Stamp, incarnation string, id task.ID, number
 	return w.availability(), nil
 }
 
+// ResizeTo is Resize for a master, of one incarnation.
+func (w *Worker) ResizeTo(stamp task.Stamp, incarnation string, slots int) (task.Availability, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.admit(stamp, incarnation); err != nil {
+		return task.Availability{}, err
+	}
+	if err := w.resize(slots); err != nil {
+		return task.Availability{}, err
+	}
+	return w.availability(), nil
+}
+
 // admit checks a request that is meant for one incarnation. The caller holds
 // w.mu.
 func (w *Worker) admit(stamp task.Stamp, incarnation string) error {

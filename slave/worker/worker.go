@@ -40,6 +40,7 @@ type Worker struct {
 	fence   task.Stamp // the highest stamp seen
 	asked   time.Time  // of the last request with a good stamp
 	known   table      // the attempts, by id and number
+	slots   int        // attempts at once
 	running int        // handlers that have not returned
 
 	// The results that no verdict has settled: waiting for the next report, and
@@ -120,6 +121,37 @@ func (w *Worker) LastAsked() time.Time {
 	return w.asked
 }
 
+// Slots returns how many attempts the worker runs at once.
+func (w *Worker) Slots() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.slots
+}
+
+// Resize changes how many attempts the worker runs at once. What runs goes on: with
+// more of it than slots, nothing is taken until there is room.
+func (w *Worker) Resize(slots int) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.resize(slots)
+}
+
+// resize is Resize for a caller that holds w.mu.
+func (w *Worker) resize(slots int) error {
+	if slots < 1 || slots > task.MaxSlots {
+		return fmt.Errorf("%w: %d slots; 1 to %d are possible", task.ErrNoSize, slots, task.MaxSlots)
+	}
+	if slots == w.slots {
+		return nil
+	}
+	w.slots = slots
+	w.refresh()
+	if w.cfg.Resized != nil {
+		w.cfg.Resized()
+	}
+	return nil
+}
+
 // Incarnation returns the configured incarnation.
 func (w *Worker) Incarnation() string { return w.cfg.Incarnation }
 
@@ -151,7 +183,7 @@ func (w *Worker) await(ctx context.Context, done func() bool) error {
 func (w *Worker) refresh() {
 	free := 0
 	if w.phase == taking && w.unreported() < w.maxUnreported() && w.kept < maxKeptBytes {
-		free = w.cfg.Slots - w.running
+		free = max(0, w.slots-w.running) // fewer than none, when there were more slots before
 	}
 	if free != w.free {
 		w.free = free
@@ -165,7 +197,7 @@ func (w *Worker) refresh() {
 
 // availability is the slave's word on its slots. The caller holds w.mu.
 func (w *Worker) availability() task.Availability {
-	return task.Availability{Incarnation: w.cfg.Incarnation, Counter: w.counter, Free: w.free, Slots: w.cfg.Slots}
+	return task.Availability{Incarnation: w.cfg.Incarnation, Counter: w.counter, Free: w.free, Slots: w.slots}
 }
 
 // unreported counts the results without a verdict. The caller holds w.mu.
@@ -174,6 +206,6 @@ func (w *Worker) unreported() int { return len(w.queue) + w.inFlight }
 // maxUnreported and maxKeptBytes bound the results that are kept: a slave that no
 // master hears takes no more work when one of them is reached. The list of what
 // it holds stays below what a leader reads.
-func (w *Worker) maxUnreported() int { return min(max(10*w.cfg.Slots, 1000), 100_000) }
+func (w *Worker) maxUnreported() int { return min(max(10*w.slots, 1000), 100_000) }
 
 const maxKeptBytes = 64 << 20

@@ -227,6 +227,26 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/slaves/{name}/leave (the `LeaveSlave` operationId).
 	LeaveSlave(ctx context.Context, name SlaveName, params *LeaveSlaveParams, body LeaveSlaveJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ResizeSlaveWithBody Change how many tasks a slave runs at once
+	//
+	// The leader tells the slave, and answers when the registry has it. What the slave has goes on; with more of it than slots it gets nothing until there is room. A slave
+	// that starts anew has the slots of its own settings again. A slave whose program can't do that is 501 `not_resizable`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/slaves/{name}/resize (the `ResizeSlave` operationId).
+	ResizeSlaveWithBody(ctx context.Context, name SlaveName, params *ResizeSlaveParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ResizeSlave Change how many tasks a slave runs at once
+	//
+	// The leader tells the slave, and answers when the registry has it. What the slave has goes on; with more of it than slots it gets nothing until there is room. A slave
+	// that starts anew has the slots of its own settings again. A slave whose program can't do that is 501 `not_resizable`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/slaves/{name}/resize (the `ResizeSlave` operationId).
+	ResizeSlave(ctx context.Context, name SlaveName, params *ResizeSlaveParams, body ResizeSlaveJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// UndrainSlave Give a slave tasks again
 	//
 	// The inverse of `drain`.
@@ -610,6 +630,46 @@ func (c *Client) LeaveSlaveWithBody(ctx context.Context, name SlaveName, params 
 // Corresponds with POST /v1/slaves/{name}/leave (the `LeaveSlave` operationId).
 func (c *Client) LeaveSlave(ctx context.Context, name SlaveName, params *LeaveSlaveParams, body LeaveSlaveJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewLeaveSlaveRequest(c.Server, name, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ResizeSlaveWithBody Change how many tasks a slave runs at once
+//
+// The leader tells the slave, and answers when the registry has it. What the slave has goes on; with more of it than slots it gets nothing until there is room. A slave
+// that starts anew has the slots of its own settings again. A slave whose program can't do that is 501 `not_resizable`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/slaves/{name}/resize (the `ResizeSlave` operationId).
+func (c *Client) ResizeSlaveWithBody(ctx context.Context, name SlaveName, params *ResizeSlaveParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewResizeSlaveRequestWithBody(c.Server, name, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ResizeSlave Change how many tasks a slave runs at once
+//
+// The leader tells the slave, and answers when the registry has it. What the slave has goes on; with more of it than slots it gets nothing until there is room. A slave
+// that starts anew has the slots of its own settings again. A slave whose program can't do that is 501 `not_resizable`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/slaves/{name}/resize (the `ResizeSlave` operationId).
+func (c *Client) ResizeSlave(ctx context.Context, name SlaveName, params *ResizeSlaveParams, body ResizeSlaveJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewResizeSlaveRequest(c.Server, name, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1013,6 +1073,18 @@ func NewWatchEventsRequest(server string, params *WatchEventsParams) (*http.Requ
 		if params.Kind != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "kind", *params.Kind, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Label != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "label", *params.Label, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -1704,6 +1776,80 @@ func NewLeaveSlaveRequestWithBody(server string, name SlaveName, params *LeaveSl
 	return req, nil
 }
 
+// NewResizeSlaveRequest calls the generic ResizeSlave builder with application/json body
+func NewResizeSlaveRequest(server string, name SlaveName, params *ResizeSlaveParams, body ResizeSlaveJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewResizeSlaveRequestWithBody(server, name, params, "application/json", bodyReader)
+}
+
+// NewResizeSlaveRequestWithBody constructs an http.Request for the ResizeSlave method, with any body, and a specified content type
+func NewResizeSlaveRequestWithBody(server string, name SlaveName, params *ResizeSlaveParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/slaves/%s/resize", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Forward != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "forward", *params.Forward, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewUndrainSlaveRequest constructs an http.Request for the UndrainSlave method
 func NewUndrainSlaveRequest(server string, name SlaveName, params *UndrainSlaveParams) (*http.Request, error) {
 	var err error
@@ -1886,6 +2032,18 @@ func NewListTasksRequest(server string, params *ListTasksParams) (*http.Request,
 		if params.Kind != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "kind", *params.Kind, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Label != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "label", *params.Label, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -2293,6 +2451,18 @@ func NewExportTasksRequest(server string, params *ExportTasksParams) (*http.Requ
 		if params.Kind != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "kind", *params.Kind, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Label != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "label", *params.Label, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
