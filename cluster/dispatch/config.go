@@ -17,6 +17,7 @@ type Config struct {
 	ProbeIdle       time.Duration // between words of one that has none; 30 s
 	MaxWaiting      int           // submits in line; 10,000
 	QueueLimit      int           // pending tasks; 100,000
+	MaxClasses      int           // different requirements of tasks that wait; 1,000
 	Retention       Retention
 	Logger          *slog.Logger // discards by default
 }
@@ -46,6 +47,9 @@ func (c Config) defaulted() Config {
 	if c.QueueLimit <= 0 {
 		c.QueueLimit = 100_000
 	}
+	if c.MaxClasses <= 0 {
+		c.MaxClasses = 1000
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -67,6 +71,8 @@ const (
 	// maxReplans bounds how often a submit is planned anew after the state
 	// machine refused its slot.
 	maxReplans = 16
+	// minClasses is how many classes are kept, used or not.
+	minClasses = 128
 	// A send carries at most this much; the rest follows in the next one.
 	maxSendOrders = 512
 	maxSendBytes  = 4 << 20

@@ -150,7 +150,9 @@ func (c *core) reported(s *slaveBook, a task.Availability, now time.Time) {
 // cut off, and may not know that it was given up.
 func (c *core) revive(s *slaveBook, a task.Availability, now time.Time) {
 	rec := s.rec
-	again := task.Registration{Name: rec.Name, URL: rec.URL, Slots: rec.Slots, Incarnation: rec.Incarnation, Kinds: rec.Kinds}
+	again := task.Registration{
+		Name: rec.Name, URL: rec.URL, Slots: rec.Slots, Incarnation: rec.Incarnation, Kinds: rec.Kinds, Labels: rec.Labels, Version: rec.Version,
+	}
 	c.register(again, a, now, func(_ task.Slave, err error) {
 		c.cfg.Logger.Info("a lost slave lives", "slave", rec.Name, "error", err)
 	})

@@ -23,8 +23,8 @@ func (c *core) putSlave(rec task.Slave, now time.Time) {
 	if s.rec.Incarnation != rec.Incarnation || rec.State != rec.Present() {
 		c.forget(s, now)
 	}
-	if !slices.Equal(s.rec.Kinds, rec.Kinds) {
-		c.setKinds(s, rec.Kinds)
+	if !slices.Equal(s.rec.Kinds, rec.Kinds) || !slices.Equal(s.rec.Labels, rec.Labels) {
+		c.setKinds(s, rec.Kinds, rec.Labels)
 	}
 	s.rec = rec
 	c.unpark(s)
@@ -42,7 +42,7 @@ func (c *core) dropSlave(name string, now time.Time) {
 	gone := s.rec
 	gone.State = task.SlaveLeft // not looked at any more
 	c.putSlave(gone, now)
-	c.setKinds(s, nil)
+	c.setKinds(s, nil, nil)
 	delete(c.slaves, name)
 	c.seen.Delete(name)
 }
@@ -61,6 +61,7 @@ func (c *core) forget(s *slaveBook, now time.Time) {
 // register records a slave that was dialled back and answered with the
 // availability. An unchanged registration writes nothing.
 func (c *core) register(r task.Registration, a task.Availability, now time.Time, reply func(task.Slave, error)) {
+	inFull := c.inFull(&r)
 	s := c.slaves[r.Name]
 	if s != nil && s.rec.State == s.rec.Present() && sameRegistration(s.rec, r) {
 		c.hear(s, a, now)
@@ -72,17 +73,29 @@ func (c *core) register(r task.Registration, a task.Availability, now time.Time,
 		return
 	}
 	if s == nil || s.rec.Incarnation == r.Incarnation {
-		c.enlist(fsm.RegisterSlave{Registration: r}, a, reply)
+		c.enlist(fsm.RegisterSlave{Registration: r, InFull: inFull}, a, reply)
 		return
 	}
 	replaced := s.rec.Incarnation
 	c.ends(s, now)
 	s.lane.whenSettled(func(time.Time) {
-		c.enlist(fsm.RegisterSlave{Registration: r, Begun: s.begun()}, a, func(rec task.Slave, err error) {
+		c.enlist(fsm.RegisterSlave{Registration: r, Begun: s.begun(), InFull: inFull}, a, func(rec task.Slave, err error) {
 			c.ended(s, replaced, now)
 			reply(rec, err)
 		})
 	}, now)
+}
+
+// inFull tells whether a registration is recorded with labels and version. While a
+// master runs an older version that does not know them, the version is left out;
+// labels are not: the log refuses them, and says so.
+func (c *core) inFull(r *task.Registration) bool {
+	older := func(m task.Master) bool { return fsm.Number(m.Commands) < fsm.NumberRegisterSlaveInFull }
+	if len(r.Labels) > 0 || !slices.ContainsFunc(c.view().Masters(), older) {
+		return true
+	}
+	r.Version = ""
+	return false
 }
 
 // nameOf returns the name that an incarnation is registered under, or is about to
@@ -119,7 +132,8 @@ func (c *core) enlist(cmd fsm.RegisterSlave, a task.Availability, reply func(tas
 }
 
 func sameRegistration(rec task.Slave, r task.Registration) bool {
-	return rec.Incarnation == r.Incarnation && rec.URL == r.URL && rec.Slots == r.Slots && slices.Equal(rec.Kinds, r.Kinds)
+	return rec.Incarnation == r.Incarnation && rec.URL == r.URL && rec.Slots == r.Slots && slices.Equal(rec.Kinds, r.Kinds) &&
+		slices.Equal(rec.Labels, r.Labels) && rec.Version == r.Version
 }
 
 // drain records that a slave is to get no tasks, or may again.
