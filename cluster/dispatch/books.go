@@ -1,7 +1,6 @@
 package dispatch
 
 import (
-	"slices"
 	"time"
 
 	"github.com/tidwall/btree"
@@ -37,28 +36,14 @@ type slaveBook struct {
 	due      time.Time // when liveness looks at it next
 	dueIndex int       // in the heap; -1: not in it
 
-	// Its kinds, and what it adds to their counters; see refresh.
+	// Its kinds and classes, and what it adds to their counters; see refresh.
 	kinds        []*kindBook
+	classes      []*class
 	known        bool // counted in the kinds' cautious, where it declares so
-	alive        bool // in the kinds' alive sets
-	candidate    bool // in the kinds' candidate sets
+	alive        bool // in the classes' alive sets
+	candidate    bool // in the classes' candidate sets
 	countedSlots int
 	countedBusy  int
-}
-
-// kindBook is what is known of the slaves that run one kind.
-type kindBook struct {
-	name string
-	// cautious counts the slaves, alive or to come back, that declare that the
-	// kind is not idempotent. One is enough: it may be the one that runs the task.
-	cautious int
-	// alive are the slaves that can run the kind, by registration order;
-	// candidates those of them that may have a free slot.
-	alive      btree.Map[uint64, *slaveBook]
-	candidates btree.Map[uint64, *slaveBook]
-	slots      int // of alive
-	busy       int
-	line       line
 }
 
 // word is what is known of a slave's free slots without asking.
@@ -148,7 +133,7 @@ func (c *core) unreserve(s *slaveBook, now time.Time) {
 	c.refresh(s, now)
 }
 
-// refresh brings the kinds' sets and counters in line with the slave, and sets
+// refresh brings the classes' sets and counters in line with the slave, and sets
 // when liveness looks at it next.
 func (c *core) refresh(s *slaveBook, now time.Time) {
 	alive, known := s.rec.State == task.SlaveAlive, s.rec.State != task.SlaveLeft
@@ -159,25 +144,22 @@ func (c *core) refresh(s *slaveBook, now time.Time) {
 		slots, busy = s.rec.Slots, min(s.rec.Slots, len(s.held)+s.reserved)
 	}
 	for _, kb := range s.kinds {
-		kb.slots += slots - s.countedSlots
-		kb.busy += busy - s.countedBusy
 		if known != s.known && !s.declares(kb) {
 			kb.cautious += step(known)
 		}
+	}
+	for _, cl := range s.classes {
+		cl.slots += slots - s.countedSlots
+		cl.busy += busy - s.countedBusy
 		if alive != s.alive {
-			member(&kb.alive, s, alive)
+			member(&cl.alive, s, alive)
 		}
 		if candidate != s.candidate {
-			member(&kb.candidates, s, candidate)
+			member(&cl.candidates, s, candidate)
 		}
 	}
 	s.known, s.alive, s.candidate, s.countedSlots, s.countedBusy = known, alive, candidate, slots, busy
 	c.schedule(s, now)
-}
-
-// declares tells whether the slave says that the kind is idempotent.
-func (s *slaveBook) declares(kb *kindBook) bool {
-	return slices.Contains(s.rec.Kinds, task.Kind{Name: kb.name, Idempotent: true})
 }
 
 func step(up bool) int {
@@ -193,36 +175,4 @@ func member(set *btree.Map[uint64, *slaveBook], s *slaveBook, in bool) {
 	} else {
 		set.Delete(s.rec.Order)
 	}
-}
-
-// setKinds moves the slave from the kinds that it ran, which its entry still has,
-// to those that it runs.
-func (c *core) setKinds(s *slaveBook, kinds []task.Kind) {
-	for _, kb := range s.kinds {
-		kb.slots -= s.countedSlots
-		kb.busy -= s.countedBusy
-		if s.known && !s.declares(kb) {
-			kb.cautious--
-		}
-		kb.alive.Delete(s.rec.Order)
-		kb.candidates.Delete(s.rec.Order)
-	}
-	s.kinds, s.known, s.alive, s.candidate, s.countedSlots, s.countedBusy = nil, false, false, false, 0, 0
-	for _, k := range kinds {
-		s.kinds = append(s.kinds, c.kind(k.Name))
-	}
-}
-
-func (c *core) kind(name string) *kindBook {
-	kb := c.kinds[name]
-	if kb == nil {
-		kb = &kindBook{name: name}
-		c.kinds[name] = kb
-	}
-	return kb
-}
-
-// capacity sums up the slaves that run the kind.
-func (kb *kindBook) capacity() *task.Capacity {
-	return &task.Capacity{Slaves: kb.alive.Len(), Slots: kb.slots, Busy: kb.busy}
 }

@@ -19,6 +19,7 @@ type Config struct {
 	ProbeIdle       time.Duration // between words of one that has none; 30 s
 	MaxWaiting      int           // submits in line; 10,000
 	QueueLimit      int           // pending tasks; 100,000
+	MaxClasses      int           // different requirements of tasks that wait; 1,000
 	Retention       Retention
 	Clock           func() task.Millis // the cluster's; by default this machine's
 	Logger          *slog.Logger       // discards by default
@@ -52,6 +53,9 @@ func (c Config) defaulted() Config {
 	if c.Clock == nil {
 		c.Clock = func() task.Millis { return task.Millis(time.Now().UnixMilli()) }
 	}
+	if c.MaxClasses <= 0 {
+		c.MaxClasses = 1000
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -73,6 +77,8 @@ const (
 	// maxReplans bounds how often a submit is planned anew after the state
 	// machine refused its slot.
 	maxReplans = 16
+	// minClasses is how many classes are kept, used or not.
+	minClasses = 128
 	// A send carries at most this much; the rest follows in the next one.
 	maxSendOrders = 512
 	maxSendBytes  = 4 << 20

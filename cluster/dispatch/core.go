@@ -18,9 +18,13 @@ type core struct {
 	view  func() *fsm.View
 	stamp func() task.Stamp
 
-	slaves   map[string]*slaveBook
-	kinds    map[string]*kindBook
-	attempts map[task.ID]*attempt
+	slaves  map[string]*slaveBook
+	kinds   map[string]*kindBook
+	classes map[classKey]*class
+	// sweepClassesAt is how many classes there are when the unused are dropped.
+	sweepClassesAt int
+	woken          bool // a line may have become movable since this was last false
+	attempts       map[task.ID]*attempt
 	// enlisting are the registrations under way: incarnation → name.
 	enlisting map[string]string
 	keys      map[string]*submit // submits under way, by idempotency key
@@ -60,8 +64,9 @@ type actions struct {
 func newCore(cfg Config, view func() *fsm.View, stamp func() task.Stamp, seen *sync.Map) *core {
 	return &core{
 		cfg: cfg, view: view, stamp: stamp, seen: seen,
-		slaves:   map[string]*slaveBook{},
-		kinds:    map[string]*kindBook{},
+		slaves:  map[string]*slaveBook{},
+		kinds:   map[string]*kindBook{},
+		classes: map[classKey]*class{}, sweepClassesAt: minClasses,
 		attempts: map[task.ID]*attempt{}, enlisting: map[string]string{},
 		keys: map[string]*submit{}, moments: newMoments(),
 	}
@@ -170,8 +175,8 @@ func (c *core) event(e fsm.Event, now time.Time) {
 // end.
 func (c *core) stop() {
 	c.stopped = true
-	for _, kb := range c.kinds {
-		for _, s := range slices.Clone(kb.line.submits) {
+	for _, cl := range c.classes {
+		for _, s := range slices.Clone(cl.line.submits) {
 			c.finish(s, Answer{}, notLeader())
 		}
 	}

@@ -34,11 +34,11 @@ func (d *dialogue) add(s *slaveBook, answer, from string) {
 
 // tell returns the whole dialogue. Slaves that the books ruled out without a
 // look, up to the chosen one (nil: all), are part of it.
-func (d *dialogue) tell(kb *kindBook, chosen *slaveBook) []Asked {
+func (d *dialogue) tell(cl *class, chosen *slaveBook) []Asked {
 	if d == nil {
 		return nil
 	}
-	kb.alive.Scan(func(order uint64, s *slaveBook) bool {
+	cl.alive.Scan(func(order uint64, s *slaveBook) bool {
 		if _, ok := d.heard.Get(order); !ok {
 			d.add(s, task.AnswerNotAvailable, FromBooks)
 		}

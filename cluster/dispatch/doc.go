@@ -13,7 +13,9 @@
 // actions out and feeds back what came of them. Time is an input.
 //
 //   - core.go      the core's inputs and outputs, and the plan
-//   - line.go      who waits: pending tasks first, then submits, per kind
+//   - line.go      who waits: pending tasks first, then submits, per class
+//   - classes.go   the tasks that the same slaves can run: a kind and labels
+//   - agenda.go    the classes in the order of the first thing each has to do
 //   - books.go     what is known of each slave: free slots, last word, silence
 //   - submits.go   a submit's way from key look-up to its answer
 //   - attempts.go  an attempt's way from assignment to its end; re-attaching

@@ -10,7 +10,7 @@ import (
 	"muster/task"
 )
 
-// line is who waits for a slave of one kind: the pending tasks, then the submits by
+// line is who waits for a slave of one class: the pending tasks, then the submits by
 // arrival. Only the first of the line asks slaves; its answers serve
 // those behind it. A new task can thus never take a slot that a waiting one can
 // use.
@@ -26,13 +26,13 @@ type line struct {
 
 // seeker looks for a slave: it asks one after the other, in registration order.
 type seeker struct {
-	kind    *kindBook
+	class   *class
 	after   uint64     // order of the last slave that it was done with
 	at      *slaveBook // whose word it waits for
 	since   time.Time  // waiting for it since
 	waited  *slaveBook // whose word it last waited for
 	offered *slaveBook // who answered its own question with a free slot
-	yields  bool       // to pending tasks of other kinds that look for a slave
+	yields  bool       // to pending tasks of other classes that look for a slave
 	again   *slaveBook // who was asked twice, because a newer request overtook the first question
 	tell    *dialogue  // what was asked and answered, if somebody wants to know
 }
@@ -47,48 +47,63 @@ const (
 	yielding                // a pending task may have that slot, and is not done asking
 )
 
-// serveLines moves every line as far as it goes: pending tasks of all kinds in
+// serveLines moves every line as far as it goes: pending tasks of all classes in
 // their order, then submits by arrival.
 func (c *core) serveLines(now time.Time) {
 	for c.servePending(now) {
 	}
-	for _, kb := range c.kinds {
-		kb.line.yields = false
+	for _, cl := range c.classes {
+		cl.line.yields = false
 	}
 	for c.serveSubmits(now) {
 	}
 }
 
-// servePending moves the first pending task that can be moved, and tells whether
-// there was one.
+// servePending moves the first pending task that can be moved, then the next, and
+// tells whether it should be called again.
 func (c *core) servePending(now time.Time) bool {
-	var first *kindBook
-	var next turn
-	for _, kb := range c.kinds {
-		l := &kb.line
-		if t, ok := l.pending.first(); ok && l.movable(now) && (first == nil || t.before(next)) {
-			first, next = kb, t
+	var queue agenda[turn]
+	for _, cl := range c.classes {
+		if t, ok := cl.line.movablePending(now); ok {
+			queue.add(t, cl)
 		}
 	}
-	if first == nil {
-		return false
+	queue.order(turn.before)
+	c.woken = false
+	for !queue.empty() && !c.woken {
+		first, cl := queue.first()
+		c.movePending(cl, first, now)
+		next, ok := cl.line.movablePending(now)
+		queue.replaceFirst(next, ok)
 	}
-	l := &first.line
+	return c.woken // what was woken has to find its place among the others
+}
+
+// movePending takes the first pending task of a class as far as it goes.
+func (c *core) movePending(cl *class, first turn, now time.Time) {
+	l := &cl.line
 	l.parkedUntil = time.Time{}
 	if l.head == nil {
-		l.head = &seeker{kind: first}
+		l.head = &seeker{class: cl}
 	}
 	s, v := c.seek(l.head, now)
 	switch v {
 	case found:
 		l.head = nil
-		l.pending.leave(next)
-		c.assign(next.id, s, now)
+		l.pending.leave(first)
+		c.assign(first.id, s, now)
 	case nowhere:
 		l.head, l.parkedUntil = nil, now.Add(parkPause)
 	case seeking, yielding:
 	}
-	return true
+}
+
+// movablePending returns the first pending task, if it may have somewhere to go.
+func (l *line) movablePending(now time.Time) (turn, bool) {
+	if !l.movable(now) {
+		return turn{}, false
+	}
+	return l.pending.first()
 }
 
 // movable tells whether the first pending task may have somewhere to go.
@@ -98,33 +113,52 @@ func (l *line) movable(now time.Time) bool {
 
 // unpark wakes the pending tasks that the slave could run.
 func (c *core) unpark(s *slaveBook) {
-	for _, kb := range s.kinds {
-		kb.line.parkedUntil = time.Time{}
+	for _, cl := range s.classes {
+		c.woken = c.woken || !cl.line.parkedUntil.IsZero()
+		cl.line.parkedUntil = time.Time{}
 	}
 }
 
-// serveSubmits moves the earliest submit that can be moved.
+// serveSubmits moves the earliest submit that can be moved, then the next, and
+// tells whether it should be called again.
 func (c *core) serveSubmits(now time.Time) bool {
-	var first *submit
-	for _, kb := range c.kinds {
-		l := &kb.line
-		if len(l.submits) == 0 || l.submits[0].seeker.at != nil {
-			continue
-		}
-		s := l.submits[0]
-		if (l.head != nil || l.yields) && !l.takes(s) {
-			continue // a pending task is still asking
-		}
-		if first == nil || s.arrival < first.arrival {
-			first = s
+	var queue agenda[uint64]
+	for _, cl := range c.classes {
+		if s := cl.line.movableSubmit(); s != nil {
+			queue.add(s.arrival, cl)
 		}
 	}
-	switch {
-	case first == nil:
-		return false
-	case first.seeker.kind.line.takes(first):
+	queue.order(func(a, b uint64) bool { return a < b })
+	moved := !queue.empty()
+	for !queue.empty() {
+		_, cl := queue.first()
+		c.moveSubmit(cl.line.submits[0], now)
+		var next uint64
+		s := cl.line.movableSubmit()
+		if s != nil {
+			next = s.arrival
+		}
+		queue.replaceFirst(next, s != nil)
+	}
+	return moved
+}
+
+// movableSubmit returns the first submit, if it may have somewhere to go.
+func (l *line) movableSubmit() *submit {
+	if len(l.submits) == 0 || l.submits[0].seeker.at != nil {
+		return nil
+	}
+	if s := l.submits[0]; l.head == nil && !l.yields || l.takes(s) {
+		return s
+	}
+	return nil // a pending task is still asking
+}
+
+// moveSubmit takes a submit as far as it goes.
+func (c *core) moveSubmit(first *submit, now time.Time) {
+	if first.seeker.class.line.takes(first) {
 		c.noSlot(first)
-		return true
+		return
 	}
 	s, v := c.seek(&first.seeker, now)
 	switch v {
@@ -134,10 +168,9 @@ func (c *core) serveSubmits(now time.Time) bool {
 	case nowhere:
 		c.noSlot(first)
 	case yielding:
-		first.seeker.kind.line.yields = true
+		first.seeker.class.line.yields = true
 	case seeking:
 	}
-	return true
 }
 
 // takes tells whether a submit joins the pending tasks without asking: where some
@@ -152,6 +185,13 @@ func (c *core) seek(k *seeker, now time.Time) (*slaveBook, verdict) {
 			return nil, yielding
 		}
 		k.offered = nil
+		if first := s.earliest(k); first != k {
+			c.release(s, first)
+			first.offered, c.woken = s, true
+			c.await(k, s, now)
+			k.since = now
+			return nil, seeking
+		}
 		if s.choosable(now) && s.free() > 0 && s.credit > 0 {
 			c.reserve(s, now)
 			k.tell.add(s, task.AnswerAvailable, FromSlave)
@@ -160,9 +200,9 @@ func (c *core) seek(k *seeker, now time.Time) (*slaveBook, verdict) {
 		k.tell.add(s, task.AnswerNotAvailable, FromBooks) // promised to another task
 		k.after = s.rec.Order
 	}
-	set := &k.kind.candidates
+	set := &k.class.candidates
 	if c.literal() {
-		set = &k.kind.alive
+		set = &k.class.alive
 	}
 	for {
 		s := nextAfter(set, k.after)
@@ -190,7 +230,7 @@ func (c *core) seek(k *seeker, now time.Time) (*slaveBook, verdict) {
 // wanted tells whether a pending task that the slave could run is looking for a
 // slave.
 func (s *slaveBook) wanted() bool {
-	return slices.ContainsFunc(s.kinds, func(kb *kindBook) bool { return kb.line.head != nil })
+	return slices.ContainsFunc(s.classes, func(cl *class) bool { return cl.line.head != nil })
 }
 
 // await has a seeker wait for the slave's word.
@@ -236,6 +276,23 @@ func (c *core) resolve(s *slaveBook, r request) {
 	}
 	k.tell.add(s, task.AnswerNotAvailable, FromSlave)
 	k.after = s.rec.Order
+}
+
+// earliest returns who gets the slot that the slave offered to k: of the pending
+// tasks that wait for its word, the one whose turn is first. The others ask again.
+func (s *slaveBook) earliest(k *seeker) *seeker {
+	if k.yields {
+		return k // a submit, which yields to all of them
+	}
+	least, _ := k.class.line.pending.first()
+	for _, cl := range s.classes {
+		if h := cl.line.head; h != nil && h.at == s {
+			if t, ok := cl.line.pending.first(); ok && t.before(least) {
+				k, least = h, t
+			}
+		}
+	}
+	return k
 }
 
 // resolveSilent lets those go on to the next slave who waited for one that did
@@ -289,8 +346,8 @@ const askGrace = 50 * time.Millisecond
 
 // passSilent has the heads of the lines stop waiting when a slave's time is up.
 func (c *core) passSilent(now time.Time) {
-	for _, kb := range c.kinds {
-		for _, k := range kb.line.heads() {
+	for _, cl := range c.classes {
+		for _, k := range cl.line.heads() {
 			if k.at != nil && !now.Before(k.since.Add(c.cfg.QuestionTimeout+askGrace)) {
 				c.passBy(k)
 			}
@@ -327,8 +384,8 @@ func (c *core) nextWake() time.Time {
 	if !c.moments.wake.IsZero() {
 		earlier(c.moments.wake)
 	}
-	for _, kb := range c.kinds {
-		l := &kb.line
+	for _, cl := range c.classes {
+		l := &cl.line
 		if !l.parkedUntil.IsZero() && l.pending.len() > 0 {
 			earlier(l.parkedUntil)
 		}
@@ -346,7 +403,7 @@ func (c *core) addPending(t *task.Task) {
 	if c.delay(t) {
 		return
 	}
-	l := &c.kind(t.Spec.Kind).line
+	l := &c.class(&t.Spec).line
 	l.pending.add(turn{t.Spec.Priority, t.ID})
 	l.parkedUntil = time.Time{}
 }
@@ -356,7 +413,11 @@ func (c *core) dropPending(t *task.Task) {
 	if c.undelay(t) {
 		return
 	}
-	l := &c.kind(t.Spec.Kind).line
+	cl := c.classes[keyOf(&t.Spec)]
+	if cl == nil {
+		return
+	}
+	l := &cl.line
 	own := turn{t.Spec.Priority, t.ID}
 	first, _ := l.pending.first()
 	if l.pending.remove(own) && first == own && l.head != nil {

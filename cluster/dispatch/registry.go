@@ -23,8 +23,8 @@ func (c *core) putSlave(rec task.Slave, now time.Time) {
 	if s.rec.Incarnation != rec.Incarnation || rec.State != rec.Present() {
 		c.forget(s, now)
 	}
-	if !slices.Equal(s.rec.Kinds, rec.Kinds) {
-		c.setKinds(s, rec.Kinds)
+	if !slices.Equal(s.rec.Kinds, rec.Kinds) || !slices.Equal(s.rec.Labels, rec.Labels) {
+		c.setKinds(s, rec.Kinds, rec.Labels)
 	}
 	s.rec = rec
 	c.unpark(s)
@@ -42,7 +42,7 @@ func (c *core) dropSlave(name string, now time.Time) {
 	gone := s.rec
 	gone.State = task.SlaveLeft // not looked at any more
 	c.putSlave(gone, now)
-	c.setKinds(s, nil)
+	c.setKinds(s, nil, nil)
 	delete(c.slaves, name)
 	c.seen.Delete(name)
 }
@@ -61,9 +61,7 @@ func (c *core) forget(s *slaveBook, now time.Time) {
 // register records a slave that was dialled back and answered with the
 // availability. An unchanged registration writes nothing.
 func (c *core) register(r task.Registration, a task.Availability, now time.Time, reply func(task.Slave, error)) {
-	if !c.knowsFullSlaves() {
-		r.Version = "" // it is told again when the slave starts anew
-	}
+	inFull := c.inFull(&r)
 	s := c.slaves[r.Name]
 	if s != nil && s.rec.State == s.rec.Present() && sameRegistration(s.rec, r) {
 		c.hear(s, a, now)
@@ -75,17 +73,29 @@ func (c *core) register(r task.Registration, a task.Availability, now time.Time,
 		return
 	}
 	if s == nil || s.rec.Incarnation == r.Incarnation {
-		c.enlist(fsm.RegisterSlave{Registration: r}, a, reply)
+		c.enlist(fsm.RegisterSlave{Registration: r, InFull: inFull}, a, reply)
 		return
 	}
 	replaced := s.rec.Incarnation
 	c.ends(s, now)
 	s.lane.whenSettled(func(time.Time) {
-		c.enlist(fsm.RegisterSlave{Registration: r, Begun: s.begun()}, a, func(rec task.Slave, err error) {
+		c.enlist(fsm.RegisterSlave{Registration: r, Begun: s.begun(), InFull: inFull}, a, func(rec task.Slave, err error) {
 			c.ended(s, replaced, now)
 			reply(rec, err)
 		})
 	}, now)
+}
+
+// inFull tells whether a registration is recorded with labels and version. While a
+// master runs an older version that does not know them, the version is left out;
+// labels are not: the log refuses them, and says so.
+func (c *core) inFull(r *task.Registration) bool {
+	older := func(m task.Master) bool { return fsm.Number(m.Commands) < fsm.NumberRegisterSlaveInFull }
+	if len(r.Labels) > 0 || !slices.ContainsFunc(c.view().Masters(), older) {
+		return true
+	}
+	r.Version = ""
+	return false
 }
 
 // nameOf returns the name that an incarnation is registered under, or is about to
@@ -100,18 +110,9 @@ func (c *core) nameOf(incarnation string) string {
 	return c.enlisting[incarnation]
 }
 
-// knowsFullSlaves tells whether all masters know registrations in full. As long as
-// one of an older version is there, slaves without labels are registered as before.
-func (c *core) knowsFullSlaves() bool {
-	return !slices.ContainsFunc(c.view().Masters(), func(m task.Master) bool {
-		return fsm.Number(m.Commands) < fsm.NumberRegisterSlaveInFull
-	})
-}
-
 // enlist proposes a registration.
 func (c *core) enlist(cmd fsm.RegisterSlave, a task.Availability, reply func(task.Slave, error)) {
 	name, incarnation := cmd.Registration.Name, cmd.Registration.Incarnation
-	cmd.InFull = c.knowsFullSlaves() || len(cmd.Registration.Labels) > 0
 	c.enlisting[incarnation] = name
 	c.propose(cmd, func(_ fsm.Outcome, err error, now time.Time) {
 		delete(c.enlisting, incarnation)

@@ -112,14 +112,16 @@ func keyReused(key string, id task.ID) error {
 
 // admit checks what only the leader can, and fills in what slaves declare.
 func (c *core) admit(s *submit) *task.Error {
-	kb := c.kinds[s.Spec.Kind]
-	unknown := kb == nil || kb.alive.Len() == 0
-	if unknown && !s.Queue && s.Spec.Kind != task.KindExpression {
-		return task.Refuse(task.CodeNoSlaveForKind, fmt.Sprintf("no slave that is alive runs tasks of kind %q", s.Spec.Kind))
+	if c.crowded(&s.Spec) {
+		return task.Refuse(task.CodeOverloaded, fmt.Sprintf("tasks of %d different kinds and requirements wait already; try again later", len(c.classes)))
 	}
-	kb = c.kind(s.Spec.Kind)
-	s.Spec.Idempotent = kb.cautious == 0 && (!unknown || c.declared(kb)) || s.Spec.Kind == task.KindExpression
-	s.seeker.kind = kb
+	cl := c.class(&s.Spec)
+	if cl.alive.Len() == 0 && !s.Queue && !s.plain() {
+		return noSlaveFor(&s.Spec)
+	}
+	s.Spec.Idempotent = s.Spec.Kind == task.KindExpression || cl.kind.cautious == 0 && (cl.alive.Len() > 0 || c.declared(cl.kind))
+	s.seeker.class = cl
+	cl.submits++
 	if c.sweeper.crowded {
 		return task.Refuse(task.CodeRetentionFull, "the done tasks take more memory than they may, and all are too young to be forgotten; try again later")
 	}
@@ -139,6 +141,10 @@ func (c *core) admit(s *submit) *task.Error {
 	}
 	return nil
 }
+
+// plain tells whether every slave of the usual sort can run the task: if there is
+// none, that is full capacity.
+func (s *submit) plain() bool { return s.Spec.Kind == task.KindExpression && len(s.Spec.Requires) == 0 }
 
 // declared tells whether a slave that may come back has said what the kind is
 // like. Where nobody has, it may be one that must not run twice.
@@ -171,7 +177,7 @@ func (c *core) noSlot(s *submit) {
 // queue proposes the task without an assignment.
 func (c *core) queue(s *submit) {
 	c.queueing++
-	asked := s.seeker.tell.tell(s.seeker.kind, nil)
+	asked := s.seeker.tell.tell(s.seeker.class, nil)
 	c.propose(fsm.SubmitTask{Spec: s.Spec, Key: s.Key}, func(o fsm.Outcome, err error, _ time.Time) {
 		c.queueing--
 		if err != nil {
@@ -188,11 +194,11 @@ func (c *core) queue(s *submit) {
 
 // enterLine puts a submit into its line, by arrival.
 func (c *core) enterLine(s *submit) {
-	s.seeker = seeker{kind: s.seeker.kind, yields: true}
+	s.seeker = seeker{class: s.seeker.class, yields: true}
 	if s.Explain {
 		s.seeker.tell = &dialogue{}
 	}
-	l := &s.seeker.kind.line
+	l := &s.seeker.class.line
 	at, _ := slices.BinarySearchFunc(l.submits, s, byArrival)
 	l.submits = slices.Insert(l.submits, at, s)
 	s.inLine = true
@@ -203,7 +209,7 @@ func byArrival(a, b *submit) int { return cmp.Compare(a.arrival, b.arrival) }
 
 // leaveLine takes a submit out of its line.
 func (c *core) leaveLine(s *submit) {
-	l := &s.seeker.kind.line
+	l := &s.seeker.class.line
 	if at, ok := slices.BinarySearchFunc(l.submits, s, byArrival); ok {
 		if at == 0 {
 			l.submits[0] = nil
@@ -246,7 +252,7 @@ func underWay(key string) *task.Error {
 // record proposes the task together with its assignment.
 func (c *core) record(s *submit, on *slaveBook) {
 	place := fsm.Place{Slave: on.rec.Name, Incarnation: on.rec.Incarnation}
-	asked := s.seeker.tell.tell(s.seeker.kind, on)
+	asked := s.seeker.tell.tell(s.seeker.class, on)
 	c.propose(fsm.SubmitTask{Spec: s.Spec, Key: s.Key, Assign: &place}, func(o fsm.Outcome, err error, now time.Time) {
 		c.unreserve(on, now)
 		if err != nil {
@@ -292,6 +298,9 @@ func (c *core) finish(s *submit, a Answer, err error) {
 		c.leaveLine(s)
 	}
 	s.refusal = nil
+	if s.seeker.class != nil {
+		s.seeker.class.submits--
+	}
 	if s.Key != "" && c.keys[s.Key] == s {
 		delete(c.keys, s.Key)
 	}
@@ -305,7 +314,10 @@ func (c *core) finish(s *submit, a Answer, err error) {
 
 // fullCapacity says honestly that no slave has a free slot.
 func (c *core) fullCapacity(s *submit) *task.Error {
-	capacity := s.seeker.kind.capacity()
+	capacity := s.seeker.class.capacity()
+	if capacity.Slaves == 0 && !s.plain() {
+		return noSlaveFor(&s.Spec) // the last one is gone
+	}
 	message := fmt.Sprintf("full capacity: no slave has a free slot (%d of %d busy); try again in a moment", capacity.Busy, capacity.Slots)
 	if capacity.Slaves == 0 {
 		message = "full capacity: no slave is registered and alive; start one, then try again"

@@ -8,6 +8,7 @@ const slaveJSON = `{"name":"slave-1","url":"http://10.0.0.7:9101","slots":4,"bus
 func TestSlavesAreChanged(t *testing.T) {
 	f := newFake(t, map[string]answer{
 		"POST /v1/slaves/slave-1/drain":   {0, `{"slave":` + slaveJSON + `}`},
+		"POST /v1/slaves/slave-1/resize":  {0, `{"slave":` + slaveJSON + `}`},
 		"POST /v1/slaves/slave-1/undrain": {0, `{"slave":` + slaveJSON + `}`},
 		"DELETE /v1/slaves/slave-1":       {0, `{"slave":` + slaveJSON + `}`},
 		"DELETE /v1/slaves/slave-2":       {409, `{"error":"Slave slave-2 has 3 tasks.","code":"slave_busy"}`},

@@ -23,19 +23,24 @@ func serveMini(t *testing.T, h http.Handler) string {
 // freeAddress returns an address on which nobody listens.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err == nil {
-		err = l.Close()
-	}
+	address, err := pickAddress()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return l.Addr().String()
+	return address
+}
+
+func pickAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
 }
 
 func TestARightSlavePasses(t *testing.T) {
 	t.Parallel()
-	lines, err := testMini(t.Context(), "", freeAddress(t))
+	lines, err := testMini(t.Context(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,11 +100,10 @@ func TestWrongSlavesAreCaughtByName(t *testing.T) {
 	found := make([][]Line, len(cases))
 	errs := make([]error, len(cases))
 	for i, c := range cases {
-		listen := freeAddress(t)
 		all.Go(func() {
 			room <- struct{}{}
 			defer func() { <-room }()
-			found[i], errs[i] = testMini(t.Context(), c.fault, listen)
+			found[i], errs[i] = testMini(t.Context(), c.fault)
 		})
 	}
 	all.Wait()

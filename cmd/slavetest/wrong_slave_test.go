@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -389,7 +391,21 @@ func (m *mini) cancelAttempt(k attemptKey) {
 }
 
 // testMini tests a mini slave with a mistake, that finds its master at listen.
-func testMini(ctx context.Context, f fault, listen string) ([]Line, error) {
+func testMini(ctx context.Context, f fault) ([]Line, error) {
+	for range 5 {
+		listen, err := pickAddress()
+		if err != nil {
+			return nil, err
+		}
+		lines, err := testMiniAt(ctx, f, listen)
+		if !errors.Is(err, syscall.EADDRINUSE) { // else somebody was quicker
+			return lines, err
+		}
+	}
+	return nil, errors.New("no address was free for long enough")
+}
+
+func testMiniAt(ctx context.Context, f fault, listen string) ([]Line, error) {
 	host := &miniHost{}
 	server := httptest.NewServer(host)
 	defer server.Close()
