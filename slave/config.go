@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -36,6 +37,8 @@ type Config struct {
 	Advertise string
 	Slots     int // tasks at once; default 1
 	Kinds     []Kind
+	Labels    map[string]string // what tasks can require of the slave
+	Version   string            // of your program, shown in lists; may be empty
 	Masters   Masters
 
 	// DrainTimeout bounds the time to finish and report after ctx's end;
@@ -73,6 +76,7 @@ func New(cfg Config) (*Slave, error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("slave %q: %w", cfg.Name, err)
 	}
+	cfg.Labels = maps.Clone(cfg.Labels)
 	cfg.Kinds = slices.Clone(cfg.Kinds)
 	slices.SortFunc(cfg.Kinds, func(a, b Kind) int { return strings.Compare(a.Name, b.Name) })
 	return &Slave{cfg: cfg, log: cfg.Logger.With("slave", cfg.Name)}, nil
@@ -102,8 +106,27 @@ func (c *Config) check() error {
 		}
 		seen[k.Name] = true
 	}
+	if err := c.checkLabels(); err != nil {
+		return err
+	}
 	if c.Advertise != "" {
 		return checkAdvertised(c.Advertise)
+	}
+	return nil
+}
+
+// checkLabels refuses what masters would refuse, before the slave listens.
+func (c *Config) checkLabels() error {
+	if len(c.Labels) > task.MaxLabels {
+		return fmt.Errorf("%d labels; at most %d are possible", len(c.Labels), task.MaxLabels)
+	}
+	for name, value := range c.Labels {
+		if name == "" || len(name) > task.MaxLabelNameBytes || len(value) > task.MaxLabelValueBytes {
+			return fmt.Errorf("label %q needs a name of 1 to %d bytes and a value of at most %d", name, task.MaxLabelNameBytes, task.MaxLabelValueBytes)
+		}
+	}
+	if len(c.Version) > task.MaxVersionBytes {
+		return fmt.Errorf("its version has %d bytes; at most %d are possible", len(c.Version), task.MaxVersionBytes)
 	}
 	return nil
 }
@@ -123,5 +146,11 @@ func (c *Config) registration(url, incarnation string) task.Registration {
 	for i, k := range c.Kinds {
 		kinds[i] = task.Kind{Name: k.Name, Idempotent: k.Idempotent}
 	}
-	return task.Registration{Name: c.Name, URL: url, Slots: c.Slots, Incarnation: incarnation, Kinds: kinds}
+	var labels []task.Label
+	for _, name := range slices.Sorted(maps.Keys(c.Labels)) {
+		labels = append(labels, task.Label{Name: name, Value: c.Labels[name]})
+	}
+	return task.Registration{
+		Name: c.Name, URL: url, Slots: c.Slots, Incarnation: incarnation, Kinds: kinds, Labels: labels, Version: c.Version,
+	}
 }

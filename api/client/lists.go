@@ -22,6 +22,8 @@ type ListOptions struct {
 	Key     string     // Idempotency-Key; "": any. It finds at most one task
 	IDs     []uint64   // empty: any; at most 1000
 
+	Labels Labels // empty: any; a task must have all of them
+
 	// Periods of the stamps that tasks show: at or after, and before. The zero
 	// time leaves a side open.
 	SubmittedAfter, SubmittedBefore time.Time
@@ -39,6 +41,9 @@ func (o *ListOptions) params(minIndex *uint64) wire.ListTasksParams {
 		SubmittedAfter: given(o.SubmittedAfter), SubmittedBefore: given(o.SubmittedBefore),
 		FinishedAfter: given(o.FinishedAfter), FinishedBefore: given(o.FinishedBefore),
 		Limit: given(o.Limit), Cursor: given(o.Cursor), MinIndex: minIndex, Consistency: consistency(o.ReadOptions),
+	}
+	for _, l := range o.Labels {
+		params.Label = append(params.Label, l.Name+"="+l.Value)
 	}
 	if o.Descending {
 		params.Order = given("desc")

@@ -29,6 +29,10 @@ type (
 	Asked = wire.Asked
 	// Parameters are named values for an expression; see Parameter.
 	Parameters = wire.ParameterList
+	// Labels are names with values, of a task or of a slave, sorted by name.
+	Labels = wire.LabelList
+	// Label is one of them.
+	Label = task.Label
 	// Slave is one slave of the registry.
 	Slave = wire.Slave
 	// SlaveState is whether a slave may be given tasks.

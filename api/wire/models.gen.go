@@ -709,6 +709,9 @@ type KeyFilter = string
 // KindFilter defines model for KindFilter.
 type KindFilter = string
 
+// LabelFilter defines model for LabelFilter.
+type LabelFilter = []string
+
 // Limit defines model for Limit.
 type Limit = int
 
@@ -868,6 +871,9 @@ type ListTasksParams struct {
 	// ID Only tasks with these ids, separated by commas. Ids that no task has are passed over.
 	ID IDFilter `form:"id,omitempty" json:"id,omitempty,omitzero"`
 
+	// Label Only tasks with this label, as NAME=VALUE. It may be given several times; a task must have all of them.
+	Label LabelFilter `form:"label,omitempty" json:"label,omitempty,omitzero"`
+
 	// SubmittedAfter Only tasks that were submitted at this instant or later, by the stamp that they show.
 	SubmittedAfter *SubmittedAfter `form:"submitted_after,omitempty" json:"submitted_after,omitempty"`
 
@@ -942,6 +948,9 @@ type ExportTasksParams struct {
 
 	// ID Only tasks with these ids, separated by commas. Ids that no task has are passed over.
 	ID IDFilter `form:"id,omitempty" json:"id,omitempty,omitzero"`
+
+	// Label Only tasks with this label, as NAME=VALUE. It may be given several times; a task must have all of them.
+	Label LabelFilter `form:"label,omitempty" json:"label,omitempty,omitzero"`
 
 	// SubmittedAfter Only tasks that were submitted at this instant or later, by the stamp that they show.
 	SubmittedAfter *SubmittedAfter `form:"submitted_after,omitempty" json:"submitted_after,omitempty"`

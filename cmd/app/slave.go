@@ -42,7 +42,8 @@ func RunSlave(ctx context.Context, cfg SlaveConfig, ready func(url string)) (err
 	}
 	s, err := slave.New(slave.Config{
 		Name: cfg.Name, Listener: listener, Advertise: cfg.Advertise, Slots: cfg.Slots,
-		Kinds:   []slave.Kind{{Name: task.KindExpression, Idempotent: true, Handle: evaluator}},
+		Kinds:  []slave.Kind{{Name: task.KindExpression, Idempotent: true, Handle: evaluator}},
+		Labels: cfg.Labels, Version: cfg.Version,
 		Masters: masters, DrainTimeout: cfg.DrainTimeout, Listening: ready, Logger: cfg.Logger,
 	})
 	if err != nil {

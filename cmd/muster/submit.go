@@ -35,12 +35,15 @@ submits only what is missing.`,
   muster submit 'factorial(20)' --key order-4711 --wait 1m -o json
   muster submit -- '-2 ** 2'
   muster submit 'fib(80)' --when-full queue --priority 5
+  muster submit 'fib(90)' --require gpu=yes --label team=maths
   muster submit -f tasks.jsonl`,
 		Args: s.args,
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.submit(cmd, s) },
 	}
 	flags := cmd.Flags()
 	flags.StringArrayVarP(&s.parameters, "parameter", "p", nil, "a parameter, as NAME=VALUE; may be given several times")
+	flags.StringArrayVar(&s.labels, "label", nil, "a label of the task, as NAME=VALUE, that lists can select by; may be given several times")
+	flags.StringArrayVar(&s.requires, "require", nil, "a label that the slave must have, as NAME=VALUE; may be given several times")
 	flags.DurationVar(&s.wait, "wait", 0, "wait for the result, so long (without a duration 30s)")
 	flags.Lookup("wait").NoOptDefVal = defaultWait.String()
 	flags.StringVar(&s.key, "key", "", "Idempotency-Key: the same key never makes a second task")
@@ -58,6 +61,8 @@ submits only what is missing.`,
 type submission struct {
 	expression string
 	parameters []string
+	labels     []string
+	requires   []string
 	wait       time.Duration
 	key        string
 	explain    bool
@@ -104,11 +109,19 @@ func (p *program) submit(cmd *cobra.Command, s submission) error {
 	if err != nil {
 		return err
 	}
+	labels, err := parseLabels("--label", s.labels)
+	if err != nil {
+		return err
+	}
+	requires, err := parseLabels("--require", s.requires)
+	if err != nil {
+		return err
+	}
 	if s.timeout > 0 && s.timeout < time.Millisecond {
 		return usagef("--timeout %s is below 1ms", s.timeout)
 	}
 	what := client.Submission{
-		Expression: s.expression, Parameters: parameters,
+		Expression: s.expression, Parameters: parameters, Labels: labels, Requires: requires,
 		MaxTries: s.maxTries, TimeoutMS: s.timeout.Milliseconds(), Priority: s.priority, WhenFull: string(s.whenFull),
 	}
 	if s.key == "" {

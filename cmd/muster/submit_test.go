@@ -41,9 +41,10 @@ Task 8 is in progress on slave-2.
 func TestSubmitSendsWhatWasSaid(t *testing.T) {
 	f := submitFake(t, submitted8)
 	f.muster(t, "submit", "-p", "x=4", "-p", `s="4"`, "-p", "t=true", "-p", "w=four", "-p", "e=", "--key", "k 1",
-		"--timeout", "1m30s", "--max-tries", "2", "--", "-x + 1")
+		"--timeout", "1m30s", "--max-tries", "2", "--label", "team=maths", "--require", "zone=a=b", "--require", "gpu=", "--", "-x + 1")
 	got := f.last(t)
-	want := `{"expression":"-x + 1","max_tries":2,"parameters":{"e":"","s":"4","t":true,"w":"four","x":4},"timeout_ms":90000}`
+	want := `{"expression":"-x + 1","labels":{"team":"maths"},"max_tries":2,"parameters":{"e":"","s":"4","t":true,"w":"four","x":4},` +
+		`"requires":{"gpu":"","zone":"a=b"},"timeout_ms":90000}`
 	if !strings.Contains(got.body, `"expression":"-x + 1"`) || canonical(t, got.body) != want || got.key != "k 1" {
 		t.Errorf("sent %s with key %q, want %s", canonical(t, got.body), got.key, want)
 	}

@@ -13,6 +13,7 @@ import (
 type filterFlags struct {
 	status, outcome, order, slave, kind, key string
 	ids                                      []uint
+	labels                                   []string
 
 	submittedAfter, submittedBefore time.Time
 	finishedAfter, finishedBefore   time.Time
@@ -28,6 +29,7 @@ func (f *filterFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.kind, "kind", "", "only tasks of this kind")
 	flags.StringVar(&f.key, "key", "", "only the task that was submitted with this Idempotency-Key")
 	flags.UintSliceVar(&f.ids, "id", nil, "only tasks with these ids, separated by commas")
+	flags.StringArrayVar(&f.labels, "label", nil, "only tasks with this label, as NAME=VALUE; may be given several times, all must fit")
 	instant(flags, &f.submittedAfter, "submitted-after", "only tasks submitted at this instant or later, as in 2026-01-02T15:04:05Z")
 	instant(flags, &f.submittedBefore, "submitted-before", "only tasks submitted before this instant")
 	instant(flags, &f.finishedAfter, "finished-after", "only done tasks that finished at this instant or later")
@@ -71,7 +73,9 @@ func (f *filterFlags) options(cmd *cobra.Command) (client.ListOptions, error) {
 		}
 		opts.IDs = append(opts.IDs, uint64(id))
 	}
-	return opts, nil
+	labels, err := parseLabels("--label", f.labels)
+	opts.Labels = labels
+	return opts, err
 }
 
 var taskStatuses = [...]string{string(client.TaskPending), string(client.TaskInProgress), string(client.TaskDone)}

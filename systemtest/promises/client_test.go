@@ -66,6 +66,7 @@ type job struct {
 	maxTries        uint32        // 0: the default
 	queued          bool          // it waits for a free slot
 	priority        int
+	requires        client.Labels
 }
 
 // sleeping is a job that takes d and results in a number of its own.
@@ -87,7 +88,7 @@ func (u *user) job(expression string, want evidence.Want) job {
 // history.
 func (u *user) try(ctx context.Context, with *client.Client, j job) (client.Submitted, error) {
 	u.w.seen.Submitting(j.key, j.expression, j.want)
-	s := client.Submission{Kind: j.kind, Expression: j.expression, TimeoutMS: j.timeout.Milliseconds(), MaxTries: j.maxTries, Priority: j.priority}
+	s := client.Submission{Kind: j.kind, Expression: j.expression, TimeoutMS: j.timeout.Milliseconds(), MaxTries: j.maxTries, Priority: j.priority, Requires: j.requires}
 	if j.queued {
 		s.WhenFull = "queue"
 	}
