@@ -11,6 +11,9 @@ import (
 	"muster/task"
 )
 
+// labelFilter is the one parameter that may be given several times.
+const labelFilter = "label"
+
 // query reads the parameters of a call, strictly. The first that is wrong is
 // kept, so that a handler may read all before it asks.
 type query struct {
@@ -31,7 +34,7 @@ func readQuery(raw string, known []string) (*query, *task.Error) {
 		if !slices.Contains(known, name) {
 			return nil, invalid("unknown query parameter %.100q", name)
 		}
-		if len(v) > 1 {
+		if len(v) > 1 && name != labelFilter {
 			return nil, invalid("query parameter %s is given twice", name)
 		}
 	}

@@ -17,7 +17,7 @@ import (
 // selection by all of them.
 func taskFilters() []string {
 	return []string{
-		"status", "outcome", "slave", "kind", "label", "key", "id",
+		"status", "outcome", "slave", "kind", "key", "id", labelFilter,
 		"submitted_after", "submitted_before", "finished_after", "finished_before",
 	}
 }
@@ -54,9 +54,9 @@ func (q *query) tasks() task.Query {
 	}
 	sel.Slave, _ = q.get("slave")
 	sel.Kind = q.text("kind", task.MaxNameBytes)
-	sel.Labels = q.labels("label")
 	sel.Key = q.text("key", task.MaxKeyBytes)
 	sel.IDs = q.ids("id")
+	sel.Labels = q.labels(labelFilter)
 	sel.Submitted = task.Period{From: q.instant("submitted_after"), Before: q.instant("submitted_before")}
 	sel.Finished = task.Period{From: q.instant("finished_after"), Before: q.instant("finished_before")}
 	return sel
@@ -70,30 +70,6 @@ func (q *query) text(name string, most int) string {
 		q.refuse(name, fmt.Sprintf("a text of 1 to %d bytes", most), v)
 	}
 	return v
-}
-
-// labels returns labels, sorted by name, each name once.
-func (q *query) labels(name string) []task.Label {
-	v, ok := q.get(name)
-	if !ok {
-		return nil
-	}
-	var labels []task.Label
-	for text := range strings.SplitSeq(v, ",") {
-		var l task.Label
-		if l.Name, l.Value, ok = strings.Cut(text, "="); !ok || checkLabel(name, l) != nil || len(labels) == task.MaxLabels {
-			q.refuse(name, fmt.Sprintf("1 to %d labels with commas between them, as in team=maths,run=7", task.MaxLabels), v)
-			return nil
-		}
-		labels = append(labels, l)
-	}
-	slices.SortFunc(labels, func(a, b task.Label) int { return strings.Compare(a.Name, b.Name) })
-	for i := 1; i < len(labels); i++ {
-		if labels[i].Name == labels[i-1].Name {
-			q.refuse(name, "labels with a name of its own each", v)
-		}
-	}
-	return labels
 }
 
 // ids returns ids in ascending order, each once.
@@ -113,6 +89,20 @@ func (q *query) ids(name string) []task.ID {
 	}
 	slices.Sort(ids)
 	return slices.Compact(ids)
+}
+
+// labels returns the labels that a task must have, each as NAME=VALUE.
+func (q *query) labels(name string) []task.Label {
+	var list []task.Label
+	for _, v := range q.values[name] {
+		label, value, ok := strings.Cut(v, "=")
+		if !ok || label == "" || len(label) > task.MaxLabelNameBytes || len(value) > task.MaxLabelValueBytes || len(list) == task.MaxLabels {
+			q.refuse(name, fmt.Sprintf("NAME=VALUE, as in team=maths, and given at most %d times", task.MaxLabels), v)
+			return nil
+		}
+		list = append(list, task.Label{Name: label, Value: value})
+	}
+	return list
 }
 
 // instant returns the first stamp at or after an instant. Stamps are whole
@@ -170,8 +160,8 @@ func direction(descending bool) string {
 func (q *query) filtersHash() string {
 	filters := url.Values{}
 	for _, name := range taskFilters() {
-		if v, ok := q.get(name); ok {
-			filters.Set(name, v)
+		if v, ok := q.values[name]; ok {
+			filters[name] = v
 		}
 	}
 	sum := sha256.Sum256([]byte(filters.Encode()))

@@ -29,6 +29,9 @@ func manyTasks(n int) *fakeMaster {
 		if i > 6 {
 			t.Spec.Kind = "own"
 		}
+		if i%3 == 0 {
+			t.Spec.Labels = []task.Label{{Name: "for", Value: "a=b"}, {Name: "team", Value: []string{"maths", "arts"}[i/3%2]}}
+		}
 		m.tasks[t.ID], m.keys[t.Key] = t, t.ID
 	}
 	m.index = uint64(n)
@@ -51,6 +54,8 @@ func TestFilters(t *testing.T) {
 	for query, want := range map[string][]uint64{
 		"kind=own": {7, 8, 9}, "kind=none": nil, "key=key+4": {4}, "key=key+5": nil, "key=key+4&kind=own": nil,
 		"id=4": {4}, "id=9,2,2,100": {2, 9}, "id=9%2C2&order=desc": {9, 2},
+		"label=team=maths": {6}, "label=team=arts": {3, 9}, "label=for=a%3Db&kind=own": {9}, "label=team=arts&label=for=a%3Db": {3, 9},
+		"label=team=arts&label=team=maths": nil, "label=team=": nil, "label=tea=maths": nil,
 		// At or after, and before: periods that meet share nothing and leave no gap.
 		"submitted_after=1970-01-01T00:00:08Z":                                                {8, 9},
 		"submitted_before=1970-01-01T00:00:03Z":                                               {1, 2},
@@ -69,6 +74,11 @@ func TestFilters(t *testing.T) {
 	} {
 		if ids, _ := page(t, h, query); !slices.Equal(ids, want) {
 			t.Errorf("%s: got %v, not %v", query, ids, want)
+		}
+	}
+	for _, query := range []string{"label=", "label=team", "label==maths", "label=a=b&kind=own&kind=own", strings.Repeat("label=a=b&", task.MaxLabels) + "label=a=b"} {
+		if a := exchange(t, h, request("GET", "/v1/tasks?"+query, "")); a.StatusCode != http.StatusBadRequest {
+			t.Errorf("%s: %d %s", query, a.StatusCode, a.body)
 		}
 	}
 	ids := strings.TrimSuffix(strings.Repeat("7,", task.MaxQueryIDs), ",")

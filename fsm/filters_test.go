@@ -35,6 +35,9 @@ func (h *history) come() {
 		c.Spec = once()
 	}
 	if h.chance.IntN(2) == 0 {
+		c.Spec.Labels = []task.Label{{Name: "team", Value: []string{"arts", "maths"}[h.chance.IntN(2)]}}
+	}
+	if h.chance.IntN(2) == 0 {
 		c.Key = fmt.Sprintf("key-%d", h.state.View().Counts().Submitted+1)
 	}
 	if h.chance.IntN(3) > 0 {
@@ -88,6 +91,11 @@ func (h *history) filters() (q task.Query, wants []func(task.Task) bool) {
 	slave := []string{"a", "b", "c"}[h.chance.IntN(3)]
 	if some(func(t task.Task) bool { return t.Slave == slave }) {
 		q.Slave = slave
+	}
+	if some(func(t task.Task) bool {
+		return slices.Contains(t.Spec.Labels, task.Label{Name: "team", Value: "maths"})
+	}) {
+		q.Labels = []task.Label{{Name: "team", Value: "maths"}}
 	}
 	key := fmt.Sprintf("key-%d", 1+h.chance.Uint64N(last))
 	if some(func(t task.Task) bool { return t.Key == key }) {

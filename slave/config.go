@@ -38,11 +38,9 @@ type Config struct {
 	Advertise string
 	Slots     int // tasks at once, until Resize; default 1
 	Kinds     []Kind
-	// Labels are what tasks can require of a slave: a disk, a place. At most
-	// task.MaxLabels; names have letters, digits and any of - _ . /
-	Labels  map[string]string
-	Version string // of the program, for people to see; may be empty
-	Masters Masters
+	Labels    map[string]string // what tasks can require of the slave
+	Version   string            // of your program, shown in lists; may be empty
+	Masters   Masters
 
 	// DrainTimeout bounds the time to finish and report after ctx's end;
 	// default 30 s.
@@ -103,10 +101,6 @@ func (c *Config) check() error {
 		return errors.New("it needs masters")
 	case len(c.Kinds) == 0 || len(c.Kinds) > task.MaxKinds:
 		return fmt.Errorf("%d kinds; 1 to %d are possible", len(c.Kinds), task.MaxKinds)
-	case len(c.Labels) > task.MaxLabels:
-		return fmt.Errorf("%d labels; at most %d are possible", len(c.Labels), task.MaxLabels)
-	case len(c.Version) > task.MaxVersionBytes:
-		return fmt.Errorf("its version has %d bytes; at most %d are possible", len(c.Version), task.MaxVersionBytes)
 	case c.DrainTimeout < 0 || c.SilenceTimeout < 0:
 		return errors.New("a time-out is negative")
 	}
@@ -117,8 +111,27 @@ func (c *Config) check() error {
 		}
 		seen[k.Name] = true
 	}
+	if err := c.checkLabels(); err != nil {
+		return err
+	}
 	if c.Advertise != "" {
 		return checkAdvertised(c.Advertise)
+	}
+	return nil
+}
+
+// checkLabels refuses what masters would refuse, before the slave listens.
+func (c *Config) checkLabels() error {
+	if len(c.Labels) > task.MaxLabels {
+		return fmt.Errorf("%d labels; at most %d are possible", len(c.Labels), task.MaxLabels)
+	}
+	for name, value := range c.Labels {
+		if name == "" || len(name) > task.MaxLabelNameBytes || len(value) > task.MaxLabelValueBytes {
+			return fmt.Errorf("label %q needs a name of 1 to %d bytes and a value of at most %d", name, task.MaxLabelNameBytes, task.MaxLabelValueBytes)
+		}
+	}
+	if len(c.Version) > task.MaxVersionBytes {
+		return fmt.Errorf("its version has %d bytes; at most %d are possible", len(c.Version), task.MaxVersionBytes)
 	}
 	return nil
 }

@@ -46,7 +46,12 @@ func TestConfigIsChecked(t *testing.T) {
 		"mapped wildcard":  func(c *slave.Config) { c.Advertise = "http://[::ffff:0.0.0.0]:9001" },
 		"query":            func(c *slave.Config) { c.Advertise = "http://10.0.0.5:9001/?x=1" },
 		"user":             func(c *slave.Config) { c.Advertise = "http://me@10.0.0.5:9001" },
-		"long URL":         func(c *slave.Config) { c.Advertise = "http://h/" + strings.Repeat("x", task.MaxURLBytes) },
+		"label, no name":   func(c *slave.Config) { c.Labels = map[string]string{"": "x"} },
+		"long label": func(c *slave.Config) {
+			c.Labels = map[string]string{"x": strings.Repeat("x", task.MaxLabelValueBytes+1)}
+		},
+		"long version": func(c *slave.Config) { c.Version = strings.Repeat("x", task.MaxVersionBytes+1) },
+		"long URL":     func(c *slave.Config) { c.Advertise = "http://h/" + strings.Repeat("x", task.MaxURLBytes) },
 	} {
 		c := goodConfig()
 		spoil(&c)

@@ -21,7 +21,7 @@ type Query struct {
 	Kind      string  // empty: any
 	Key       string  // empty: any
 	Slave     string  // empty: any
-	Labels    []Label // a task must have all of them; sorted by name
+	Labels    []Label // empty: any; the task must have all of them
 	Submitted Period  // zero: any
 	Finished  Period  // zero: any, also tasks that are not done
 
@@ -53,9 +53,8 @@ func (q *Query) Matches(t *Task) bool {
 		(q.Kind == "" || q.Kind == t.Spec.Kind) &&
 		(q.Key == "" || q.Key == t.Key) &&
 		(q.Slave == "" || q.Slave == t.Slave) &&
-		HasLabels(t.Spec.Labels, q.Labels) &&
 		q.Submitted.has(t.SubmittedAt) && q.Finished.has(t.FinishedAt) &&
-		q.names(t.ID)
+		HasLabels(t.Spec.Labels, q.Labels) && q.names(t.ID)
 }
 
 func (q *Query) names(id ID) bool {

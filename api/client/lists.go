@@ -4,7 +4,6 @@ import (
 	"context"
 	"iter"
 	"net/http"
-	"strings"
 	"time"
 
 	"muster/api/client/internal/raw"
@@ -20,9 +19,10 @@ type ListOptions struct {
 	Outcome Outcome    // "": any
 	Slave   string     // "": any
 	Kind    string     // "": any
-	Labels  Labels     // a task must have all of them
 	Key     string     // Idempotency-Key; "": any. It finds at most one task
 	IDs     []uint64   // empty: any; at most 1000
+
+	Labels Labels // empty: any; a task must have all of them
 
 	// Periods of the stamps that tasks show: at or after, and before. The zero
 	// time leaves a side open.
@@ -37,24 +37,18 @@ type ListOptions struct {
 // params are the options as the API has them.
 func (o *ListOptions) params(minIndex *uint64) wire.ListTasksParams {
 	params := wire.ListTasksParams{
-		Status: given(o.Status), Outcome: given(o.Outcome), Slave: given(o.Slave), Kind: given(o.Kind), Label: given(labelsText(o.Labels)), Key: given(o.Key), ID: o.IDs,
+		Status: given(o.Status), Outcome: given(o.Outcome), Slave: given(o.Slave), Kind: given(o.Kind), Key: given(o.Key), ID: o.IDs,
 		SubmittedAfter: given(o.SubmittedAfter), SubmittedBefore: given(o.SubmittedBefore),
 		FinishedAfter: given(o.FinishedAfter), FinishedBefore: given(o.FinishedBefore),
 		Limit: given(o.Limit), Cursor: given(o.Cursor), MinIndex: minIndex, Consistency: consistency(o.ReadOptions),
+	}
+	for _, l := range o.Labels {
+		params.Label = append(params.Label, l.Name+"="+l.Value)
 	}
 	if o.Descending {
 		params.Order = given("desc")
 	}
 	return params
-}
-
-// labelsText is how a query says labels.
-func labelsText(labels Labels) string {
-	words := make([]string, len(labels))
-	for i, l := range labels {
-		words[i] = l.Name + "=" + l.Value
-	}
-	return strings.Join(words, ",")
 }
 
 // Page returns one page of a list. The cursor of its Next is good at any master.

@@ -31,8 +31,10 @@ type (
 	Asked = wire.Asked
 	// Parameters are named values for an expression; see Parameter.
 	Parameters = wire.ParameterList
-	// Labels are names with values; see LabelsOf.
+	// Labels are names with values, of a task or of a slave, sorted by name.
 	Labels = wire.LabelList
+	// Label is one of them.
+	Label = task.Label
 	// Slave is one slave of the registry.
 	Slave = wire.Slave
 	// SlaveState is whether a slave may be given tasks.
@@ -54,9 +56,6 @@ type (
 	// Code names a refusal.
 	Code = task.Code
 )
-
-// LabelsOf makes labels of a map.
-func LabelsOf(m map[string]string) Labels { return wire.LabelsOf(m) }
 
 // The statuses, outcomes, states and roles.
 const (

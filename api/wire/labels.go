@@ -4,23 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"maps"
-	"slices"
 
 	"muster/task"
 )
 
 // LabelList is the JSON object of labels, sorted by name.
 type LabelList []task.Label
-
-// LabelsOf makes a list of a map.
-func LabelsOf(m map[string]string) LabelList {
-	var l LabelList
-	for _, name := range slices.Sorted(maps.Keys(m)) {
-		l = append(l, task.Label{Name: name, Value: m[name]})
-	}
-	return l
-}
 
 // MarshalJSON writes the object, in the list's order.
 func (l LabelList) MarshalJSON() ([]byte, error) {

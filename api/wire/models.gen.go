@@ -753,7 +753,7 @@ type KeyFilter = string
 type KindFilter = string
 
 // LabelFilter defines model for LabelFilter.
-type LabelFilter = string
+type LabelFilter = []string
 
 // Limit defines model for Limit.
 type Limit = int
@@ -847,14 +847,14 @@ type WatchEventsParams struct {
 	// Kind Only tasks of this kind.
 	Kind *KindFilter `form:"kind,omitempty" json:"kind,omitempty"`
 
-	// Label Only tasks with this label, or with all of several, as in `team=maths,run=7`.
-	Label *LabelFilter `form:"label,omitempty" json:"label,omitempty"`
-
 	// Key Only the task that was submitted with this Idempotency-Key. It is found by an index.
 	Key *KeyFilter `form:"key,omitempty" json:"key,omitempty"`
 
 	// ID Only tasks with these ids, separated by commas. Ids that no task has are passed over.
 	ID IDFilter `form:"id,omitempty" json:"id,omitempty,omitzero"`
+
+	// Label Only tasks with this label, as NAME=VALUE. It may be given several times; a task must have all of them.
+	Label LabelFilter `form:"label,omitempty" json:"label,omitempty,omitzero"`
 
 	// SubmittedAfter Only tasks that were submitted at this instant or later, by the stamp that they show.
 	SubmittedAfter *SubmittedAfter `form:"submitted_after,omitempty" json:"submitted_after,omitempty"`
@@ -965,14 +965,14 @@ type ListTasksParams struct {
 	// Kind Only tasks of this kind.
 	Kind *KindFilter `form:"kind,omitempty" json:"kind,omitempty"`
 
-	// Label Only tasks with this label, or with all of several, as in `team=maths,run=7`.
-	Label *LabelFilter `form:"label,omitempty" json:"label,omitempty"`
-
 	// Key Only the task that was submitted with this Idempotency-Key. It is found by an index.
 	Key *KeyFilter `form:"key,omitempty" json:"key,omitempty"`
 
 	// ID Only tasks with these ids, separated by commas. Ids that no task has are passed over.
 	ID IDFilter `form:"id,omitempty" json:"id,omitempty,omitzero"`
+
+	// Label Only tasks with this label, as NAME=VALUE. It may be given several times; a task must have all of them.
+	Label LabelFilter `form:"label,omitempty" json:"label,omitempty,omitzero"`
 
 	// SubmittedAfter Only tasks that were submitted at this instant or later, by the stamp that they show.
 	SubmittedAfter *SubmittedAfter `form:"submitted_after,omitempty" json:"submitted_after,omitempty"`
@@ -1043,14 +1043,14 @@ type ExportTasksParams struct {
 	// Kind Only tasks of this kind.
 	Kind *KindFilter `form:"kind,omitempty" json:"kind,omitempty"`
 
-	// Label Only tasks with this label, or with all of several, as in `team=maths,run=7`.
-	Label *LabelFilter `form:"label,omitempty" json:"label,omitempty"`
-
 	// Key Only the task that was submitted with this Idempotency-Key. It is found by an index.
 	Key *KeyFilter `form:"key,omitempty" json:"key,omitempty"`
 
 	// ID Only tasks with these ids, separated by commas. Ids that no task has are passed over.
 	ID IDFilter `form:"id,omitempty" json:"id,omitempty,omitzero"`
+
+	// Label Only tasks with this label, as NAME=VALUE. It may be given several times; a task must have all of them.
+	Label LabelFilter `form:"label,omitempty" json:"label,omitempty,omitzero"`
 
 	// SubmittedAfter Only tasks that were submitted at this instant or later, by the stamp that they show.
 	SubmittedAfter *SubmittedAfter `form:"submitted_after,omitempty" json:"submitted_after,omitempty"`

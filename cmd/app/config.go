@@ -58,12 +58,12 @@ type Peer struct {
 
 // SlaveConfig configures one slave that evaluates expressions.
 type SlaveConfig struct {
-	Name      string   // required
-	Listen    string   // host:port, required
-	Advertise string   // base URL that masters call; default: http://Listen
-	Slots     int      // default 1
-	Masters   []string // API URLs, at least one
-	Labels    map[string]string
+	Name      string            // required
+	Listen    string            // host:port, required
+	Advertise string            // base URL that masters call; default: http://Listen
+	Slots     int               // default 1
+	Masters   []string          // API URLs, at least one
+	Labels    map[string]string // what tasks can require of it
 	Version   string
 	// EvaluateCommand starts the child process that evaluates expressions;
 	// default: this executable with the argument "evaluate-child".

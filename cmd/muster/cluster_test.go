@@ -9,12 +9,19 @@ import (
 func TestSlavesList(t *testing.T) {
 	const one = `{"name":"slave-1","url":"http://10.0.0.7:9101","slots":4,"busy":3,"state":"alive","incarnation":"a1","kinds":[{"name":"expression","idempotent":true}],` +
 		`"registered_at":"2026-01-02T03:04:05Z","last_seen_at":"2026-01-02T04:04:05Z","index":3}`
-	two := strings.ReplaceAll(strings.ReplaceAll(one, "slave-1", "slave-2"), `"state":"alive"`, `"state":"lost","labels":{"disk":"ssd","zone":"b"},"version":"1.2"`)
+	two := strings.ReplaceAll(strings.ReplaceAll(one, "slave-1", "slave-2"), `"state":"alive"`, `"state":"lost"`)
 	f := newFake(t, map[string]answer{"GET /v1/slaves": {0, `{"slaves":[` + one + `,` + two + `]}`}})
 	f.muster(t, "slaves", "list").want(t, "slaves list", exitOK, `
-NAME     STATE  SLOTS  BUSY  LOAD  URL                   VERSION  REGISTERED            LAST SEEN             LABELS
-slave-1  alive      4     3   75%  http://10.0.0.7:9101  -        2026-01-02T03:04:05Z  2026-01-02T04:04:05Z  -
-slave-2  lost       4     3   75%  http://10.0.0.7:9101  1.2      2026-01-02T03:04:05Z  2026-01-02T04:04:05Z  disk=ssd,zone=b
+NAME     STATE  SLOTS  BUSY  LOAD  URL                   REGISTERED            LAST SEEN
+slave-1  alive      4     3   75%  http://10.0.0.7:9101  2026-01-02T03:04:05Z  2026-01-02T04:04:05Z
+slave-2  lost       4     3   75%  http://10.0.0.7:9101  2026-01-02T03:04:05Z  2026-01-02T04:04:05Z
+`, "")
+	labelled := strings.Replace(one, `"slots":4`, `"slots":2,"labels":{"gpu":"yes","zone":"a"},"version":"v1.2"`, 1)
+	newFake(t, map[string]answer{"GET /v1/slaves": {0, `{"slaves":[` + labelled + `,` + two + `]}`}}).
+		muster(t, "slaves", "list").want(t, "slaves list", exitOK, `
+NAME     STATE  SLOTS  BUSY  LOAD  URL                   REGISTERED            LAST SEEN             VERSION  LABELS
+slave-1  alive      2     3  150%  http://10.0.0.7:9101  2026-01-02T03:04:05Z  2026-01-02T04:04:05Z  v1.2     gpu=yes zone=a
+slave-2  lost       4     3   75%  http://10.0.0.7:9101  2026-01-02T03:04:05Z  2026-01-02T04:04:05Z  -        -
 `, "")
 	o := f.muster(t, "slaves", "list", "-o", "json")
 	if canonical(t, o.stdout) != canonical(t, `{"slaves":[`+one+`,`+two+`]}`) {

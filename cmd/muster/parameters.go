@@ -6,23 +6,6 @@ import (
 	"muster/api/client"
 )
 
-// parseLabels reads a flag that is given as NAME=VALUE. What else is wrong with them
-// the masters say.
-func parseLabels(flag string, list []string) (map[string]string, error) {
-	if len(list) == 0 {
-		return nil, nil //nolint:nilnil // no labels
-	}
-	out := map[string]string{}
-	for _, text := range list {
-		name, value, ok := strings.Cut(text, "=")
-		if _, twice := out[name]; !ok || name == "" || twice {
-			return nil, usagef("%s %q is not NAME=VALUE, like zone=eu-1, with a name of its own", flag, text)
-		}
-		out[name] = value
-	}
-	return out, nil
-}
-
 // parseParameters reads -p NAME=VALUE.
 func parseParameters(list []string) (client.Parameters, error) {
 	var out client.Parameters

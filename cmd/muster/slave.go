@@ -43,8 +43,13 @@ leaves; a second signal ends it at once.`,
 			if err != nil {
 				return err
 			}
-			if cfg.Labels, err = parseLabels("--label", labels); err != nil {
+			list, err := parseLabels("--label", labels)
+			if err != nil {
 				return err
+			}
+			cfg.Labels = make(map[string]string, len(list))
+			for _, l := range list {
+				cfg.Labels[l.Name] = l.Value
 			}
 			cfg.Version = version()
 			cfg.Logger = p.logs.logger(p.stderr)
@@ -56,8 +61,8 @@ leaves; a second signal ends it at once.`,
 	flags.StringVar(&cfg.Listen, "listen", "127.0.0.1:9101", "HOST:PORT to listen on for the leader")
 	flags.StringVar(&cfg.Advertise, "advertise", "", "base URL that masters call (default: http:// and --listen)")
 	flags.IntVar(&cfg.Slots, "slots", 1, "tasks at once")
+	flags.StringSliceVar(&labels, "label", nil, "labels that tasks can require, as NAME=VALUE, separated by commas; may be given several times")
 	flags.StringSliceVar(&masters, "masters", []string{"http://127.0.0.1:8101"}, "API URLs of masters, separated by commas; one that answers is enough")
-	flags.StringSliceVar(&labels, "label", nil, "what tasks can require of this slave, as NAME=VALUE; may be given several times")
 	flags.DurationVar(&cfg.DrainTimeout, "drain-timeout", 30*time.Second, "how long to finish tasks after a signal")
 	return cmd
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -43,33 +42,39 @@ func (p *program) printSlaves(slaves []client.Slave) error {
 	// Only the leader knows when it last heard of a slave.
 	fromLeader := slices.ContainsFunc(slaves, func(s client.Slave) bool { return !s.LastSeenAt.IsZero() })
 	labelled := slices.ContainsFunc(slaves, func(s client.Slave) bool { return len(s.Labels) > 0 })
-	columns := []string{"name", "state", "slots", "busy", "load", "url", "version", "registered"}
+	versioned := slices.ContainsFunc(slaves, func(s client.Slave) bool { return s.Version != "" })
+	columns := []string{"name", "state", "slots", "busy", "load", "url", "registered"}
 	if fromLeader {
 		columns = append(columns, "last seen")
+	}
+	if versioned {
+		columns = append(columns, "version")
 	}
 	if labelled {
 		columns = append(columns, "labels")
 	}
 	g := newGrid(columns...).right(3, 4, 5)
 	for _, s := range slaves {
-		load := strconv.Itoa(100*s.Busy/max(1, s.Slots)) + "%"
-		cells := []string{s.Name, string(s.State), strconv.Itoa(s.Slots), strconv.Itoa(s.Busy), load, s.URL, or(s.Version), clock(s.RegisteredAt)}
+		cells := []string{s.Name, string(s.State), strconv.Itoa(s.Slots), strconv.Itoa(s.Busy), load(&s), s.URL, clock(s.RegisteredAt)}
 		if fromLeader {
 			cells = append(cells, clock(s.LastSeenAt))
 		}
+		if versioned {
+			cells = append(cells, plain(or(s.Version)))
+		}
 		if labelled {
-			cells = append(cells, or(labelWords(s.Labels)))
+			cells = append(cells, plain(labelText(s.Labels)))
 		}
 		g.add(cells...)
 	}
 	return g.print(p)
 }
 
-// labelWords shows labels as they are given.
-func labelWords(labels client.Labels) string {
-	var words []string
-	for _, l := range labels {
-		words = append(words, l.Name+"="+l.Value)
+// load is the share of the slots that are taken. After a resize it may be above
+// all of them, until tasks end.
+func load(s *client.Slave) string {
+	if s.Slots == 0 {
+		return "-"
 	}
-	return strings.Join(words, ",")
+	return strconv.Itoa(100*s.Busy/s.Slots) + "%"
 }

@@ -36,12 +36,15 @@ submits only what is missing.`,
   muster submit -- '-2 ** 2'
   muster submit 'fib(80)' --when-full queue --priority 5
   muster submit 'fib(80)' --not-before 90s --deadline 10m
+  muster submit 'fib(90)' --require gpu=yes --label team=maths
   muster submit -f tasks.jsonl`,
 		Args: s.args,
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.submit(cmd, s) },
 	}
 	flags := cmd.Flags()
 	flags.StringArrayVarP(&s.parameters, "parameter", "p", nil, "a parameter, as NAME=VALUE; may be given several times")
+	flags.StringArrayVar(&s.labels, "label", nil, "a label of the task, as NAME=VALUE, that lists can select by; may be given several times")
+	flags.StringArrayVar(&s.requires, "require", nil, "a label that the slave must have, as NAME=VALUE; may be given several times")
 	flags.DurationVar(&s.wait, "wait", 0, "wait for the result, so long (without a duration 30s)")
 	flags.Lookup("wait").NoOptDefVal = defaultWait.String()
 	flags.StringVar(&s.key, "key", "", "Idempotency-Key: the same key never makes a second task")
@@ -51,8 +54,6 @@ submits only what is missing.`,
 	flags.IntVar(&s.priority, "priority", 0, "of the tasks that wait, the higher goes first: 0 to 9")
 	flags.Var(&s.whenFull, "when-full", "without a free slot: reject or queue it (default: the master's choice; with -f: queue)")
 	complete(cmd, "when-full", whenFullWords[:]...)
-	flags.StringSliceVar(&s.labels, "label", nil, "a label, to list by, as NAME=VALUE; may be given several times")
-	flags.StringSliceVar(&s.requires, "require", nil, "a label that the slave must have, as NAME=VALUE; may be given several times")
 	flags.StringVar(&s.notBefore, "not-before", "", "don't start it earlier: a time (2026-11-24T06:00:00Z) or a while from now (90s)")
 	flags.StringVar(&s.deadline, "deadline", "", "end it as expired if it is not done by then: a time or a while from now")
 	flags.StringVar(&s.backoff, "backoff", "", "the wait before a second try; it doubles with every further one (default: none)")
@@ -64,6 +65,8 @@ submits only what is missing.`,
 type submission struct {
 	expression string
 	parameters []string
+	labels     []string
+	requires   []string
 	wait       time.Duration
 	key        string
 	explain    bool
@@ -71,8 +74,6 @@ type submission struct {
 	maxTries   uint32
 	file       string
 	priority   int
-	labels     []string
-	requires   []string
 	notBefore  string
 	deadline   string
 	backoff    string
@@ -127,10 +128,9 @@ func (p *program) submit(cmd *cobra.Command, s submission) error {
 		return usagef("--timeout %s is below 1ms", s.timeout)
 	}
 	what := client.Submission{
-		Expression: s.expression, Parameters: parameters,
+		Expression: s.expression, Parameters: parameters, Labels: labels, Requires: requires,
 		MaxTries: s.maxTries, TimeoutMS: s.timeout.Milliseconds(), Priority: s.priority, WhenFull: string(s.whenFull),
 		NotBefore: s.notBefore, Deadline: s.deadline, Retry: client.Retry{Backoff: s.backoff},
-		Labels: client.LabelsOf(labels), Requires: client.LabelsOf(requires),
 	}
 	if s.key == "" {
 		s.key = rand.Text()

@@ -42,10 +42,10 @@ func TestSubmitSendsWhatWasSaid(t *testing.T) {
 	f := submitFake(t, submitted8)
 	f.muster(t, "submit", "-p", "x=4", "-p", `s="4"`, "-p", "t=true", "-p", "w=four", "-p", "e=", "--key", "k 1",
 		"--timeout", "1m30s", "--max-tries", "2", "--not-before", "90s", "--deadline", "2026-11-24T06:00:00Z", "--backoff", "10s",
-		"--label", "team=maths", "--require", "zone=eu-1,disk=ssd", "--", "-x + 1")
+		"--label", "team=maths", "--require", "zone=a=b", "--require", "gpu=", "--", "-x + 1")
 	got := f.last(t)
 	want := `{"deadline":"2026-11-24T06:00:00Z","expression":"-x + 1","labels":{"team":"maths"},"max_tries":2,"not_before":"90s",` +
-		`"parameters":{"e":"","s":"4","t":true,"w":"four","x":4},"requires":{"disk":"ssd","zone":"eu-1"},"retry":{"backoff":"10s"},"timeout_ms":90000}`
+		`"parameters":{"e":"","s":"4","t":true,"w":"four","x":4},"requires":{"gpu":"","zone":"a=b"},"retry":{"backoff":"10s"},"timeout_ms":90000}`
 	if !strings.Contains(got.body, `"expression":"-x + 1"`) || canonical(t, got.body) != want || got.key != "k 1" {
 		t.Errorf("sent %s with key %q, want %s", canonical(t, got.body), got.key, want)
 	}

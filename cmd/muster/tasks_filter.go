@@ -27,9 +27,9 @@ func (f *filterFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.outcome, "outcome", "", "only done tasks that succeeded, failed, cancelled, expired or lost")
 	flags.StringVar(&f.slave, "slave", "", "only tasks whose last attempt is this slave's")
 	flags.StringVar(&f.kind, "kind", "", "only tasks of this kind")
-	flags.StringSliceVar(&f.labels, "label", nil, "only tasks with this label, as NAME=VALUE; several must all fit")
 	flags.StringVar(&f.key, "key", "", "only the task that was submitted with this Idempotency-Key")
 	flags.UintSliceVar(&f.ids, "id", nil, "only tasks with these ids, separated by commas")
+	flags.StringArrayVar(&f.labels, "label", nil, "only tasks with this label, as NAME=VALUE; may be given several times, all must fit")
 	instant(flags, &f.submittedAfter, "submitted-after", "only tasks submitted at this instant or later, as in 2026-01-02T15:04:05Z")
 	instant(flags, &f.submittedBefore, "submitted-before", "only tasks submitted before this instant")
 	instant(flags, &f.finishedAfter, "finished-after", "only done tasks that finished at this instant or later")
@@ -60,12 +60,7 @@ func (f *filterFlags) options(cmd *cobra.Command) (client.ListOptions, error) {
 			return client.ListOptions{}, err
 		}
 	}
-	labels, err := parseLabels("--label", f.labels)
-	if err != nil {
-		return client.ListOptions{}, err
-	}
 	opts := client.ListOptions{
-		Labels:      client.LabelsOf(labels),
 		ReadOptions: f.read.options(),
 		Status:      client.TaskStatus(f.status), Outcome: client.Outcome(f.outcome), Slave: f.slave, Kind: f.kind, Key: f.key,
 		SubmittedAfter: f.submittedAfter, SubmittedBefore: f.submittedBefore,
@@ -78,7 +73,9 @@ func (f *filterFlags) options(cmd *cobra.Command) (client.ListOptions, error) {
 		}
 		opts.IDs = append(opts.IDs, uint64(id))
 	}
-	return opts, nil
+	labels, err := parseLabels("--label", f.labels)
+	opts.Labels = labels
+	return opts, err
 }
 
 var taskStatuses = [...]string{string(client.TaskPending), string(client.TaskInProgress), string(client.TaskDone)}

@@ -29,11 +29,11 @@ There is more: --cursor 9, or --all
 			t.Errorf("asked %q, without %s", call, want)
 		}
 	}
-	f.muster(t, "tasks", "list", "--kind", "own", "--label", "team=maths,run=7", "--key", "k-7", "--id", "7,8", "--submitted-after", "2026-01-02T03:04:05Z", "--submitted-before", "2026-01-02T03:04:06.5+01:00",
+	f.muster(t, "tasks", "list", "--kind", "own", "--label", "team=maths", "--label", "run=7", "--key", "k-7", "--id", "7,8", "--submitted-after", "2026-01-02T03:04:05Z", "--submitted-before", "2026-01-02T03:04:06.5+01:00",
 		"--finished-after", "2026-01-02T03:04:07Z", "--finished-before", "2026-01-02T03:04:08Z")
 	call, err := url.PathUnescape(f.last(t).call)
 	for _, want := range []string{
-		"kind=own", "label=run=7,team=maths", "key=k-7", "id=7,8", "submitted_after=2026-01-02T03:04:05Z", "submitted_before=2026-01-02T03:04:06.5+01:00",
+		"kind=own", "label=run=7&label=team=maths", "key=k-7", "id=7,8", "submitted_after=2026-01-02T03:04:05Z", "submitted_before=2026-01-02T03:04:06.5+01:00",
 		"finished_after=2026-01-02T03:04:07Z", "finished_before=2026-01-02T03:04:08Z",
 	} {
 		if !strings.Contains(call, want) {

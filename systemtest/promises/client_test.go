@@ -69,6 +69,7 @@ type job struct {
 	notBefore       string
 	deadline        string
 	backoff         string
+	requires        client.Labels
 }
 
 // sleeping is a job that takes d and results in a number of its own.
@@ -92,7 +93,7 @@ func (u *user) try(ctx context.Context, with *client.Client, j job) (client.Subm
 	u.w.seen.Submitting(j.key, j.expression, j.want)
 	s := client.Submission{
 		Kind: j.kind, Expression: j.expression, TimeoutMS: j.timeout.Milliseconds(), MaxTries: j.maxTries, Priority: j.priority,
-		NotBefore: j.notBefore, Deadline: j.deadline, Retry: client.Retry{Backoff: j.backoff},
+		NotBefore: j.notBefore, Deadline: j.deadline, Retry: client.Retry{Backoff: j.backoff}, Requires: j.requires,
 	}
 	if j.queued {
 		s.WhenFull = "queue"

@@ -21,6 +21,7 @@ type slave struct {
 	w           *world
 	name        string
 	slots       int
+	labels      map[string]string
 	drain       time.Duration
 	starts      int             // incarnations so far
 	incarnation string          // of the run that was last seen in the registry
@@ -60,7 +61,7 @@ func (s *slave) start() {
 	s.process, s.stop, s.kill, s.done, s.err = p, cancel, kill, done, ended
 	evaluator := evaluate.New(nil)
 	cfg := app.SlaveConfig{
-		Name: s.name, Listen: s.name + ":90", Slots: s.slots, DrainTimeout: s.drain,
+		Name: s.name, Listen: s.name + ":90", Slots: s.slots, DrainTimeout: s.drain, Labels: s.labels, Version: "story",
 		Logger: s.w.logger("slave", s.name), Network: app.Network{Listen: p.Listen, Dial: p.Dial},
 		Evaluate: func(ctx context.Context, o task.Order) (task.Value, error) {
 			ctx, cancel := context.WithCancelCause(ctx)
