@@ -229,6 +229,14 @@ func TestSlaves(t *testing.T) {
 			t.Errorf("%s %s: got %d %s", tc.method, tc.path, a.StatusCode, a.body)
 		}
 	}
+	exchange(t, h, request("POST", "/v1/slaves", `{"name":"slave-2","url":"http://10.0.0.1:8101","incarnation":"i-2"}`))
+	for body, want := range map[string]string{
+		`{"slots":7}`: `"slots":7`, `{"slots":0}`: `"code":"invalid_request"`, `{"slots":65537}`: `"code":"invalid_request"`, `{}`: `"code":"invalid_request"`,
+	} {
+		if a := exchange(t, h, request("POST", "/v1/slaves/slave-2/resize", body)); !strings.Contains(string(a.body), want) {
+			t.Errorf("resize %s: got %d %s", body, a.StatusCode, a.body)
+		}
+	}
 	if a := exchange(t, h, request("POST", "/v1/slaves/a%20b+c/leave", `{"incarnation":"i-1"}`)); a.code(t) != task.CodeSlaveNotFound {
 		t.Errorf("got %s", a.body)
 	}
@@ -323,6 +331,7 @@ func TestEveryRefusal(t *testing.T) {
 		"POST /v1/slaves/s/leave":        `{"incarnation":"i"}`,
 		"POST /v1/slaves/s/drain":        "",
 		"POST /v1/slaves/s/undrain":      "",
+		"POST /v1/slaves/s/resize":       `{"slots":2}`,
 		"DELETE /v1/slaves/s":            "",
 		"POST /v1/tasks/1/cancel":        "",
 		"POST /v1/tasks/batch":           `{"tasks":[{"expression":"1"}]}`,

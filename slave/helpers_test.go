@@ -141,9 +141,10 @@ func (m *masters) heard() (registrations []task.Registration, results []task.Res
 // rig is a slave that runs, and its masters. It lives in a synctest bubble.
 type rig struct {
 	*masters
-	t    *testing.T
-	stop context.CancelFunc
-	done chan error
+	t     *testing.T
+	slave *slave.Slave
+	stop  context.CancelFunc
+	done  chan error
 }
 
 // run starts a slave whose tasks of the kind "sleep" take ten seconds.
@@ -172,7 +173,7 @@ func run(t *testing.T, refusal error, change func(*slave.Config)) *rig {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	r := &rig{masters: m, t: t, stop: cancel, done: make(chan error, 1)}
+	r := &rig{masters: m, t: t, slave: s, stop: cancel, done: make(chan error, 1)}
 	go func() { r.done <- s.Run(ctx) }()
 	synctest.Wait()
 	return r

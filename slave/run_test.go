@@ -122,6 +122,36 @@ func TestRegistersAgainAfterSilence(t *testing.T) {
 	})
 }
 
+// The masters learn of another number of slots at once, also when they did not
+// answer at first, and later runs have it.
+func TestResizeRegistersAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := run(t, nil, nil)
+		for _, slots := range []int{5, 1} {
+			if err := r.slave.Resize(slots); err != nil {
+				t.Fatal(err)
+			}
+			r.refuse(task.Refuse(task.CodeNoLeader, "none"))
+			time.Sleep(10 * time.Second)
+			r.refuse(nil)
+			time.Sleep(10 * time.Second)
+			regs, _, _ := r.heard()
+			if last := regs[len(regs)-1]; last.Slots != slots || last.Incarnation != regs[0].Incarnation {
+				t.Errorf("the masters heard %+v", regs)
+			}
+		}
+		if err := r.slave.Resize(0); !errors.Is(err, task.ErrNoSize) {
+			t.Errorf("no slots: %v", err)
+		}
+		if err := r.end(); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.slave.Resize(task.MaxSlots + 1); !errors.Is(err, task.ErrNoSize) {
+			t.Errorf("too many, at rest: %v", err)
+		}
+	})
+}
+
 // Handlers that do not end in time are cut short, and the masters hear it.
 func TestDrainTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -95,6 +95,9 @@ func TestBadRequests(t *testing.T) {
 		"cancel of nothing":  {"POST", "/tasks/1/cancel", `{}`, "1", "1", 400, "invalid_request"},
 		"cancel, no stamp":   {"POST", "/tasks/1/cancel", `{"incarnation":"i","attempt":1}`, "", "", 400, "invalid_request"},
 		"cancel, no body":    {"POST", "/tasks/1/cancel", ``, "1", "1", 400, "invalid_request"},
+		"resize of nothing":  {"POST", "/resize", `{}`, "1", "1", 400, "invalid_request"},
+		"resize, no stamp":   {"POST", "/resize", `{"incarnation":"0123456789abcdef","slots":1}`, "", "", 400, "invalid_request"},
+		"resize, no body":    {"POST", "/resize", ``, "1", "1", 400, "invalid_request"},
 		"wrong method":       {"DELETE", "/tasks", "", "", "", 405, "method_not_allowed"},
 		"wrong path":         {"GET", "/", "", "", "", 404, "not_found"},
 	}

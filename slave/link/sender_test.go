@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -19,6 +20,7 @@ var _ interface {
 	Available(ctx context.Context, url string, stamp task.Stamp) (task.Availability, error)
 	Send(ctx context.Context, url string, stamp task.Stamp, incarnation string, orders []task.Order) ([]task.Receipt, task.Availability, error)
 	Held(ctx context.Context, url string, stamp task.Stamp) ([]task.Held, task.Availability, error)
+	Resize(ctx context.Context, url string, stamp task.Stamp, incarnation string, slots int) (task.Availability, error)
 	Cancel(ctx context.Context, url string, stamp task.Stamp, incarnation string, id task.ID, attempt uint32) (task.Availability, error)
 } = (*link.Sender)(nil)
 
@@ -75,6 +77,20 @@ func TestConversation(t *testing.T) {
 	}
 	if _, err = s.Cancel(ctx, url, stamp(sequence+2), "another", 1, 1); !errors.Is(err, task.ErrWrongIncarnation) {
 		t.Errorf("cancel at another incarnation: %v", err)
+	}
+	if a, err = s.Resize(ctx, url, stamp(sequence+3), incarnation, 7); err != nil || a.Slots != 7 || a.Free != 7 {
+		t.Errorf("resize: %+v, %v", a, err)
+	}
+	if _, err = s.Resize(ctx, url, stamp(sequence+4), "another", 1); !errors.Is(err, task.ErrWrongIncarnation) {
+		t.Errorf("resize at another incarnation: %v", err)
+	}
+	none := httptest.NewServer(http.NotFoundHandler())
+	defer none.Close()
+	if _, err = s.Resize(ctx, none.URL, stamp(sequence+5), incarnation, 1); !errors.Is(err, task.ErrNotResizable) {
+		t.Errorf("resize where nobody can: %v", err)
+	}
+	if _, err = s.Cancel(ctx, none.URL, stamp(sequence+6), incarnation, 1, 1); err == nil || errors.Is(err, task.ErrNotResizable) {
+		t.Errorf("cancel where nobody can: %v", err)
 	}
 }
 
