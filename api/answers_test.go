@@ -214,6 +214,14 @@ func TestSlaves(t *testing.T) {
 	if a := exchange(t, h, request("POST", "/v1/slaves/slave-1/leave", `{"incarnation":"i-1"}`)); a.StatusCode != http.StatusOK || !strings.Contains(string(a.body), `"state":"left"`) {
 		t.Errorf("got %s", a.body)
 	}
+	for body, want := range map[string]string{
+		`{"slots":3}`: `"slots":3`, `{"slots":0}`: `"code":"invalid_request"`, `{"slots":70000}`: `"code":"invalid_request"`,
+		`{"slots":99}`: `"code":"cannot_resize"`,
+	} {
+		if a := exchange(t, h, request("POST", "/v1/slaves/slave-2/resize", body)); !strings.Contains(string(a.body), want) {
+			t.Errorf("resize %s: %d %s", body, a.StatusCode, a.body)
+		}
+	}
 	for _, tc := range []struct {
 		method, path, want string
 		status             int
@@ -221,6 +229,7 @@ func TestSlaves(t *testing.T) {
 		{"POST", "/v1/slaves/slave-2/drain", `"state":"draining"`, 200},
 		{"POST", "/v1/slaves/slave-2/drain", `"drained":true`, 200},
 		{"POST", "/v1/slaves/slave-2/undrain", `"state":"alive"`, 200},
+		{"POST", "/v1/slaves/slave-2/resize", `"code":"invalid_request"`, 400},
 		{"POST", "/v1/slaves/nobody/drain", `"code":"slave_not_found"`, 404},
 		{"DELETE", "/v1/slaves/slave-2", `"name":"slave-2"`, 200},
 		{"DELETE", "/v1/slaves/slave-2?force=perhaps", `"code":"invalid_request"`, 400},
@@ -323,6 +332,7 @@ func TestEveryRefusal(t *testing.T) {
 		"POST /v1/slaves/s/leave":        `{"incarnation":"i"}`,
 		"POST /v1/slaves/s/drain":        "",
 		"POST /v1/slaves/s/undrain":      "",
+		"POST /v1/slaves/s/resize":       `{"slots":1}`,
 		"DELETE /v1/slaves/s":            "",
 		"POST /v1/tasks/1/cancel":        "",
 		"POST /v1/tasks/batch":           `{"tasks":[{"expression":"1"}]}`,

@@ -66,6 +66,8 @@ type Slaves interface {
 	// DrainSlave keeps a slave from getting tasks, or with false lets it have some
 	// again: CodeSlaveNotFound.
 	DrainSlave(ctx context.Context, name string, drained bool) (task.Slave, error)
+	// ResizeSlave has a slave change its slots, and returns its entry with them.
+	ResizeSlave(ctx context.Context, name string, slots int) (task.Slave, error)
 
 	// RemoveSlave drops a slave from the registry: CodeSlaveNotFound,
 	// CodeSlaveBusy. By force its tasks are given up.

@@ -28,6 +28,7 @@ type decoders struct {
 	report       wire.Decoder[wire.Report]
 	registration wire.Decoder[wire.Registration]
 	leave        wire.Decoder[wire.Leave]
+	resize       wire.Decoder[wire.Resize]
 	join         wire.Decoder[wire.JoinRequest]
 }
 
@@ -38,6 +39,7 @@ func newDecoders() decoders {
 		report:       wire.NewDecoder[wire.Report](),
 		registration: wire.NewDecoder[wire.Registration](),
 		leave:        wire.NewDecoder[wire.Leave](),
+		resize:       wire.NewDecoder[wire.Resize](),
 		join:         wire.NewDecoder[wire.JoinRequest](),
 	}
 }

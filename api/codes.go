@@ -42,6 +42,7 @@ var statuses = map[task.Code]int{
 	task.CodeNameTaken:        http.StatusConflict,
 	task.CodeKindConflict:     http.StatusConflict,
 	task.CodeLabelsMissing:    http.StatusConflict,
+	task.CodeCannotResize:     http.StatusNotImplemented,
 	task.CodeWrongIncarnation: http.StatusConflict,
 
 	task.CodeNotLeader:       http.StatusTemporaryRedirect,

@@ -292,6 +292,16 @@ func (m *fakeMaster) DrainSlave(ctx context.Context, name string, drained bool) 
 	})
 }
 
+func (m *fakeMaster) ResizeSlave(ctx context.Context, name string, slots int) (task.Slave, error) {
+	return m.changeSlave(ctx, name, func(s *task.Slave) *task.Error {
+		if slots == 99 {
+			return task.Refuse(task.CodeCannotResize, "it can't")
+		}
+		s.Slots = slots
+		return nil
+	})
+}
+
 func (m *fakeMaster) RemoveSlave(ctx context.Context, name string, force bool) (task.Slave, error) {
 	return m.changeSlave(ctx, name, func(s *task.Slave) *task.Error {
 		if s.Busy > 0 && !force {

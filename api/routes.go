@@ -65,6 +65,7 @@ func (s *server) routes() []route {
 		{post, "/v1/slaves/:name/leave", s.leaveSlave, forWrites, atLeader},
 		{post, "/v1/slaves/:name/drain", s.drainSlave, forWrites, atLeader},
 		{post, "/v1/slaves/:name/undrain", s.undrainSlave, forWrites, atLeader},
+		{post, "/v1/slaves/:name/resize", s.resizeSlave, forWrites, atLeader},
 		{remove, "/v1/slaves/:name", s.removeSlave, append([]string{"force"}, forWrites...), atLeader},
 
 		{post, "/join", s.join, forWrites, atLeader | lasting},

@@ -7,6 +7,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"muster/api/wire"
+	"muster/task"
 )
 
 // reportResults records a slave's results.
@@ -82,6 +83,25 @@ func (s *server) setDrained(c *gin.Context, drained bool) error {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), s.CallTimeout)
 	defer cancel()
 	slave, err := s.Backend.DrainSlave(ctx, c.Param("name"), drained)
+	if err != nil {
+		return err
+	}
+	s.answer(c, http.StatusOK, wire.SlaveAnswer{Slave: wire.FromSlave(&slave)})
+	return nil
+}
+
+// resizeSlave has a slave change its slots.
+func (s *server) resizeSlave(c *gin.Context, _ *query) error {
+	body, err := readBody(c, s.decoders.resize)
+	if err != nil {
+		return err
+	}
+	if body.Slots < 1 || body.Slots > task.MaxSlots {
+		return invalid("slots must be from 1 to %d, not %d", task.MaxSlots, body.Slots)
+	}
+	ctx, cancel := context.WithTimeout(c.Request.Context(), s.CallTimeout)
+	defer cancel()
+	slave, err := s.Backend.ResizeSlave(ctx, c.Param("name"), body.Slots)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"muster/slave/worker"
@@ -57,6 +58,9 @@ type Config struct {
 type Slave struct {
 	cfg Config
 	log *slog.Logger
+
+	mu     sync.Mutex
+	worker *worker.Worker // of the present Run; nil: none
 }
 
 // New checks a configuration.

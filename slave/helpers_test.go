@@ -140,6 +140,8 @@ func (m *masters) heard() (registrations []task.Registration, results []task.Res
 
 // rig is a slave that runs, and its masters. It lives in a synctest bubble.
 type rig struct {
+	slave *slave.Slave
+
 	*masters
 	t    *testing.T
 	stop context.CancelFunc
@@ -172,7 +174,7 @@ func run(t *testing.T, refusal error, change func(*slave.Config)) *rig {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	r := &rig{masters: m, t: t, stop: cancel, done: make(chan error, 1)}
+	r := &rig{masters: m, slave: s, t: t, stop: cancel, done: make(chan error, 1)}
 	go func() { r.done <- s.Run(ctx) }()
 	synctest.Wait()
 	return r

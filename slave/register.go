@@ -20,7 +20,9 @@ type registrar struct {
 	masters Masters
 	self    task.Registration
 	asked   func() time.Time // when a master last asked something
+	slots   func() int       // how many there are now
 	silence time.Duration    // without questions, after which to register again
+	changed chan struct{}    // has a value when what a master knows is old
 	log     *slog.Logger
 
 	registered time.Time // zero: not yet
@@ -35,18 +37,45 @@ func (r *registrar) run(ctx context.Context) {
 		if wait := r.untilSilence(); wait > 0 {
 			// Chance, so that not all slaves of a master that was away come at
 			// once.
-			if !worker.Sleep(ctx, wait+rand.N(r.silence/10+1)) { //nolint:gosec // chance, not secrecy
+			again, ok := r.pause(ctx, wait+rand.N(r.silence/10+1)) //nolint:gosec // chance, not secrecy
+			if !ok {
 				return
 			}
-			continue
+			if !again {
+				continue
+			}
 		}
 		if err := r.register(ctx); err != nil {
 			if ctx.Err() != nil || !worker.Sleep(ctx, pause.Next()) {
 				return
 			}
+			r.soon()
 			continue
 		}
 		pause.Reset()
+	}
+}
+
+// soon has the slave register again: it has changed. It never waits.
+func (r *registrar) soon() {
+	select {
+	case r.changed <- struct{}{}:
+	default: // that is to come already
+	}
+}
+
+// pause waits, and tells whether the slave has changed meanwhile; ok is false if
+// ctx has ended.
+func (r *registrar) pause(ctx context.Context, d time.Duration) (changed, ok bool) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-r.changed:
+		return true, true
+	case <-timer.C:
+		return false, true
+	case <-ctx.Done():
+		return false, false
 	}
 }
 
@@ -66,6 +95,11 @@ func (r *registrar) untilSilence() time.Duration {
 func (r *registrar) register(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, registerTimeout)
 	defer cancel()
+	select {
+	case <-r.changed: // this call tells it
+	default:
+	}
+	r.self.Slots = r.slots()
 	err := r.masters.RegisterSlave(limited, r.self)
 	if err == nil {
 		if r.registered.IsZero() || r.complaint != "" {

@@ -39,9 +39,13 @@ func (s *Slave) run(ctx context.Context) error {
 		return err
 	}
 	incarnation := newIncarnation()
+	r := registrar{
+		masters: s.cfg.Masters, self: s.cfg.registration(url, incarnation),
+		silence: s.cfg.SilenceTimeout, changed: make(chan struct{}, 1), log: s.log,
+	}
 	w, err := worker.New(worker.Config{
 		Name: s.cfg.Name, Incarnation: incarnation, Slots: s.cfg.Slots,
-		Handlers: s.cfg.handlers(), Reporter: s.cfg.Masters, Logger: s.cfg.Logger,
+		Handlers: s.cfg.handlers(), Reporter: s.cfg.Masters, Resized: r.soon, Logger: s.cfg.Logger,
 	})
 	if err == nil {
 		err = w.Start()
@@ -57,10 +61,9 @@ func (s *Slave) run(ctx context.Context) error {
 	s.log.Info("listening", "url", url, "slots", s.cfg.Slots, "incarnation", incarnation)
 	registering, stopRegistering := context.WithCancel(ctx)
 	defer stopRegistering()
-	r := registrar{
-		masters: s.cfg.Masters, self: s.cfg.registration(url, incarnation),
-		asked: w.LastAsked, silence: s.cfg.SilenceTimeout, log: s.log,
-	}
+	r.asked, r.slots = w.LastAsked, w.Slots
+	s.runs(w)
+	defer s.runs(nil)
 	var registrarDone sync.WaitGroup
 	registrarDone.Go(func() { r.run(registering) })
 

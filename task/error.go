@@ -42,6 +42,7 @@ const (
 	CodeNameTaken        Code = "name_taken"
 	CodeKindConflict     Code = "kind_conflict"
 	CodeLabelsMissing    Code = "labels_missing"
+	CodeCannotResize     Code = "cannot_resize"
 	CodeWrongIncarnation Code = "wrong_incarnation"
 
 	CodeNotLeader       Code = "not_leader"

@@ -11,4 +11,7 @@ var (
 	ErrWrongIncarnation = errors.New("another incarnation of the slave answered")
 	// ErrStaleStamp: the slave has seen a newer stamp and did nothing.
 	ErrStaleStamp = errors.New("the slave has seen a newer request")
+	// ErrNotOffered: the slave's program does not have this call. Only what is
+	// optional in the protocol may be missing.
+	ErrNotOffered = errors.New("the slave does not offer this")
 )

@@ -22,6 +22,13 @@ func (c *Client) UndrainSlave(ctx context.Context, name string) (Slave, error) {
 	})
 }
 
+// ResizeSlave has a slave change its slots while it runs.
+func (c *Client) ResizeSlave(ctx context.Context, name string, slots int) (Slave, error) {
+	return c.changeSlave(ctx, "resize slave "+name, func(base string) (*http.Request, error) {
+		return raw.NewResizeSlaveRequest(base, name, &wire.ResizeSlaveParams{}, wire.Resize{Slots: slots})
+	})
+}
+
 // changeSlave makes a change that may be repeated: it says how the slave shall be.
 func (c *Client) changeSlave(ctx context.Context, what string, build func(base string) (*http.Request, error)) (Slave, error) {
 	var out wire.SlaveAnswer

@@ -104,6 +104,7 @@ const (
 	CodeSlaveBusy        = task.CodeSlaveBusy
 	CodeNameTaken        = task.CodeNameTaken
 	CodeKindConflict     = task.CodeKindConflict
+	CodeCannotResize     = task.CodeCannotResize
 	CodeWrongIncarnation = task.CodeWrongIncarnation
 
 	CodeNotLeader       = task.CodeNotLeader

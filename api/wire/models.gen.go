@@ -309,6 +309,11 @@ type Report struct {
 	Results []Result `json:"results"`
 }
 
+// Resize defines model for Resize.
+type Resize struct {
+	Slots int `json:"slots"`
+}
+
 // Result defines model for Result.
 type Result struct {
 	ID      uint64 `json:"id"`
@@ -839,6 +844,12 @@ type LeaveSlaveParams struct {
 	Forward *Forward `form:"forward,omitempty" json:"forward,omitempty"`
 }
 
+// ResizeSlaveParams defines parameters for ResizeSlave.
+type ResizeSlaveParams struct {
+	// Forward A follower carries the call to the leader instead of redirecting it.
+	Forward *Forward `form:"forward,omitempty" json:"forward,omitempty"`
+}
+
 // UndrainSlaveParams defines parameters for UndrainSlave.
 type UndrainSlaveParams struct {
 	// Forward A follower carries the call to the leader instead of redirecting it.
@@ -1011,6 +1022,9 @@ type RegisterSlaveJSONRequestBody = Registration
 
 // LeaveSlaveJSONRequestBody defines body for LeaveSlave for application/json ContentType.
 type LeaveSlaveJSONRequestBody = Leave
+
+// ResizeSlaveJSONRequestBody defines body for ResizeSlave for application/json ContentType.
+type ResizeSlaveJSONRequestBody = Resize
 
 // SubmitTaskJSONRequestBody defines body for SubmitTask for application/json ContentType.
 type SubmitTaskJSONRequestBody = Submission

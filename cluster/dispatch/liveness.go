@@ -149,12 +149,9 @@ func (c *core) reported(s *slaveBook, a task.Availability, now time.Time) {
 // revive registers a lost slave again that turned out to live: it was paused, or
 // cut off, and may not know that it was given up.
 func (c *core) revive(s *slaveBook, a task.Availability, now time.Time) {
-	rec := s.rec
-	again := task.Registration{
-		Name: rec.Name, URL: rec.URL, Slots: rec.Slots, Incarnation: rec.Incarnation, Kinds: rec.Kinds, Labels: rec.Labels, Version: rec.Version,
-	}
-	c.register(again, a, now, func(_ task.Slave, err error) {
-		c.cfg.Logger.Info("a lost slave lives", "slave", rec.Name, "error", err)
+	name := s.rec.Name
+	c.register(registration(s.rec), a, now, func(_ task.Slave, err error) {
+		c.cfg.Logger.Info("a lost slave lives", "slave", name, "error", err)
 	})
 }
 

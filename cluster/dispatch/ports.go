@@ -49,6 +49,9 @@ type Sender interface {
 	Send(ctx context.Context, url string, stamp task.Stamp, incarnation string, orders []task.Order) ([]task.Receipt, task.Availability, error)
 	// Held lists the attempts that the slave has.
 	Held(ctx context.Context, url string, stamp task.Stamp) ([]task.Held, task.Availability, error)
+	// Resize changes an incarnation's slots; its answer has that number.
+	// task.ErrNotOffered: the slave can't do that.
+	Resize(ctx context.Context, url string, stamp task.Stamp, incarnation string, slots int) (task.Availability, error)
 	// Cancel stops one attempt; a slave that does not have it says so with nil.
 	Cancel(ctx context.Context, url string, stamp task.Stamp, incarnation string, id task.ID, attempt uint32) (task.Availability, error)
 }

@@ -484,6 +484,15 @@ func (x *wire) Cancel(ctx context.Context, url string, stamp task.Stamp, incarna
 	return s.told(a), err
 }
 
+func (x *wire) Resize(ctx context.Context, url string, stamp task.Stamp, incarnation string, slots int) (task.Availability, error) {
+	s, err := x.reach(ctx, "resize", url)
+	if err != nil {
+		return task.Availability{}, err
+	}
+	a, err := s.worker.Resize(stamp, incarnation, slots)
+	return s.told(a), err
+}
+
 // before sets what may fail a call.
 func (x *wire) before(f func(call string) error) {
 	x.mu.Lock()

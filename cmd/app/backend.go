@@ -203,6 +203,16 @@ func (b *backend) DrainSlave(ctx context.Context, name string, drained bool) (ta
 	return s, b.refusal(err)
 }
 
+// ResizeSlave has a slave change its slots.
+func (b *backend) ResizeSlave(ctx context.Context, name string, slots int) (task.Slave, error) {
+	d, err := b.dispatcher()
+	if err != nil {
+		return task.Slave{}, err
+	}
+	s, err := d.Resize(ctx, name, slots)
+	return s, b.refusal(err)
+}
+
 // RemoveSlave drops a slave from the registry.
 func (b *backend) RemoveSlave(ctx context.Context, name string, force bool) (task.Slave, error) {
 	d, err := b.dispatcher()

@@ -9,6 +9,7 @@ func TestSlavesAreChanged(t *testing.T) {
 	f := newFake(t, map[string]answer{
 		"POST /v1/slaves/slave-1/drain":   {0, `{"slave":` + slaveJSON + `}`},
 		"POST /v1/slaves/slave-1/undrain": {0, `{"slave":` + slaveJSON + `}`},
+		"POST /v1/slaves/slave-1/resize":  {0, `{"slave":` + slaveJSON + `}`},
 		"DELETE /v1/slaves/slave-1":       {0, `{"slave":` + slaveJSON + `}`},
 		"DELETE /v1/slaves/slave-2":       {409, `{"error":"Slave slave-2 has 3 tasks.","code":"slave_busy"}`},
 		"POST /v1/slaves/slave-9/drain":   {404, `{"error":"There is no slave slave-9.","code":"slave_not_found"}`},
@@ -16,6 +17,13 @@ func TestSlavesAreChanged(t *testing.T) {
 	f.muster(t, "slaves", "drain", "slave-1").want(t, "drain", exitOK, "Slave slave-1 is drained and gets no more tasks.\n", "")
 	f.muster(t, "slaves", "drain", "slave-9").want(t, "drain", exitNotFound, "", "muster: There is no slave slave-9.\n")
 	f.muster(t, "slaves", "undrain", "slave-1").want(t, "undrain", exitOK, "Slave slave-1 is not drained any more.\n", "")
+	f.muster(t, "slaves", "resize", "slave-1", "4").want(t, "resize", exitOK, "Slave slave-1 has 4 slots now.\n", "")
+	if got := f.last(t).body; canonical(t, got) != `{"slots":4}` {
+		t.Errorf("sent %s", got)
+	}
+	if o := f.muster(t, "slaves", "resize", "slave-1", "none"); o.code != exitUsage {
+		t.Errorf("no number: %+v", o)
+	}
 	f.muster(t, "slaves", "remove", "slave-1").want(t, "remove", exitOK, "Slave slave-1 was removed.\n", "")
 	if got := f.last(t).call; got != "DELETE /v1/slaves/slave-1" {
 		t.Errorf("asked for %s", got)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -38,6 +39,27 @@ func (p *program) slavesUndrainCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.changeSlave(cmd, "is not drained any more", func(ctx context.Context, c *client.Client) (client.Slave, error) {
 				return c.UndrainSlave(ctx, args[0])
+			})
+		},
+	}
+}
+
+func (p *program) slavesResizeCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "resize NAME SLOTS",
+		Short: "change how many tasks a slave runs at once",
+		Long: `Change how many tasks a slave runs at once, while it runs. What it has goes on; with
+fewer slots it takes nothing until it has room. When it restarts it has the slots that
+it is started with.`,
+		Example: `  muster slaves resize slave-2 8`,
+		Args:    takes("NAME", "SLOTS"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			slots, err := strconv.Atoi(args[1])
+			if err != nil || slots < 1 {
+				return usagef("%q is not a number of slots, 1 or more", args[1])
+			}
+			return p.changeSlave(cmd, "has "+strconv.Itoa(slots)+" slots now", func(ctx context.Context, c *client.Client) (client.Slave, error) {
+				return c.ResizeSlave(ctx, args[0], slots)
 			})
 		},
 	}

@@ -94,6 +94,9 @@ type registration struct {
 	Slots       int    `json:"slots"`
 	Incarnation string `json:"incarnation"`
 	Kinds       []kind `json:"kinds"`
+
+	Labels  map[string]string `json:"labels"`
+	Version string            `json:"version"`
 }
 
 type result struct {

@@ -136,8 +136,8 @@ func TestExamplesOfTheDocument(t *testing.T) {
 			compared++
 		}
 	}
-	if compared != 6 {
-		t.Errorf("%d examples were compared, want 6", compared)
+	if compared != 7 {
+		t.Errorf("%d examples were compared, want 7", compared)
 	}
 }
 
@@ -183,6 +183,9 @@ func TestSlaveDocument(t *testing.T) {
 		{"POST", "/tasks/1/cancel", `{"incarnation":"` + incarnation + `","attempt":1}`, 200},
 		{"POST", "/tasks", `{"incarnation":"another","tasks":[]}`, 409},
 		{"POST", "/tasks", `{`, 400},
+		{"POST", "/resize", `{"incarnation":"` + incarnation + `","slots":2}`, 200},
+		{"POST", "/resize", `{"incarnation":"` + incarnation + `","slots":0}`, 400},
+		{"POST", "/resize", `{"incarnation":"another","slots":2}`, 409},
 		{"POST", "/tasks/0/cancel", `{}`, 400},
 		{"GET", "/no-such-path", "", 404},
 		{"DELETE", "/tasks", "", 405},

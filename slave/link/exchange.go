@@ -110,6 +110,8 @@ func readRefusal(resp *http.Response) error {
 	var answer errorAnswer
 	err := json.NewDecoder(io.LimitReader(resp.Body, maxShortAnswer)).Decode(&answer)
 	switch {
+	case resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusMethodNotAllowed || resp.StatusCode == http.StatusNotImplemented:
+		return fmt.Errorf("%w: the answer is %s", task.ErrNotOffered, resp.Status)
 	case err != nil:
 		return fmt.Errorf("the answer is %s, and not one of a slave", resp.Status)
 	case resp.StatusCode == http.StatusConflict && answer.Code == task.CodeStaleTerm:

@@ -14,7 +14,7 @@ import (
 // Bounds of what a slave reads and answers.
 const (
 	maxOrdersBytes = 16 << 20 // the body of POST /tasks
-	maxCancelBytes = 4 << 10  // the body of POST /tasks/{id}/cancel
+	maxCancelBytes = 4 << 10  // the body of POST /tasks/{id}/cancel, and of POST /resize
 	// maxResultsBytes bounds the texts of the results in one answer to
 	// POST /tasks. Escaped, they stay below what a Sender reads.
 	maxResultsBytes = 8 << 20
@@ -32,6 +32,7 @@ func Handler(w *worker.Worker) http.Handler {
 		{http.MethodPost, "/tasks", e.accept},
 		{http.MethodGet, "/tasks", e.held},
 		{http.MethodPost, "/tasks/{id}/cancel", e.cancel},
+		{http.MethodPost, "/resize", e.resize},
 		{http.MethodGet, "/healthz", healthy},
 	} {
 		mux.Handle(route.method+" "+route.path, route.serve)
@@ -150,6 +151,29 @@ func (e endpoints) cancel(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a, err := e.worker.Cancel(stamp, body.Incarnation, task.ID(id), body.Attempt)
+	if err != nil {
+		e.refuse(rw, err)
+		return
+	}
+	writeJSON(rw, http.StatusOK, fromAvailability(a))
+}
+
+func (e endpoints) resize(rw http.ResponseWriter, r *http.Request) {
+	stamp, err := requireStamp(r)
+	if err != nil {
+		badRequest(rw, err)
+		return
+	}
+	var body resizeRequest
+	if err := e.bodies.read(rw, r, maxCancelBytes, &body); err != nil {
+		badRequest(rw, err)
+		return
+	}
+	if body.Incarnation == "" || body.Slots < 1 || body.Slots > task.MaxSlots {
+		badRequest(rw, fmt.Errorf("incarnation is required, and slots from 1 to %d", task.MaxSlots))
+		return
+	}
+	a, err := e.worker.Resize(stamp, body.Incarnation, body.Slots)
 	if err != nil {
 		e.refuse(rw, err)
 		return

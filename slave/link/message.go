@@ -36,6 +36,12 @@ type cancelRequest struct {
 	Attempt     uint32 `json:"attempt"`
 }
 
+// resizeRequest is the body of POST /resize.
+type resizeRequest struct {
+	Incarnation string `json:"incarnation"`
+	Slots       int    `json:"slots"`
+}
+
 // availability is task.Availability, and part of every answer. What must not
 // be missing is a pointer.
 type availability struct {

@@ -138,6 +138,27 @@ func (s *Sender) Cancel(ctx context.Context, url string, stamp task.Stamp, incar
 	return a, nil
 }
 
+// Resize changes the slots of an incarnation. It returns task.ErrNotOffered if the
+// slave's program has no such call.
+func (s *Sender) Resize(ctx context.Context, url string, stamp task.Stamp, incarnation string, slots int) (task.Availability, error) {
+	body, err := json.Marshal(resizeRequest{Incarnation: incarnation, Slots: slots})
+	if err != nil {
+		return task.Availability{}, fmt.Errorf("resize slave at %s: %w: %w", url, task.ErrUnreached, err)
+	}
+	var answer availability
+	if err := s.exchange(ctx, request{http.MethodPost, url, "/resize", stamp, body}, maxShortAnswer, &answer); err != nil {
+		return task.Availability{}, err
+	}
+	a, err := answer.from(incarnation)
+	if err == nil && a.Slots != slots {
+		err = fmt.Errorf("it has %d slots now, not %d", a.Slots, slots)
+	}
+	if err != nil {
+		return task.Availability{}, fmt.Errorf("resize slave at %s: %w", url, err)
+	}
+	return a, nil
+}
+
 // encodeOrders writes the body of POST /tasks, with as many of the orders as
 // the slave takes at once. It returns how many these are.
 func encodeOrders(incarnation string, orders []task.Order) (body []byte, sent int, err error) {

@@ -22,6 +22,28 @@ var _ interface {
 	Cancel(ctx context.Context, url string, stamp task.Stamp, incarnation string, id task.ID, attempt uint32) (task.Availability, error)
 } = (*link.Sender)(nil)
 
+// A slave whose program can't be resized says so, in one of the ways in which
+// servers do; the error of any other call that fails is another one.
+func TestASlaveThatCannotBeResized(t *testing.T) {
+	s := newSender(t)
+	for status, want := range map[int]bool{404: true, 405: true, 501: true, 500: false, 400: false} {
+		url := fake(t, func(rw http.ResponseWriter, _ *http.Request) { http.Error(rw, "no", status) })
+		if _, err := s.Resize(t.Context(), url, stamp(1), incarnation, 2); errors.Is(err, task.ErrNotOffered) != want {
+			t.Errorf("%d: %v", status, err)
+		}
+	}
+	url := serve(t, newWorker(t, 2, deaf{}))
+	if a, err := s.Resize(t.Context(), url, stamp(1), incarnation, 5); err != nil || a.Slots != 5 || a.Free != 5 {
+		t.Errorf("%+v, %v", a, err)
+	}
+	if _, err := s.Resize(t.Context(), url, stamp(1), incarnation, 6); !errors.Is(err, task.ErrStaleStamp) {
+		t.Errorf("the same stamp again: %v", err)
+	}
+	if _, err := s.Resize(t.Context(), url, stamp(2), "another", 6); !errors.Is(err, task.ErrWrongIncarnation) {
+		t.Errorf("for another incarnation: %v", err)
+	}
+}
+
 // A whole conversation over a real connection.
 func TestConversation(t *testing.T) {
 	ctx := t.Context()

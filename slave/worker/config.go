@@ -41,7 +41,9 @@ type Config struct {
 	// ReportTimeout bounds one call of Reporter.Report, which may try several
 	// masters; default 30 s.
 	ReportTimeout time.Duration
-	Logger        *slog.Logger // default: discard
+	// Resized, if not nil, is called after the number of slots has changed.
+	Resized func()
+	Logger  *slog.Logger // default: discard
 }
 
 // New returns a worker that takes nothing yet; see Worker.Start.
@@ -78,6 +80,7 @@ func New(cfg Config) (*Worker, error) {
 
 	w := &Worker{
 		cfg:     cfg,
+		slots:   cfg.Slots,
 		log:     cfg.Logger.With("slave", cfg.Name),
 		wake:    make(chan struct{}, 1),
 		changed: make(chan struct{}),

@@ -41,6 +41,7 @@ type Worker struct {
 	asked   time.Time  // of the last request with a good stamp
 	known   table      // the attempts, by id and number
 	running int        // handlers that have not returned
+	slots   int        // may be below running for a while, after Resize
 
 	// The results that no verdict has settled: waiting for the next report, and
 	// in the one under way.
@@ -151,7 +152,7 @@ func (w *Worker) await(ctx context.Context, done func() bool) error {
 func (w *Worker) refresh() {
 	free := 0
 	if w.phase == taking && w.unreported() < w.maxUnreported() && w.kept < maxKeptBytes {
-		free = w.cfg.Slots - w.running
+		free = max(0, w.slots-w.running)
 	}
 	if free != w.free {
 		w.free = free
@@ -165,7 +166,7 @@ func (w *Worker) refresh() {
 
 // availability is the slave's word on its slots. The caller holds w.mu.
 func (w *Worker) availability() task.Availability {
-	return task.Availability{Incarnation: w.cfg.Incarnation, Counter: w.counter, Free: w.free, Slots: w.cfg.Slots}
+	return task.Availability{Incarnation: w.cfg.Incarnation, Counter: w.counter, Free: w.free, Slots: w.slots}
 }
 
 // unreported counts the results without a verdict. The caller holds w.mu.
@@ -174,6 +175,6 @@ func (w *Worker) unreported() int { return len(w.queue) + w.inFlight }
 // maxUnreported and maxKeptBytes bound the results that are kept: a slave that no
 // master hears takes no more work when one of them is reached. The list of what
 // it holds stays below what a leader reads.
-func (w *Worker) maxUnreported() int { return min(max(10*w.cfg.Slots, 1000), 100_000) }
+func (w *Worker) maxUnreported() int { return min(max(10*w.slots, 1000), 100_000) }
 
 const maxKeptBytes = 64 << 20

@@ -207,6 +207,26 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/slaves/{name}/leave (the `LeaveSlave` operationId).
 	LeaveSlave(ctx context.Context, name SlaveName, params *LeaveSlaveParams, body LeaveSlaveJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ResizeSlaveWithBody Change a slave's slots while it runs
+	//
+	// The leader asks the slave, which may have fewer slots than tasks then: these go on, and it takes no more until it has room.
+	// A slave that can't do that is `cannot_resize`. A slave that restarts has the slots that it was started with. May be repeated.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/slaves/{name}/resize (the `ResizeSlave` operationId).
+	ResizeSlaveWithBody(ctx context.Context, name SlaveName, params *ResizeSlaveParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ResizeSlave Change a slave's slots while it runs
+	//
+	// The leader asks the slave, which may have fewer slots than tasks then: these go on, and it takes no more until it has room.
+	// A slave that can't do that is `cannot_resize`. A slave that restarts has the slots that it was started with. May be repeated.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/slaves/{name}/resize (the `ResizeSlave` operationId).
+	ResizeSlave(ctx context.Context, name SlaveName, params *ResizeSlaveParams, body ResizeSlaveJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// UndrainSlave Give a slave tasks again
 	//
 	// The inverse of `drain`.
@@ -560,6 +580,46 @@ func (c *Client) LeaveSlaveWithBody(ctx context.Context, name SlaveName, params 
 // Corresponds with POST /v1/slaves/{name}/leave (the `LeaveSlave` operationId).
 func (c *Client) LeaveSlave(ctx context.Context, name SlaveName, params *LeaveSlaveParams, body LeaveSlaveJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewLeaveSlaveRequest(c.Server, name, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ResizeSlaveWithBody Change a slave's slots while it runs
+//
+// The leader asks the slave, which may have fewer slots than tasks then: these go on, and it takes no more until it has room.
+// A slave that can't do that is `cannot_resize`. A slave that restarts has the slots that it was started with. May be repeated.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/slaves/{name}/resize (the `ResizeSlave` operationId).
+func (c *Client) ResizeSlaveWithBody(ctx context.Context, name SlaveName, params *ResizeSlaveParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewResizeSlaveRequestWithBody(c.Server, name, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ResizeSlave Change a slave's slots while it runs
+//
+// The leader asks the slave, which may have fewer slots than tasks then: these go on, and it takes no more until it has room.
+// A slave that can't do that is `cannot_resize`. A slave that restarts has the slots that it was started with. May be repeated.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/slaves/{name}/resize (the `ResizeSlave` operationId).
+func (c *Client) ResizeSlave(ctx context.Context, name SlaveName, params *ResizeSlaveParams, body ResizeSlaveJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewResizeSlaveRequest(c.Server, name, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1383,6 +1443,80 @@ func NewLeaveSlaveRequestWithBody(server string, name SlaveName, params *LeaveSl
 	}
 
 	operationPath := fmt.Sprintf("/v1/slaves/%s/leave", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Forward != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "forward", *params.Forward, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewResizeSlaveRequest calls the generic ResizeSlave builder with application/json body
+func NewResizeSlaveRequest(server string, name SlaveName, params *ResizeSlaveParams, body ResizeSlaveJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewResizeSlaveRequestWithBody(server, name, params, "application/json", bodyReader)
+}
+
+// NewResizeSlaveRequestWithBody constructs an http.Request for the ResizeSlave method, with any body, and a specified content type
+func NewResizeSlaveRequestWithBody(server string, name SlaveName, params *ResizeSlaveParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/slaves/%s/resize", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
