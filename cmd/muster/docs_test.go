@@ -54,10 +54,13 @@ func commandWords(command string) []string {
 }
 
 // TestTheExamplesOfListsMd types every command of docs/lists.md.
-func TestTheExamplesOfListsMd(t *testing.T) { runExamples(t, "../../docs/lists.md", 12) }
+func TestTheExamplesOfListsMd(t *testing.T) { runExamples(t, "../../docs/lists.md", 14) }
 
 // TestTheExamplesOfTasksMd types every command of docs/tasks.md.
-func TestTheExamplesOfTasksMd(t *testing.T) { runExamples(t, "../../docs/tasks.md", 16) }
+func TestTheExamplesOfTasksMd(t *testing.T) { runExamples(t, "../../docs/tasks.md", 18) }
+
+// TestTheExamplesOfSlavesMd types every command of docs/slaves.md.
+func TestTheExamplesOfSlavesMd(t *testing.T) { runExamples(t, "../../docs/slaves.md", 3) }
 
 var jsonLines = regexp.MustCompile("(?s)```jsonl\n(.*?)```")
 
@@ -82,7 +85,7 @@ func runExamples(t *testing.T, page string, least int) {
 	}
 	raft, api, url := freeAddress(t), freeAddress(t), freeAddress(t)
 	master := start(t, "master", "--id", "m1", "--data", t.TempDir(), "--raft-listen", raft, "--api-listen", api, "--bootstrap")
-	slave := start(t, "slave", "--name", "slave-1", "--listen", url, "--masters", "http://"+api)
+	slave := start(t, "slave", "--name", "slave-1", "--listen", url, "--masters", "http://"+api, "--label", "zone=a")
 	env := []string{"MUSTER_ADDRESS=http://" + api, "MUSTER_REQUEST_TIMEOUT=20s"}
 	for deadline := time.Now().Add(30 * time.Second); ; { // until the slave has registered
 		if o := muster(t, env, "slaves", "list", "-o", "jsonl"); strings.Contains(o.stdout, `"alive"`) {
