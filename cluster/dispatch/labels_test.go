@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"muster/cluster/dispatch"
+	"muster/fsm"
 	"muster/task"
 )
 
@@ -171,5 +172,38 @@ func TestRequirementsAreBounded(t *testing.T) {
 			}
 		}
 		w.mustSubmit("1s", queued, different(5000))
+	})
+}
+
+// TestAnOlderMasterHearsNoVersions: while one runs that does not know them, a
+// registration leaves the version out, and is repeated when all know it. Labels
+// are not left out: the log has to refuse them.
+func TestAnOlderMasterHearsNoVersions(t *testing.T) {
+	inWorld(t, time.Second, func(w *world) {
+		put := func(commands fsm.Number) {
+			older := fsm.PutMaster{ID: "m2", RaftAddress: "m2:1", APIURL: "http://m2", Commands: uint32(commands)}
+			if _, err := w.log.Propose(w.t.Context(), fsm.Proposal{Command: older}); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+		put(fsm.NumberRegisterSlaveInFull - 1)
+		r := w.wire.start(w, "A", 1).registration()
+		r.Version = "v1"
+		register := func(version string, index uint64) uint64 {
+			w.t.Helper()
+			rec, err := w.d.Register(w.t.Context(), r)
+			if err != nil || rec.Version != version || index != 0 && rec.Index != index {
+				w.t.Errorf("%+v, %v; want version %q at index %d", rec, err, version, index)
+			}
+			return rec.Index
+		}
+		register("", register("", 0))
+		put(fsm.NumberRegisterSlaveInFull)
+		register("v1", register("v1", 0))
+		put(fsm.NumberRegisterSlaveInFull - 1)
+		r.Labels = labels("zone=a")
+		if rec, err := w.d.Register(w.t.Context(), r); err != nil || len(rec.Labels) != 1 {
+			w.t.Errorf("%+v, %v; want the labels to reach the log", rec, err)
+		}
 	})
 }

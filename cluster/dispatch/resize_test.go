@@ -18,6 +18,7 @@ func TestASlaveIsResized(t *testing.T) {
 		}
 		waits := w.mustSubmit("5s", queued)
 		w.mustSubmit("5s", queued)
+		time.Sleep(100 * time.Millisecond) // the slave has what it was given
 		rec, err := w.d.Resize(w.t.Context(), "A", 1)
 		if err != nil || rec.Slots != 1 || rec.Busy != 3 {
 			w.t.Fatalf("%+v, %v", rec, err)
