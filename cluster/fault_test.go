@@ -190,6 +190,12 @@ func TestALowDiskTakesResultsAndNoTasks(t *testing.T) {
 		if _, err := m.node.Propose(t.Context(), submit("b")); codeOf(err) != task.CodeDiskLow {
 			t.Errorf("a task: %v; want disk_low", err)
 		}
+		for _, spec := range []task.Spec{{Priority: 1}, {Labels: []task.Label{{Name: "team", Value: "maths"}}}} { // other numbers in the log
+			spec.Kind, spec.Expression = task.KindExpression, "1"
+			if _, err := m.node.Propose(t.Context(), fsm.Proposal{Command: fsm.SubmitTask{Spec: spec}}); codeOf(err) != task.CodeDiskLow {
+				t.Errorf("%+v: %v; want disk_low", spec, err)
+			}
+		}
 		if _, err := m.node.Propose(t.Context(), fsm.Proposal{Command: fsm.GiveUpAttempt{}}); err != nil {
 			t.Errorf("another command: %v", err)
 		}

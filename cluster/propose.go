@@ -104,7 +104,11 @@ func understood(view func() *fsm.View, proposals []fsm.Proposal) error {
 	return nil
 }
 
-func isSubmit(p fsm.Proposal) bool { return p.Command.Number() == fsm.NumberSubmitTask }
+// isSubmit tells a new task by its type: its number in the log hangs on its spec.
+func isSubmit(p fsm.Proposal) bool {
+	_, ok := p.Command.(fsm.SubmitTask)
+	return ok
+}
 
 // propose returns the outcomes, a refusal, or an error of Raft.
 func (c *committer) propose(ctx context.Context, proposals []fsm.Proposal) ([]fsm.Outcome, error) {
