@@ -16,6 +16,15 @@ func TestSlavesAreChanged(t *testing.T) {
 	})
 	f.muster(t, "slaves", "drain", "slave-1").want(t, "drain", exitOK, "Slave slave-1 is drained and gets no more tasks.\n", "")
 	f.muster(t, "slaves", "drain", "slave-9").want(t, "drain", exitNotFound, "", "muster: There is no slave slave-9.\n")
+	f.muster(t, "slaves", "resize", "slave-1", "4").want(t, "resize", exitOK, "Slave slave-1 has 4 slots.\n", "")
+	if got := f.last(t); got.call != "POST /v1/slaves/slave-1/resize" || canonical(t, got.body) != `{"slots":4}` {
+		t.Errorf("asked for %s with %s", got.call, got.body)
+	}
+	for _, slots := range []string{"0", "-1", "many"} {
+		if o := f.muster(t, "slaves", "resize", "--", "slave-1", slots); o.code != exitUsage {
+			t.Errorf("%s slots: %+v", slots, o)
+		}
+	}
 	f.muster(t, "slaves", "undrain", "slave-1").want(t, "undrain", exitOK, "Slave slave-1 is not drained any more.\n", "")
 	f.muster(t, "slaves", "remove", "slave-1").want(t, "remove", exitOK, "Slave slave-1 was removed.\n", "")
 	if got := f.last(t).call; got != "DELETE /v1/slaves/slave-1" {

@@ -8,7 +8,7 @@ parameter "seconds" makes it take so long. To run something else, write another 
 import argparse, contextlib, http.client, json, re, secrets, signal, threading, time, urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-KINDS = [dict(name="wordcount", idempotent=True)]
+KINDS, LABELS, VERSION = [dict(name="wordcount", idempotent=True)], {}, "python example"
 NOT_WANTED = ("stale_attempt", "task_not_found", "task_forgotten", "wrong_incarnation")
 
 def handle(order, stop):
@@ -108,7 +108,7 @@ class Slave:
             time.sleep(0 if final else pause)
     def register(self):
         """Registers, and again when no master has asked anything for a while. One thread does this."""
-        body = dict(name=self.name, url=self.url, slots=self.slots, incarnation=self.incarnation, kinds=KINDS)
+        body = dict(name=self.name, url=self.url, slots=self.slots, incarnation=self.incarnation, kinds=KINDS, labels=LABELS, version=VERSION)
         known = False
         while not self.draining:
             if not known or time.monotonic() - self.asked > 45:
