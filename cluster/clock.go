@@ -50,6 +50,9 @@ func (c *clock) read(now time.Time) task.Millis {
 // advance has the clock show at least the given instant: it takes in the stamp of
 // an entry that was applied, or what a majority's wall clocks show.
 func (c *clock) advance(to task.Millis) {
+	if to <= 0 {
+		return // the stamp of a leader that did not know the time yet
+	}
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()

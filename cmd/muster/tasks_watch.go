@@ -91,10 +91,8 @@ func (w *taskWatch) run(ctx context.Context, c *client.Client, opts client.ListO
 		defer cancel()
 		ctx = bounded
 	}
-	if w.untilDone {
-		if err := w.know(ctx, c, opts.IDs); err != nil {
-			return err
-		}
+	if err := w.know(ctx, c, opts.IDs); err != nil {
+		return err
 	}
 	watched := client.EventsOptions{After: w.after, Resync: w.untilDone, Types: []string{client.EventTask}, Tasks: opts}
 	for e, err := range c.Events(ctx, watched) {
@@ -114,10 +112,15 @@ func (w *taskWatch) run(ctx context.Context, c *client.Client, opts client.ListO
 	return nil
 }
 
-// know makes sure that the named tasks are there.
+// know makes sure that a master answers, and with --until-done that the named
+// tasks are there: a watch alone would wait for either.
 func (w *taskWatch) know(ctx context.Context, c *client.Client, ids []uint64) error {
 	asking, cancel := context.WithTimeout(ctx, w.p.patience)
 	defer cancel()
+	if !w.untilDone {
+		_, err := c.Masters(asking)
+		return err
+	}
 	w.open = map[uint64]bool{}
 	for _, id := range ids {
 		if _, err := c.Task(asking, id, client.ReadOptions{}); err != nil {

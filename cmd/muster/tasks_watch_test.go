@@ -10,6 +10,7 @@ func watchFake(t *testing.T, text string) *fake {
 	t.Helper()
 	return newFake(t, map[string]answer{
 		"GET /v1/events":  {0, text},
+		"GET /v1/masters": {0, `{"masters":[]}`},
 		"GET /v1/tasks/7": {0, `{"task":` + taskRunning + `}`},
 		"GET /v1/tasks/9": {0, `{"task":` + taskRunning + `}`},
 		"GET /v1/tasks/1": {410, `{"error":"Task 1 was done and has been forgotten.","code":"task_forgotten"}`},
@@ -34,7 +35,7 @@ func TestTasksWatch(t *testing.T) {
 2026-01-02T03:04:06Z  Task 8 is in progress on slave-2.
 2026-01-02T03:04:12Z  Task 7 is done: 14
 `, "")
-	if got := f.asked[0].call; got != "GET /v1/events?after=3&types=task&kind=expression" {
+	if got := f.asked[1].call; got != "GET /v1/events?after=3&types=task&kind=expression" {
 		t.Errorf("asked %q", got)
 	}
 	if got := f.last(t).call; got != "GET /v1/events?after=5-0&types=task&kind=expression" {
@@ -43,6 +44,13 @@ func TestTasksWatch(t *testing.T) {
 	o = f.muster(t, "tasks", "watch", "--for", "100ms", "-o", "jsonl")
 	if line, _, _ := strings.Cut(o.stdout, "\n"); canonical(t, line) != canonical(t, `{"id":"4-0","change":"submitted","task":`+waiting+`}`) {
 		t.Errorf("jsonl: %+v", o)
+	}
+}
+
+func TestTasksWatchNeedsAMaster(t *testing.T) {
+	o := muster(t, nil, "--address", "http://127.0.0.1:1", "--request-timeout", "50ms", "tasks", "watch")
+	if o.code != exitUnreachable || o.stdout != "" {
+		t.Errorf("nobody there: %+v", o)
 	}
 }
 
