@@ -16,6 +16,8 @@
 //   - line.go      who waits: pending tasks first, then submits, per class
 //   - classes.go   the tasks that the same slaves can run: a kind and labels
 //   - agenda.go    the classes in the order of the first thing each has to do
+//   - pending.go   the order in which the tasks of a line leave it
+//   - moments.go   what waits for the cluster's clock: delayed tasks and deadlines
 //   - books.go     what is known of each slave: free slots, last word, silence
 //   - submits.go   a submit's way from key look-up to its answer
 //   - attempts.go  an attempt's way from assignment to its end; re-attaching
@@ -23,5 +25,7 @@
 //   - liveness.go  probes, silence, loss
 //   - doubts.go    slaves that live and don't do what they say
 //   - registry.go  slaves that register and leave
+//   - retention.go which done tasks are forgotten
+//   - chunks.go    proposals in calls that the log takes
 //   - loop.go      the Dispatcher: goroutines, timers, the public methods
 package dispatch
