@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
-	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -14,6 +12,7 @@ import (
 
 	"muster/api/client"
 	"muster/cmd/app"
+	"muster/systemtest/ports"
 )
 
 // evaluateChild makes the test binary the child process that evaluates
@@ -71,33 +70,13 @@ func threeMasters(t *testing.T) *system {
 	t.Helper()
 	s := newSystem(t)
 	for i := 1; i <= 3; i++ {
-		s.list = append(s.list, app.Peer{ID: fmt.Sprintf("m%d", i), RaftAddress: freeAddress(t), APIURL: "http://" + freeAddress(t)})
+		s.list = append(s.list, app.Peer{ID: fmt.Sprintf("m%d", i), RaftAddress: ports.Free(t, "127.0.0.1"), APIURL: "http://" + ports.Free(t, "127.0.0.1")})
 	}
 	for _, p := range s.list {
 		s.startMaster(app.MasterConfig{ID: p.ID, RaftListen: p.RaftAddress, APIListen: p.APIURL[len("http://"):], Masters: s.list})
 	}
 	s.awaitLeader()
 	return s
-}
-
-// freeAddress returns an address of loopback that nobody listens on. Its port is
-// below those that the system gives to outgoing connections, so that none of them
-// takes it before it is used, or while its master is down.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	for range 100 {
-		address := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(10_000))
-		l, err := net.Listen("tcp", address)
-		if err != nil {
-			continue
-		}
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
-		return address
-	}
-	t.Fatal("no port is free between 10000 and 20000")
-	return ""
 }
 
 // startMaster starts a master with the test's defaults.
@@ -115,7 +94,7 @@ func (s *system) startMaster(cfg app.MasterConfig) {
 func (s *system) startSlave(name string, slots int) {
 	s.t.Helper()
 	cfg := app.SlaveConfig{
-		Name: name, Listen: freeAddress(s.t), Slots: slots, Masters: s.urls(),
+		Name: name, Listen: ports.Free(s.t, "127.0.0.1"), Slots: slots, Masters: s.urls(),
 		EvaluateCommand: []string{os.Args[0]}, DrainTimeout: 10 * time.Second, Logger: s.logger("slave", name),
 	}
 	n := &node{url: "http://" + cfg.Listen}

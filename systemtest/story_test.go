@@ -14,6 +14,7 @@ import (
 
 	"muster/api/client"
 	"muster/cmd/app"
+	"muster/systemtest/ports"
 )
 
 // TestMainJob sends a task in and gets its result out, at every master.
@@ -217,7 +218,7 @@ func (s *system) awaitEqual() {
 // joined by two more, one of them through a follower.
 func TestOneMasterGrowsToThree(t *testing.T) {
 	s := newSystem(t)
-	s.startMaster(app.MasterConfig{ID: "m1", RaftListen: freeAddress(t), APIListen: freeAddress(t), Bootstrap: true})
+	s.startMaster(app.MasterConfig{ID: "m1", RaftListen: ports.Free(t, "127.0.0.1"), APIListen: ports.Free(t, "127.0.0.1"), Bootstrap: true})
 	s.awaitLeader()
 	s.startSlave("slave-1", 4)
 	ctx := s.context()
@@ -225,9 +226,9 @@ func TestOneMasterGrowsToThree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.startMaster(app.MasterConfig{ID: "m2", RaftListen: freeAddress(t), APIListen: freeAddress(t), Join: []string{s.masters["m1"].url}})
+	s.startMaster(app.MasterConfig{ID: "m2", RaftListen: ports.Free(t, "127.0.0.1"), APIListen: ports.Free(t, "127.0.0.1"), Join: []string{s.masters["m1"].url}})
 	s.awaitVoters(2)
-	s.startMaster(app.MasterConfig{ID: "m3", RaftListen: freeAddress(t), APIListen: freeAddress(t), Join: []string{s.masters["m2"].url}})
+	s.startMaster(app.MasterConfig{ID: "m3", RaftListen: ports.Free(t, "127.0.0.1"), APIListen: ports.Free(t, "127.0.0.1"), Join: []string{s.masters["m2"].url}})
 	s.awaitVoters(3)
 
 	leader := s.awaitLeader()

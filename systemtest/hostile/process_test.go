@@ -2,15 +2,11 @@ package hostile
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -132,26 +128,6 @@ func (l *transcript) String() string {
 func (l *transcript) tail(n int) string {
 	s := l.String()
 	return s[max(0, len(s)-n):]
-}
-
-// freeAddress is one on loopback that nobody listens on, below the ports that the
-// system gives to outgoing connections.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	for range 1000 {
-		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(10_000+rand.IntN(10_000)))
-		var lc net.ListenConfig
-		l, err := lc.Listen(context.Background(), "tcp", address)
-		if err != nil {
-			continue
-		}
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
-		return address
-	}
-	t.Fatal("no free port between 10000 and 19999")
-	return ""
 }
 
 // eventually asks again until the answer is nil, within two minutes. It is for the

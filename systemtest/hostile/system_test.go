@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"muster/systemtest/ports"
 )
 
 // The bounds of docs/architecture.md, "What hostile input can cost". The tasks
@@ -65,7 +67,7 @@ func (s *system) addMaster(t *testing.T, id, how string) {
 	t.Helper()
 	dir := t.TempDir()
 	s.masters = append(s.masters, s.startNode(t, id, func(api string) (args, env []string) {
-		return []string{"master", "--id", id, "--data", dir, "--raft-listen", freeAddress(t), "--api-listen", api, how}, nil
+		return []string{"master", "--id", id, "--data", dir, "--raft-listen", ports.Free(t, "127.0.0.1"), "--api-listen", api, how}, nil
 	}))
 	m := s.masters[len(s.masters)-1]
 	eventually(t, id+" is ready", func() error {
@@ -97,7 +99,7 @@ func (s *system) addSlave(t *testing.T, name string, slots int) {
 func (s *system) startNode(t *testing.T, name string, command func(address string) (args, env []string)) *node {
 	t.Helper()
 	for range 5 {
-		address := freeAddress(t)
+		address := ports.Free(t, "127.0.0.1")
 		n := &node{url: "http://" + address}
 		n.args, n.env = command(address)
 		n.process = start(t, name, n.env, n.args...)

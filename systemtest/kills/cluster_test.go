@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -16,6 +15,7 @@ import (
 
 	"muster/api/client"
 	"muster/systemtest/evidence"
+	"muster/systemtest/ports"
 )
 
 // patience bounds every wait of these tests; it is only reached by a failure.
@@ -67,7 +67,7 @@ func newCluster(t *testing.T) *cluster {
 	t.Cleanup(c.web.CloseIdleConnections)
 	var list, urls []string
 	for i := 1; i <= 3; i++ {
-		id, raft, api := fmt.Sprintf("m%d", i), c.freeAddress(), c.freeAddress()
+		id, raft, api := fmt.Sprintf("m%d", i), ports.Free(c.t, c.host), ports.Free(c.t, c.host)
 		list = append(list, fmt.Sprintf("%s=%s=http://%s", id, raft, api))
 		urls = append(urls, "http://"+api)
 		c.masters = append(c.masters, &master{id: id, url: "http://" + api, process: c.process(id,
@@ -105,8 +105,8 @@ func (c *cluster) process(name string, args ...string) *process {
 // startSlave starts a slave and waits until it is registered.
 func (c *cluster) startSlave(name string) {
 	c.t.Helper()
-	address := c.freeAddress()
-	s := &slave{url: "http://" + address, watch: newWatch(c.t, c.freeAddress(), "http://"+address)}
+	address := ports.Free(c.t, c.host)
+	s := &slave{url: "http://" + address, watch: newWatch(c.t, ports.Free(c.t, c.host), "http://"+address)}
 	s.process = c.process(name, "slave", "--name", name, "--listen", address, "--advertise", s.watch.url,
 		"--slots", strconv.Itoa(slots), "--masters", strings.Join(c.urls(), ","))
 	s.start()
@@ -140,26 +140,6 @@ func loopback() string {
 		return "127.0.0.1"
 	}
 	return fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
-}
-
-// freeAddress returns an address that nobody listens on. Its port is below those
-// that the system gives to outgoing connections, so that none of them takes it
-// while its master is down.
-func (c *cluster) freeAddress() string {
-	c.t.Helper()
-	for range 100 {
-		address := net.JoinHostPort(c.host, strconv.Itoa(10_000+rand.IntN(10_000)))
-		l, err := net.Listen("tcp", address)
-		if err != nil {
-			continue
-		}
-		if err := l.Close(); err != nil {
-			c.t.Fatal(err)
-		}
-		return address
-	}
-	c.t.Fatalf("no port of %s is free between 10000 and 20000", c.host)
-	return ""
 }
 
 // await repeats a question until it is answered without an error.

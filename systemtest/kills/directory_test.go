@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"muster/api/client"
+	"muster/systemtest/ports"
 )
 
 // TestTwoProcessesOnOneDirectory starts a second master on the directory of one
@@ -35,12 +36,12 @@ func TestTwoProcessesOnOneDirectory(t *testing.T) {
 	}{
 		{
 			"the same master with other addresses",
-			[]string{"--id", "m1", "--raft-listen", c.freeAddress(), "--api-listen", c.freeAddress()},
+			[]string{"--id", "m1", "--raft-listen", ports.Free(c.t, c.host), "--api-listen", ports.Free(c.t, c.host)},
 			[]string{data, "another process has it open", "stop the one that runs on it", "a directory of its own"},
 		},
 		{
 			"another master",
-			[]string{"--id", "m2", "--raft-listen", c.freeAddress(), "--api-listen", c.freeAddress()},
+			[]string{"--id", "m2", "--raft-listen", ports.Free(c.t, c.host), "--api-listen", ports.Free(c.t, c.host)},
 			[]string{data, "another process has it open", "stop the one that runs on it", "a directory of its own"},
 		},
 		{
