@@ -87,5 +87,6 @@ reachable, 5 the task failed, 6 the wait ended first, 7 full capacity.`,
 		p.submitCommand(), p.tasksCommand(), p.slavesCommand(), p.mastersCommand(),
 		p.statusCommand(), p.versionCommand(), p.evaluateChildCommand(),
 	)
+	root.AddCommand(p.buildCommands()...)
 	return root
 }

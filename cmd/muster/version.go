@@ -8,13 +8,25 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// What scripts/package/common.sh has the linker write into a release. Empty in
+// other builds, which ask the go command's own stamps.
+//
+//nolint:gochecknoglobals // the linker can set nothing else; nobody assigns to them
+var (
+	releaseVersion  string // as v1.2.3
+	releaseCommit   string
+	releaseTime     string // of the commit: a build's own time would make two builds differ
+	releaseModified string // "true": built from files that were not committed
+)
+
 // versionInfo is what this binary was built from.
 type versionInfo struct {
-	Version  string `json:"version"`
-	Revision string `json:"revision,omitempty"`
-	Modified bool   `json:"modified,omitempty"` // built from files that were not committed
-	Go       string `json:"go"`
-	Platform string `json:"platform"`
+	Version    string `json:"version"`
+	Commit     string `json:"commit,omitempty"`
+	CommitTime string `json:"commit_time,omitempty"`
+	Modified   bool   `json:"modified,omitempty"` // built from files that were not committed
+	Go         string `json:"go"`
+	Platform   string `json:"platform"`
 }
 
 func (p *program) versionCommand() *cobra.Command {
@@ -25,25 +37,30 @@ func (p *program) versionCommand() *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			info := buildInfo()
 			return p.print(info, func() error {
-				revision := ""
-				if info.Revision != "" {
-					revision = ", revision " + info.Revision
+				commit := ""
+				if info.Commit != "" {
+					commit = ", commit " + info.Commit[:min(len(info.Commit), 12)]
 				}
 				if info.Modified {
-					revision += " with changes"
+					commit += " with changes"
 				}
-				_, err := fmt.Fprintf(p.stdout, "muster %s%s (%s, %s)\n", info.Version, revision, info.Go, info.Platform)
+				_, err := fmt.Fprintf(p.stdout, "muster %s%s (%s, %s)\n", info.Version, commit, info.Go, info.Platform)
 				return err
 			})
 		},
 	}
 }
 
-// version is what masters tell others.
+// version is what masters and slaves tell others.
 func version() string { return buildInfo().Version }
 
 func buildInfo() versionInfo {
 	info := versionInfo{Version: "devel", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	if releaseVersion != "" {
+		info.Version, info.Commit, info.CommitTime = releaseVersion, releaseCommit, releaseTime
+		info.Modified = releaseModified == "true"
+		return info
+	}
 	build, ok := debug.ReadBuildInfo()
 	if !ok {
 		return info
@@ -54,7 +71,9 @@ func buildInfo() versionInfo {
 	for _, s := range build.Settings {
 		switch s.Key {
 		case "vcs.revision":
-			info.Revision = s.Value[:min(len(s.Value), 12)]
+			info.Commit = s.Value
+		case "vcs.time":
+			info.CommitTime = s.Value
 		case "vcs.modified":
 			info.Modified = s.Value == "true"
 		}
