@@ -12,7 +12,7 @@ set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly all_steps=(tools generated format modules shell vet lint test demo cross)
+readonly all_steps=(tools generated format modules shell vet lint seeds hyperv test demo cross)
 
 # What each step is, for people.
 describe() {
@@ -24,6 +24,8 @@ describe() {
 	shell) echo "shellcheck" ;;
 	vet) echo "go vet" ;;
 	lint) echo "golangci-lint" ;;
+	seeds) echo "Debian's cloud-init reads the machines' seeds" ;;
+	hyperv) echo "syntax, cmdlets and parameters of the PowerShell scripts" ;;
 	test) echo "go test -race" ;;
 	demo) echo "the demo's story, on real processes" ;;
 	cross) echo "the other platforms compile" ;;
@@ -222,6 +224,30 @@ step_lint() {
 	# shellcheck disable=SC2016 # as above
 	{ "$tools/golangci-lint" run ./... && (cd scripts/tools && "$tools/golangci-lint" run ./...); } ||
 		fail 'mend what it says; it formats by itself: "$(./scripts/tools.sh golangci-lint)"/golangci-lint run --fix'
+}
+
+step_seeds() {
+	local what="the seeds of virtual machines"
+	if (($(id -u) != 0)); then
+		skip "$what: only root unpacks Debian"
+	elif need mmdebstrap mmdebstrap && need mformat mtools && need sfdisk fdisk && need shellcheck shellcheck; then
+		./scripts/cloud-init/check.sh || fail "mend scripts/cloud-init"
+	else
+		skip "$what: mmdebstrap, mtools, fdisk or shellcheck is not installed"
+	fi
+}
+
+step_hyperv() {
+	local check="$work/hyperv/scripts/hyperv/check"
+	if ! need node nodejs || ! need npm npm; then
+		skip "the PowerShell scripts: node or npm is not installed"
+		return 0
+	fi
+	# In a copy: npm writes next to its package.json.
+	mkdir -p "$work/hyperv/scripts"
+	cp -R scripts/hyperv scripts/cloud-init "$work/hyperv/scripts"
+	npm --prefix "$check" ci --silent || fail "npm can't fetch the parser that scripts/hyperv/check/package-lock.json pins"
+	node "$check/check.mjs" || fail "mend what it says; cmdlets.json says what it knows"
 }
 
 step_test() {
