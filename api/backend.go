@@ -199,6 +199,9 @@ type Status struct {
 	DiskID   string
 	Founders map[string]string
 
+	RaftAddress string // where other masters are told to reach it
+	APIURL      string // and clients and slaves
+
 	WallClock task.Millis // what its own clock shows
 	Clock     task.Millis // the cluster's clock, as far as it knows it; 0 for not at all
 

@@ -32,6 +32,8 @@ func fromStatus(st *Status) wire.Status {
 		ID:              st.ID,
 		ClusterID:       st.ClusterID,
 		DiskID:          st.DiskID,
+		RaftAddress:     st.RaftAddress,
+		APIURL:          st.APIURL,
 		Time:            wire.Instant(st.WallClock),
 		ClusterTime:     wire.Instant(st.Clock),
 		Founders:        st.Founders,

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -22,9 +21,7 @@ type Config struct {
 
 	// Transport carries Raft's messages; see NewTransport. Once Open has
 	// succeeded the node owns it and closes it.
-	Transport raft.Transport
-	// Dial opens a TCP connection to a joiner's Raft address. Default: net.Dialer.
-	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	Transport Transport
 	// Peers talks to the APIs of other masters. It may be nil for a cluster of
 	// one that nobody joins.
 	Peers Peers
@@ -110,9 +107,6 @@ func (c Config) withDefaults() Config {
 	set(&c.MinFreeDisk, 64<<20)
 	set(&c.HungStore, 10*time.Second)
 	set(&c.JoinTimeout, 30*time.Second)
-	if c.Dial == nil {
-		c.Dial = (&net.Dialer{Timeout: 5 * time.Second}).DialContext
-	}
 	if c.FreeDisk == nil {
 		c.FreeDisk = freeDisk
 	}
@@ -145,9 +139,6 @@ func (c *Config) validate() error {
 		return errors.New("a master needs an API URL that others can reach")
 	case c.Transport == nil:
 		return errors.New("a master needs a transport for Raft")
-	}
-	if _, ok := c.Transport.(raft.WithPreVote); !ok {
-		return errors.New("the transport for Raft does not support pre-vote")
 	}
 	if local := string(c.Transport.LocalAddr()); c.RaftAdvertise != local {
 		return fmt.Errorf("the Raft address %q is not the transport's address %q", c.RaftAdvertise, local)

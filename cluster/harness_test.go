@@ -109,7 +109,7 @@ func (m *master) open(mode func(*Config)) (*Node, error) {
 	m.w.t.Helper()
 	cfg := Config{
 		ID: m.id, DataDir: m.dir, RaftAdvertise: m.raftAddr, APIURL: m.url,
-		Transport: m.w.transport(m), Dial: m.w.dial, Peers: peers{m.w},
+		Transport: m.w.transport(m), Peers: peers{m.w},
 		JoinTimeout: 5 * time.Second,
 	}
 	if os.Getenv("MUSTER_TEST_LOG") != "" {

@@ -15,7 +15,7 @@ import (
 
 // snapshotSender is an in-memory transport whose first snapshot breaks off half-way.
 type snapshotSender struct {
-	*raft.InmemTransport
+	Transport
 	breaks *snapshotBreak
 }
 
@@ -29,7 +29,7 @@ type snapshotBreak struct {
 }
 
 func (s snapshotSender) InstallSnapshot(id raft.ServerID, to raft.ServerAddress, req *raft.InstallSnapshotRequest, resp *raft.InstallSnapshotResponse, data io.Reader) error {
-	err := s.InmemTransport.InstallSnapshot(id, to, req, resp, &breakingReader{data, req.Size / 2, s.breaks})
+	err := s.Transport.InstallSnapshot(id, to, req, resp, &breakingReader{data, req.Size / 2, s.breaks})
 	if err == nil && resp.Success {
 		s.breaks.whole.Add(1)
 	}
@@ -110,8 +110,7 @@ func TestASnapshotThatBreaksOffIsSentAgain(t *testing.T) {
 				for _, m := range all {
 					m.adjust = func(c *Config) {
 						c.SnapshotThreshold, c.SnapshotInterval, c.TrailingLogs = 50, 200*time.Millisecond, 10
-						inner, _ := c.Transport.(*raft.InmemTransport)
-						c.Transport = snapshotSender{inner, breaks}
+						c.Transport = snapshotSender{c.Transport, breaks}
 					}
 					m.start(founders(all...))
 				}

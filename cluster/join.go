@@ -26,8 +26,9 @@ const (
 // repeated: for a member it only brings the registry up to date. A refusal has
 // changed nothing: CodeIDTaken, CodeAddressTaken, CodeMasterUnreachable,
 // CodeWrongCluster, CodeNotCaughtUp, CodeMembershipBusy, CodeQuorumAtRisk,
-// CodeInvalidRequest. After CodeOutcomeUnknown, ask again. Only with Replace, who
-// was in the way stays out if the joiner then does not catch up.
+// CodeInvalidRequest. After CodeOutcomeUnknown, ask again. With Replace, a member
+// that has its disk is noted at its new addresses (move); otherwise whoever is in
+// the way is removed, and stays out if the joiner then does not catch up.
 //
 // The order is what makes that so. Everything that can be found out is found out
 // first, and above all that the joiner answers at both of its addresses: Raft
@@ -42,9 +43,13 @@ func (n *Node) Join(ctx context.Context, req task.JoinRequest) error {
 	if err := validateJoin(req); err != nil {
 		return err
 	}
-	c := r.GetConfiguration().Configuration()
-	if s, ok := server(c, req.ID); ok && s.Suffrage == raft.Voter && s.Address == raft.ServerAddress(req.RaftAddress) && !req.Replace {
-		return n.rejoin(ctx, req)
+	if s, ok := server(r.GetConfiguration().Configuration(), req.ID); ok && s.Suffrage == raft.Voter {
+		switch {
+		case !req.Replace && s.Address == raft.ServerAddress(req.RaftAddress):
+			return n.rejoin(ctx, req)
+		case req.Replace && req.ID != n.cfg.ID && n.isHere(ctx, req):
+			return n.move(ctx, r, req)
+		}
 	}
 	done, err := n.changeMembership()
 	if err != nil {
@@ -86,6 +91,11 @@ func (n *Node) rejoin(ctx context.Context, req task.JoinRequest) error {
 	if h.ClusterID == "" {
 		return task.Refuse(task.CodeIDTaken, "master "+req.ID+" is a member already, and the one that asks has an empty disk: it has forgotten what it voted. Remove "+req.ID+" first and join with a new id, or join with replace")
 	}
+	return n.register(ctx, req)
+}
+
+// register writes a master's entry of the registry, if it is not there already.
+func (n *Node) register(ctx context.Context, req task.JoinRequest) error {
 	if sameEntry(n.View().Masters(), req) {
 		return nil
 	}
@@ -165,13 +175,9 @@ func (n *Node) dialBack(ctx context.Context, req task.JoinRequest) error {
 }
 
 func (n *Node) dialBackRaft(ctx context.Context, req task.JoinRequest) error {
-	ctx, cancel := context.WithTimeout(ctx, helloTimeout)
-	defer cancel()
-	conn, err := n.cfg.Dial(ctx, "tcp", req.RaftAddress)
-	if err != nil {
+	if _, err := n.hail(ctx, req.ID, req.RaftAddress); err != nil {
 		return task.Refuse(task.CodeMasterUnreachable, fmt.Sprintf("master %s does not answer at its Raft address %s: %v", req.ID, req.RaftAddress, err))
 	}
-	_ = conn.Close() // it was only to see that somebody listens
 	return nil
 }
 

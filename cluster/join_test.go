@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -102,13 +101,12 @@ func TestAJoinThatCannotWorkChangesNothing(t *testing.T) {
 			"no port":              {func(r *task.JoinRequest) { r.RaftAddress = "m9" }, task.CodeInvalidRequest},
 			"no URL":               {func(r *task.JoinRequest) { r.APIURL = "m9:80" }, task.CodeInvalidRequest},
 		} {
-			m1.node.cfg.Dial = func(_ context.Context, _, addr string) (net.Conn, error) {
+			m1.node.cfg.Transport = hailed{m1.node.cfg.Transport, func(addr string) error {
 				if addr == "m2:9" && c.code == task.CodeMasterUnreachable {
-					return nil, errors.New("refused")
+					return errors.New("refused")
 				}
-				a, _ := net.Pipe()
-				return a, nil
-			}
+				return nil
+			}}
 			req := ok
 			c.change(&req)
 			w.level(m1, m2)
@@ -282,6 +280,17 @@ func TestAWipedVoterIsNotFooledByItsOwnHistory(t *testing.T) {
 		w.heal(m1)
 		w.leader(m1, m2).put("y")
 	})
+}
+
+// hailed answers for those who are hailed.
+type hailed struct {
+	Transport
+
+	answer func(address string) error
+}
+
+func (h hailed) Hail(_ context.Context, _, address string) (string, error) {
+	return "", h.answer(address)
 }
 
 // unheard loses requests to join.

@@ -117,7 +117,8 @@ func (n *Node) takenIn(cluster string) {
 // comeIn asks to be taken in, if this node joins, and then keeps its entry in
 // the registry right, until ctx ends.
 func (n *Node) comeIn(ctx context.Context, r *raft.Raft) {
-	if len(n.cfg.Join) > 0 && !n.leftOut(r) && !isVoter(r.GetConfiguration().Configuration(), n.cfg.ID) {
+	_, moved := n.moved(r)
+	if len(n.cfg.Join) > 0 && !moved && !n.leftOut(r) && !isVoter(r.GetConfiguration().Configuration(), n.cfg.ID) {
 		if err := n.askToJoin(ctx); err != nil {
 			n.fail(err)
 			return
@@ -131,7 +132,7 @@ func (n *Node) comeIn(ctx context.Context, r *raft.Raft) {
 func (n *Node) askToJoin(ctx context.Context) error {
 	for attempt := 0; ctx.Err() == nil; attempt++ {
 		url := n.cfg.Join[attempt%len(n.cfg.Join)]
-		cluster, err := n.askOne(ctx, url)
+		cluster, err := n.askOne(ctx, url, n.self())
 		if err == nil {
 			return n.accepted(cluster)
 		}
@@ -146,10 +147,10 @@ func (n *Node) askToJoin(ctx context.Context) error {
 	return nil
 }
 
-func (n *Node) askOne(ctx context.Context, url string) (string, error) {
+func (n *Node) askOne(ctx context.Context, url string, req task.JoinRequest) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, n.cfg.JoinTimeout+askExtra)
 	defer cancel()
-	return n.cfg.Peers.Join(ctx, url, n.self())
+	return n.cfg.Peers.Join(ctx, url, req)
 }
 
 func (n *Node) accepted(cluster string) error {
@@ -183,35 +184,56 @@ func final(err error) bool {
 	}
 }
 
-// announce gets this follower's entry of the registry corrected by the leader,
-// by asking to join again: that is idempotent. So founders get their entries,
-// and an upgraded master tells which commands it knows. One that was removed is
+// announce gets this node's entry of the registry, and its address in Raft's
+// configuration, corrected by the leader, by asking to join again: that is
+// idempotent. So founders get their entries, an upgraded master tells which
+// commands it knows, and one that moved where it is now. One that was removed is
 // not taken in by that: it says so, and waits for people.
 func (n *Node) announce(ctx context.Context, r *raft.Raft) {
 	if n.cfg.Peers == nil {
 		return
 	}
-	told := false
+	told, said := false, ""
 	for sleep(ctx, announceEvery) {
 		out := n.removed(r)
 		if out != nil && !told {
 			n.logger.Warn("this master serves nobody", "reason", out)
 		}
 		told = out != nil
-		// Before it is ready its registry is of the past. And for a moment a leader
-		// sends heartbeats also to one that it has just removed.
-		if n.IsLeader() || n.Ready() != nil || n.registered() {
+		err := n.correct(ctx, r)
+		if err == nil || ctx.Err() != nil {
+			said = ""
 			continue
 		}
-		_, url := n.Leader()
-		if url == "" {
-			continue
+		if err.Error() != said {
+			n.logger.Info("the leader did not take this master's addresses", "reason", err)
 		}
-		if _, err := n.askOne(ctx, url); err != nil && ctx.Err() == nil {
-			n.logger.Info("the leader did not take this master's addresses", "leader", url, "reason", err)
+		said = err.Error()
+		if final(err) {
 			sleep(ctx, announceBackoff)
 		}
 	}
+}
+
+// correct asks the leader, if there is something to correct.
+func (n *Node) correct(ctx context.Context, r *raft.Raft) error {
+	if from, yes := n.moved(r); yes {
+		if err := n.askToMove(ctx, r); err != nil {
+			return fmt.Errorf("this master has moved from %s to %s: %w", from, n.cfg.RaftAdvertise, err)
+		}
+		return nil
+	}
+	// Before it is ready its registry is of the past. And for a moment a leader
+	// sends heartbeats also to one that it has just removed.
+	if ready := n.Ready() == nil; !ready || n.IsLeader() || n.registered() {
+		return nil
+	}
+	_, url := n.Leader()
+	if url == "" {
+		return nil
+	}
+	_, err := n.askOne(ctx, url, n.self())
+	return err
 }
 
 // registered reports whether the registry's entry for this node is as it should be.

@@ -23,7 +23,25 @@ func (w *world) gone(m *master) {
 	}
 }
 
-func (w *world) transport(m *master) raft.Transport {
+// memory is a transport in memory, for fake time.
+type memory struct {
+	*raft.InmemTransport
+
+	w *world
+}
+
+func (m memory) Hail(_ context.Context, id, address string) (string, error) {
+	m.w.mu.Lock()
+	defer m.w.mu.Unlock()
+	if m.w.inmem[raft.ServerAddress(address)] == nil {
+		return "", fmt.Errorf("nobody listens at %s", address)
+	}
+	return m.w.masters[id].url, nil
+}
+
+func (memory) introduce(introduction) {}
+
+func (w *world) transport(m *master) Transport {
 	w.t.Helper()
 	if w.tcp {
 		ln, err := net.Listen("tcp", m.raftAddr)
@@ -40,7 +58,7 @@ func (w *world) transport(m *master) raft.Transport {
 		own.Connect(other, t)
 	}
 	w.inmem[addr] = own
-	return own
+	return memory{own, w}
 }
 
 func (w *world) closeTransport(m *master, t raft.Transport) {
@@ -76,19 +94,6 @@ func (w *world) heal(m *master) {
 			w.inmem[own].Connect(addr, t)
 		}
 	}
-}
-
-func (w *world) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	if w.tcp {
-		return (&net.Dialer{}).DialContext(ctx, network, addr)
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.inmem[raft.ServerAddress(addr)] == nil {
-		return nil, fmt.Errorf("nobody listens at %s", addr)
-	}
-	a, _ := net.Pipe()
-	return a, nil
 }
 
 func (w *world) at(url string) (*Node, error) {

@@ -72,7 +72,18 @@ func Open(cfg Config) (*Node, error) {
 		return nil, errors.Join(err, n.stores.close())
 	}
 	n.gate = newGate(cfg.Transport)
+	cfg.Transport.introduce(introduction{id: cfg.ID, apiURL: cfg.APIURL, cluster: n.clusterID, elsewhere: n.elsewhere})
 	return n, nil
+}
+
+// clusterID returns the cluster that this disk belongs to or asks to join; empty
+// for none.
+func (n *Node) clusterID() string {
+	id := n.identity.get()
+	if id.ClusterID == "" && id.Joining != nil {
+		return id.Joining.ClusterID
+	}
+	return id.ClusterID
 }
 
 // openIdentity reads whose directory this is, or makes it this master's if it

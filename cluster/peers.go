@@ -23,6 +23,10 @@ type Hello struct {
 	ClusterID string            // empty until this disk belongs to a cluster
 	Founders  map[string]string // disk ids by id of the formed cluster's founders
 
+	// Where this process says that it is reached; empty from an older version.
+	RaftAddress string
+	APIURL      string
+
 	// WallClock is what the master's own clock shows; 0 from an older version.
 	WallClock task.Millis
 

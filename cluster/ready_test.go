@@ -13,7 +13,7 @@ import (
 // heartbeatsOnly lets nothing through to one master but heartbeats, while it is
 // told to.
 type heartbeatsOnly struct {
-	*raft.InmemTransport
+	Transport
 
 	to *atomic.Value // raft.ServerAddress; "" for nobody
 }
@@ -23,7 +23,7 @@ func (h heartbeatsOnly) AppendEntries(id raft.ServerID, to raft.ServerAddress, r
 	if to == h.to.Load() && req.PrevLogEntry+req.LeaderCommitIndex+uint64(len(req.Entries)) > 0 {
 		return errors.New("lost on the way")
 	}
-	return h.InmemTransport.AppendEntries(id, to, req, resp)
+	return h.Transport.AppendEntries(id, to, req, resp)
 }
 
 // AppendEntriesPipeline says that there is none, so that all goes through
@@ -44,8 +44,7 @@ func TestAMasterThatRestartedIsNotReadyBeforeItKnowsHowFarTheLeaderIs(t *testing
 		to.Store(raft.ServerAddress(""))
 		for _, m := range all {
 			m.adjust = func(c *Config) {
-				inner, _ := c.Transport.(*raft.InmemTransport)
-				c.Transport = heartbeatsOnly{inner, &to}
+				c.Transport = heartbeatsOnly{c.Transport, &to}
 			}
 			m.start(founders(all...))
 		}

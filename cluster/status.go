@@ -20,6 +20,7 @@ func (n *Node) Hello() Hello {
 	leader, url := n.Leader()
 	return Hello{
 		ID: id.ID, DiskID: id.DiskID, ClusterID: id.ClusterID, Founders: id.disks(),
+		RaftAddress: n.cfg.RaftAdvertise, APIURL: n.cfg.APIURL,
 		WallClock:    n.wallClock(),
 		AppliedIndex: n.AppliedIndex(), Term: n.Term(), LeaderID: leader, LeaderURL: url,
 		Ready: n.Ready() == nil,
@@ -64,6 +65,9 @@ func (n *Node) Ready() error {
 		return errors.New("this master is not a member of its cluster")
 	}
 	if leader, _ := n.Leader(); leader == "" {
+		if from, yes := n.moved(r); yes {
+			return fmt.Errorf("no leader is known; the others still look for this master at %s, and it asks them to note %s", from, n.cfg.RaftAdvertise)
+		}
 		return errors.New("no leader is known")
 	}
 	if n.IsLeader() && n.tookOver.Load() != n.Term() {

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -36,7 +39,14 @@ type TransportConfig struct {
 // Transport carries Raft's messages until it is closed.
 type Transport interface {
 	raft.Transport
+	raft.WithPreVote
 	raft.WithClose
+
+	// Hail finds out whether a master answers at an address, as a member of this
+	// cluster or as one that asks to join it, and returns its API URL.
+	Hail(ctx context.Context, id, address string) (apiURL string, err error)
+	// introduce tells whose transport it is; nothing passes before.
+	introduce(introduction)
 }
 
 // NewTransport returns a transport for Raft over a listener. Closing it closes
@@ -50,11 +60,12 @@ func NewTransport(cfg TransportConfig) Transport {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
-		Stream: &stream{
-			Listener: cfg.Listener, advertise: address(cfg.Advertise), dial: cfg.Dial,
-			rest: rpcTimeout(cfg.Timings), conns: map[net.Conn]struct{}{}, dials: map[*context.CancelFunc]struct{}{},
-		},
+	s := &stream{
+		Listener: cfg.Listener, advertise: address(cfg.Advertise), dial: cfg.Dial,
+		rest: rpcTimeout(cfg.Timings), conns: map[net.Conn]struct{}{}, dials: map[*context.CancelFunc]struct{}{},
+	}
+	raftTransport := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+		Stream:  s,
 		MaxPool: pooledConns,
 		// One at a time, that is without pipelines. When a follower refuses an
 		// entry, hashicorp/raft may stop reading a pipeline's answers while it
@@ -64,11 +75,72 @@ func NewTransport(cfg TransportConfig) Transport {
 		Timeout:         rpcTimeout(cfg.Timings),
 		Logger:          newRaftLogger(cfg.Logger),
 	})
+	return &transport{NetworkTransport: raftTransport, stream: s}
 }
 
 // rpcTimeout bounds one message to a master. A connection that a partition cut
 // is only replaced after it, so it is short; a snapshot gets more by its size.
 func rpcTimeout(t Timings) time.Duration { return max(2*time.Second, 8*t.Election) }
+
+// transport is Raft's own, but that it tells the stream below whom it calls.
+type transport struct {
+	*raft.NetworkTransport
+
+	stream *stream
+}
+
+// Hail dials a master and greets it.
+func (t *transport) Hail(ctx context.Context, id, address string) (apiURL string, err error) {
+	conn, apiURL, err := t.stream.call(ctx, id, address)
+	if err != nil {
+		return "", err
+	}
+	return apiURL, conn.Close()
+}
+
+func (t *transport) introduce(i introduction) { t.stream.self.Store(&i) }
+
+// AppendEntries sends entries, or a heartbeat.
+func (t *transport) AppendEntries(id raft.ServerID, at raft.ServerAddress, req *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
+	return t.NetworkTransport.AppendEntries(id, named(id, at), req, resp)
+}
+
+// AppendEntriesPipeline is not supported; see NewTransport.
+func (t *transport) AppendEntriesPipeline(id raft.ServerID, at raft.ServerAddress) (raft.AppendPipeline, error) {
+	return t.NetworkTransport.AppendEntriesPipeline(id, named(id, at))
+}
+
+// RequestVote asks for a vote.
+func (t *transport) RequestVote(id raft.ServerID, at raft.ServerAddress, req *raft.RequestVoteRequest, resp *raft.RequestVoteResponse) error {
+	return t.NetworkTransport.RequestVote(id, named(id, at), req, resp)
+}
+
+// RequestPreVote asks whether a vote would be given.
+func (t *transport) RequestPreVote(id raft.ServerID, at raft.ServerAddress, req *raft.RequestPreVoteRequest, resp *raft.RequestPreVoteResponse) error {
+	return t.NetworkTransport.RequestPreVote(id, named(id, at), req, resp)
+}
+
+// InstallSnapshot sends a snapshot.
+func (t *transport) InstallSnapshot(id raft.ServerID, at raft.ServerAddress, req *raft.InstallSnapshotRequest, resp *raft.InstallSnapshotResponse, data io.Reader) error {
+	return t.NetworkTransport.InstallSnapshot(id, named(id, at), req, resp, data)
+}
+
+// TimeoutNow hands leadership over.
+func (t *transport) TimeoutNow(id raft.ServerID, at raft.ServerAddress, req *raft.TimeoutNowRequest, resp *raft.TimeoutNowResponse) error {
+	return t.NetworkTransport.TimeoutNow(id, named(id, at), req, resp)
+}
+
+// named joins a master's id with its address: that is what Raft's transport keeps
+// connections by, and what it gives to Dial.
+func named(id raft.ServerID, at raft.ServerAddress) raft.ServerAddress {
+	return raft.ServerAddress(id) + "@" + at
+}
+
+// splitNamed undoes named: no address has an "@" in it, an id may.
+func splitNamed(to raft.ServerAddress) (id, address string) {
+	i := strings.LastIndexByte(string(to), '@')
+	return string(to[:max(i, 0)]), string(to[i+1:])
+}
 
 // address is an advertised address. It is kept as it was written, so that a
 // host name stays a host name.
@@ -85,6 +157,8 @@ type stream struct {
 	dial      func(ctx context.Context, network, address string) (net.Conn, error)
 	rest      time.Duration // how long the next part of a message may take
 
+	self atomic.Pointer[introduction] // whose stream it is; nil until the node is open
+
 	mu     sync.Mutex
 	conns  map[net.Conn]struct{}            // under mu
 	dials  map[*context.CancelFunc]struct{} // under way, under mu
@@ -94,15 +168,80 @@ type stream struct {
 // Addr returns the advertised address.
 func (s *stream) Addr() net.Addr { return s.advertise }
 
-// Dial opens a connection to another master.
+// Dial opens a connection to another master, as named has it.
 func (s *stream) Dial(to raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
 	ctx, end := s.dialing(timeout)
 	defer end()
-	conn, err := s.dial(ctx, "tcp", string(to))
-	if err != nil {
-		return nil, fmt.Errorf("dial master at %s: %w", to, err)
+	id, address := splitNamed(to)
+	if self := s.self.Load(); self != nil {
+		if other := self.elsewhere(id, address); other != "" {
+			return s.callEither(ctx, id, address, other)
+		}
 	}
-	return s.keep(conn)
+	conn, _, err := s.call(ctx, id, address)
+	return conn, err
+}
+
+// callEither calls a master that is at one of two addresses. An address that nobody
+// has any more may not even refuse, so it calls both at once.
+func (s *stream) callEither(ctx context.Context, id string, addresses ...string) (net.Conn, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type answer struct {
+		conn net.Conn
+		err  error
+	}
+	answers := make(chan answer)
+	for _, address := range addresses {
+		go func() {
+			conn, _, err := s.call(ctx, id, address)
+			answers <- answer{conn, err}
+		}()
+	}
+	var first net.Conn
+	var failed []error
+	for range addresses {
+		a := <-answers
+		switch {
+		case a.err != nil:
+			failed = append(failed, a.err)
+		case first == nil:
+			first = a.conn
+			cancel()
+		default:
+			_ = a.conn.Close() // one is enough
+		}
+	}
+	if first != nil {
+		return first, nil
+	}
+	return nil, errors.Join(failed...)
+}
+
+// call dials a master and greets it, until ctx ends. It returns the master's API URL,
+// too.
+func (s *stream) call(ctx context.Context, id, address string) (net.Conn, string, error) {
+	self := s.self.Load()
+	if self == nil {
+		return nil, "", errors.New("this master is not open yet")
+	}
+	dialled, err := s.dial(ctx, "tcp", address)
+	if err != nil {
+		return nil, "", fmt.Errorf("dial master %s at %s: %w", id, address, err)
+	}
+	conn, err := s.keep(dialled)
+	if err != nil {
+		return nil, "", err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	apiURL, err := greet(conn, greeting{Cluster: self.cluster(), From: self.id, To: id})
+	if !stop() && err == nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("call master %s at %s: %w", id, address, errors.Join(err, conn.Close()))
+	}
+	return conn, apiURL, nil
 }
 
 // dialing returns a context for a dial, which ends when the stream is closed:
@@ -138,7 +277,7 @@ func (s *stream) Accept() (net.Conn, error) {
 			_ = kept.Close() // the connection is broken already
 			continue
 		}
-		return &quietConn{Conn: kept, rest: s.rest}, nil
+		return &quietConn{Conn: kept, rest: s.rest, self: s.self.Load}, nil
 	}
 }
 
@@ -192,14 +331,22 @@ func (c *keptConn) Close() error {
 // Raft reads a snapshot in its main loop, and a leader that vanished in the middle
 // of sending it would keep this master from electing another. The one goroutine
 // that serves the connection reads a message, or hands it to the one that does,
-// and writes the answer before the next.
+// and writes the answer before the next. Before the first comes the greeting.
 type quietConn struct {
 	net.Conn
-	rest  time.Duration // how long the next part of a message may take
-	begun bool          // a message has begun, and is not answered
+	rest    time.Duration // how long the next part of a message may take
+	self    func() *introduction
+	greeted bool // the greeting was received, and the caller may go on
+	begun   bool // a message has begun, and is not answered
 }
 
 func (c *quietConn) Read(p []byte) (int, error) {
+	if !c.greeted {
+		if err := receive(c.Conn, c.self()); err != nil {
+			return 0, errors.Join(err, c.Close())
+		}
+		c.greeted = true
+	}
 	if c.begun {
 		if err := c.SetReadDeadline(time.Now().Add(c.rest)); err != nil {
 			return 0, err

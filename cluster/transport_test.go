@@ -30,11 +30,18 @@ func TestTheTransportAdvertisesANameAsItWasWritten(t *testing.T) {
 	closeTransport(t, tr)
 }
 
+// as introduces a master of the cluster "c", of which nothing is known elsewhere.
+func as(id string) introduction {
+	return introduction{id: id, cluster: func() string { return "c" }, elsewhere: func(string, string) string { return "" }}
+}
+
 // TestMastersReplicateWithoutPipelines: see docs/adr/0007.
 func TestMastersReplicateWithoutPipelines(t *testing.T) {
 	from, to := NewTransport(TransportConfig{Listener: listen(t)}), NewTransport(TransportConfig{Listener: listen(t)})
 	defer closeTransport(t, from)
 	defer closeTransport(t, to)
+	from.introduce(as("m1"))
+	to.introduce(as("m2"))
 	if _, err := from.AppendEntriesPipeline("m2", to.LocalAddr()); !errors.Is(err, raft.ErrPipelineReplicationNotSupported) {
 		t.Errorf("a pipeline to another master: %v", err)
 	}
@@ -49,6 +56,7 @@ func TestClosingTheTransportEndsItsDials(t *testing.T) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}})
+	tr.introduce(as("m1"))
 	began, failed := time.Now(), make(chan error, 1)
 	go func() {
 		failed <- tr.RequestVote("m2", "m2:1", &raft.RequestVoteRequest{}, &raft.RequestVoteResponse{})
@@ -75,11 +83,15 @@ func closeTransport(t *testing.T, tr raft.Transport) {
 func TestClosingTheTransportEndsItsConnections(t *testing.T) {
 	ln := listen(t)
 	tr := NewTransport(TransportConfig{Listener: ln})
+	tr.introduce(as("m1"))
 	conn, err := net.Dial("tcp", ln.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
+	if _, err := greet(conn, greeting{Cluster: "c", From: "m2", To: "m1"}); err != nil {
+		t.Fatal(err)
+	}
 	// A message that waits for Raft proves that the connection was accepted.
 	if _, err := conn.Write([]byte{3, 0x81, 0xa4, 'T', 'e', 'r', 'm', 1}); err != nil {
 		t.Fatal(err)
@@ -148,8 +160,11 @@ func TestSilenceIsFineBetweenMessagesOnly(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		self := as("m1")
+		s.self.Store(&self)
 		go func() {
-			for range 3 { // a message in three parts, its answer, and a long silence
+			_, _ = greet(ours, greeting{Cluster: "c", From: "m2", To: "m1"}) // the reads below tell
+			for range 3 {                                                    // a message in three parts, its answer, and a long silence
 				for range 3 {
 					_, _ = ours.Write([]byte{1})
 					time.Sleep(time.Second)

@@ -204,7 +204,7 @@ type JoinRequest struct {
 	// Commands The highest command number of the log that it understands.
 	Commands uint32 `json:"commands,omitempty,omitzero"`
 
-	// Replace Drop a member that has the same id or address first.
+	// Replace Note a member that has its disk at these new addresses; drop any other that has the same id or address first.
 	Replace bool `json:"replace,omitempty,omitzero"`
 }
 
@@ -510,6 +510,12 @@ type Status struct {
 
 	// ClusterTime What the cluster's clock shows, as far as this master knows it; absent while it knows nothing. Stamps, `not_before` and `deadline` go by it.
 	ClusterTime time.Time `json:"cluster_time,omitempty,omitzero"`
+
+	// RaftAddress Where the other masters are told to reach this process.
+	RaftAddress string `json:"raft_address,omitempty,omitzero"`
+
+	// APIURL Where clients and slaves are told to reach this process.
+	APIURL string `json:"api_url,omitempty,omitzero"`
 }
 
 // Submission defines model for Submission.

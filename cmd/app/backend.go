@@ -247,6 +247,7 @@ func (b *backend) Status(fingerprint bool) api.Status {
 	leaderID, leaderURL := b.node.Leader()
 	s := api.Status{
 		ID: hello.ID, ClusterID: hello.ClusterID, DiskID: hello.DiskID, Founders: hello.Founders,
+		RaftAddress: hello.RaftAddress, APIURL: hello.APIURL,
 		WallClock: hello.WallClock, Clock: b.node.Clock(),
 		Version: b.version, Role: task.Joining, Term: b.node.Term(),
 		LeaderID: leaderID, LeaderURL: leaderURL,

@@ -70,7 +70,7 @@ func newMaster(ctx context.Context, cfg MasterConfig) (*master, error) {
 	m.peers = httpClient
 	m.node, err = cluster.Open(cluster.Config{
 		ID: cfg.ID, DataDir: cfg.DataDir, RaftAdvertise: cfg.RaftAdvertise, APIURL: cfg.APIAdvertise,
-		Transport: transport, Dial: cfg.Network.dial(), Peers: peers{httpClient},
+		Transport: transport, Peers: peers{httpClient},
 		Bootstrap: cfg.Bootstrap, Join: cfg.Join, Founders: cfg.founders(),
 		Timings: cfg.timings(), SnapshotThreshold: cfg.SnapshotThreshold, TrailingLogs: cfg.TrailingLogs, MinFreeDisk: cfg.MinFreeDisk,
 		Lead: m.lead, WrapLogStore: cfg.WrapLogStore, Now: cfg.Now, Logger: cfg.Logger, Metrics: registry,

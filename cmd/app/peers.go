@@ -28,6 +28,7 @@ func (p peers) Hello(ctx context.Context, apiURL string) (cluster.Hello, error) 
 	}
 	return cluster.Hello{
 		ID: s.ID, DiskID: s.DiskID, ClusterID: s.ClusterID, Founders: s.Founders,
+		RaftAddress: s.RaftAddress, APIURL: s.APIURL,
 		AppliedIndex: s.AppliedIndex, Term: s.Term, LeaderID: s.LeaderID,
 		LeaderURL: s.LeaderURL, Ready: s.Ready, WallClock: millis(s.Time),
 	}, nil
