@@ -20,7 +20,9 @@ main() {
 	echo "systemd-network:x:998:" >>"$root/etc/group"
 
 	echo "no package: only its checksum counts here" >"$work/muster.deb"
-	echo "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEXAMPLE somebody@example" >"$work/key.pub"
+	# A key as Windows ends it, and with a quote: both must reach cloud-init as they are.
+	key="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEXAMPLE domain\\somebody's@example"
+	echo "$key" >"$work/key.pub"
 	mkdir "$root/seeds"
 	local seeds=(./scripts/cloud-init/seeds.sh --package "$work/muster.deb")
 	"${seeds[@]}" --output "$root/seeds/three" >/dev/null
@@ -31,6 +33,7 @@ main() {
 	for seed in "$root"/seeds/*/*/; do
 		check_seed "${seed%/}"
 	done
+	check_key
 	check_mistakes
 	echo "seeds of 8 machines: cloud-init's schema, its top keys, network, configuration, disk"
 }
@@ -91,6 +94,14 @@ check_installer() {
 	installer="${installer:-$script}" # the first one, of a master
 	cmp -s "$script" "$installer" ||
 		fail "muster-install differs in user-data.master and user-data.slave: make them the same"
+}
+
+# check_key looks for the SSH key as cloud-init reads it.
+check_key() {
+	local read
+	read="$(chroot "$root" python3 -c 'import yaml; print(yaml.safe_load(open("/seeds/one/m1/user-data"))["ssh_authorized_keys"][0])')" ||
+		fail "the user-data with an SSH key can't be read"
+	[[ "$read" == "$key" ]] || fail "the SSH key \"$key\" became \"$read\""
 }
 
 # check_disk looks for what cloud-init looks for: a FAT file system labelled CIDATA.

@@ -114,7 +114,8 @@ write_files() {
 	local name="$1" role="$2" address="$3" mac="$4" sha256="$5" template text
 	local directory="$output/$name" keys="# No SSH key was given: nobody can log in from outside."
 	if [[ -n "$ssh_key" ]]; then
-		keys="ssh_authorized_keys: [\"$(tr -d '\r\n' <"$ssh_key")\"]"
+		# In single quotes: Windows ends a key with DOMAIN\user.
+		keys="ssh_authorized_keys: ['$(tr -d '\r\n' <"$ssh_key" | sed "s/'/''/g")']"
 	fi
 	rm -rf "$directory"
 	mkdir "$directory"

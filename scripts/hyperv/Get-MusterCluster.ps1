@@ -8,6 +8,7 @@ Lists the machines of the cluster on this host: whether they run, and what their
 .EXAMPLE
 .\Get-MusterCluster.ps1 | Where-Object Leads
 #>
+
 #Requires -Version 5.1
 #Requires -RunAsAdministrator
 [CmdletBinding()]

@@ -7,8 +7,9 @@ $ErrorActionPreference = 'Stop'
 # 5.1 draws a progress bar for each block of a download, which takes most of the time.
 $ProgressPreference = 'SilentlyContinue'
 
-# Each machine of the cluster carries this in its notes, followed by its role, id
-# and address; so the scripts know their own machines from others.
+# Each machine of the cluster carries this in its notes, followed by its role, id,
+# address and how many masters the cluster was made with; so the scripts know their
+# own machines from others.
 $MusterMark = 'muster:'
 
 # The switch and the NAT network that are made if the host has none.
@@ -17,6 +18,9 @@ $MusterNetwork = '192.168.77'
 
 # Where images and disks are kept, unless -Path says otherwise.
 $MusterPath = Join-Path $env:ProgramData 'Muster'
+
+# $ErrorActionPreference is heard by cmdlets, and not by functions of modules: those
+# of Storage, NetTCPIP and NetNat, and Get-FileHash. They are given -ErrorAction.
 
 function Write-Step([string] $Text) {
     Write-Host "  $Text"
@@ -58,10 +62,16 @@ function New-MusterMachine([string] $Id, [string] $Role, [string] $Network, [int
 
 # Get-MusterVM returns the machines that these scripts made.
 function Get-MusterVM {
-    Get-VM | Where-Object { $_.Notes -like "$MusterMark*" } | Sort-Object -Property Name | ForEach-Object {
-        $words = $_.Notes.Split(' ')
-        [pscustomobject] @{ VM = $_; Role = $words[1]; Id = $words[2]; Address = $words[3] }
+    Get-VM | Sort-Object -Property Name | ForEach-Object {
+        if ($_.Notes -match "^$MusterMark (\S+) (\S+) (\S+) (\d+)") {
+            [pscustomobject] @{ VM = $_; Role = $Matches[1]; Id = $Matches[2]; Address = $Matches[3]; Masters = [int] $Matches[4] }
+        }
     }
+}
+
+# Get-NetworkOf returns the first three numbers of an IPv4 address.
+function Get-NetworkOf([string] $Address) {
+    $Address.Substring(0, $Address.LastIndexOf('.'))
 }
 
 # Expand-Template fills the words between @ signs in a template of cloud-init.
@@ -80,8 +90,11 @@ function Expand-Template([string] $Template, [hashtable] $Words, [string] $Desti
 
 # Get-MusterStatus asks a master how it is; nothing if it does not answer.
 function Get-MusterStatus([string] $Address) {
+    # Directly: the machines are behind no proxy that Windows has for the internet.
+    $session = New-Object Microsoft.PowerShell.Commands.WebRequestSession
+    $session.Proxy = New-Object System.Net.WebProxy
     try {
-        Invoke-RestMethod -Uri "http://${Address}:8101/v1/status" -TimeoutSec 3 -UseBasicParsing
+        Invoke-RestMethod -Uri "http://${Address}:8101/v1/status" -WebSession $session -TimeoutSec 3 -UseBasicParsing
     } catch {
         $null
     }

@@ -16,7 +16,7 @@ How many masters: 3 survive the loss of one, 5 of two. 1 is the original's set-u
 How many slaves. A second run with more adds them.
 
 .PARAMETER Package
-muster's Debian package. Default: the newest dist\muster_*_amd64.deb of this repository.
+muster's Debian package, for machines that are to be made. Default: the newest dist\muster_*_amd64.deb of this repository.
 
 .PARAMETER BaseImage
 A Debian 12 cloud image as a .raw or .vhdx file. Default: it is downloaded once, and checked.
@@ -25,11 +25,12 @@ A Debian 12 cloud image as a .raw or .vhdx file. Default: it is downloaded once,
 Where images and disks are kept: 6 GB at first.
 
 .PARAMETER Network
-The first three numbers of the machines' network. Default: the network of the host's NAT, if it has one (Windows allows only one), and
-otherwise 192.168.77, for which a switch and a NAT are made.
+The first three numbers of the machines' network. Default: that of the machines that are there; of the host's NAT, if it has one
+(Windows allows only one); and otherwise 192.168.77, for which a switch and a NAT are made.
 
 .PARAMETER SwitchName
-The name of the switch to make or to use. Default: the one that the host's NAT is on, and otherwise Muster.
+The name of the internal switch to make or to use. Default: the one that the machines that are there, or else the host's NAT, are on,
+and otherwise Muster.
 
 .PARAMETER Dns
 Name servers for the machines. The cluster itself needs none.
@@ -49,6 +50,7 @@ How long to wait until the cluster works.
 .EXAMPLE
 .\New-MusterCluster.ps1 -Masters 1 -Slaves 2
 #>
+
 #Requires -Version 5.1
 #Requires -RunAsAdministrator
 [CmdletBinding(SupportsShouldProcess = $true)]
@@ -70,7 +72,7 @@ param(
 
 $ImageUrl = 'https://cloud.debian.org/images/cloud/bookworm/latest'
 $ImageName = 'debian-12-genericcloud-amd64.raw'
-$DiskBytes = [uint64] 10 * 1024 * 1024 * 1024
+$DiskBytes = 10gb
 $Templates = Join-Path $PSScriptRoot '..\cloud-init'
 
 # Find-Package returns the package to install.
@@ -95,7 +97,7 @@ function Find-SshKey {
         $candidates = @('id_ed25519.pub', 'id_rsa.pub') | ForEach-Object { Join-Path (Join-Path $env:USERPROFILE '.ssh') $_ }
     }
     foreach ($file in $candidates) {
-        if (Test-Path -LiteralPath $file -PathType Leaf) { return ([IO.File]::ReadAllText($file)).Trim() }
+        if (Test-Path -LiteralPath $file -PathType Leaf) { return [IO.File]::ReadAllText((Get-Item -LiteralPath $file).FullName).Trim() }
     }
     if ($SshKey) { throw "-SshKey $SshKey is not a file." }
     return ''
@@ -141,6 +143,7 @@ function Get-RawImage([string] $Folder) {
     $copy = Join-Path $Folder 'image.vhd'
     if ($BaseImage) {
         Copy-Item -LiteralPath $BaseImage -Destination $copy -Force
+        Set-ItemProperty -LiteralPath $copy -Name IsReadOnly -Value $false
         return $copy
     }
     Write-Step "downloading $ImageUrl/$ImageName (about 3 GB)"
@@ -152,7 +155,7 @@ function Get-RawImage([string] $Folder) {
         throw "The image can't be downloaded: $($_.Exception.Message) Download $ImageUrl/$ImageName on another machine and give the file with -BaseImage."
     }
     $line = $sums.Split("`n") | Where-Object { $_.Trim().EndsWith(" $ImageName") } | Select-Object -First 1
-    $hash = (Get-FileHash -LiteralPath $copy -Algorithm SHA512).Hash
+    $hash = (Get-FileHash -LiteralPath $copy -Algorithm SHA512 -ErrorAction Stop).Hash
     if (-not $line -or $line.Trim().Split(' ')[0] -ne $hash) {
         Remove-Item -LiteralPath $copy
         throw "The downloaded image is not what SHA512SUMS says it should be. Run this again; if it happens twice, don't use it."
@@ -167,13 +170,18 @@ function Initialize-BaseDisk([string] $Disk) {
         return
     }
     if ($BaseImage -and -not (Test-Path -LiteralPath $BaseImage -PathType Leaf)) { throw "-BaseImage $BaseImage is not a file." }
+    if ($BaseImage -and $BaseImage -notmatch '\.(raw|vhdx)$') {
+        throw "-BaseImage $BaseImage is neither .raw nor .vhdx. Take debian-12-genericcloud-amd64.raw, or convert it: qemu-img convert -O raw $BaseImage image.raw"
+    }
     if (-not $PSCmdlet.ShouldProcess($Disk, 'make the disk of the Debian image that all machines build on')) { return }
     $folder = Split-Path -Parent $Disk
     New-Item -ItemType Directory -Path $folder -Force | Out-Null
     $new = Join-Path $folder 'new.vhdx'
-    if (Test-Path -LiteralPath $new) { Remove-Item -LiteralPath $new }
+    if (Test-Path -LiteralPath $new) { Remove-Item -LiteralPath $new -Force }
     if ($BaseImage -like '*.vhdx') {
         Copy-Item -LiteralPath $BaseImage -Destination $new
+        # The copy of a file that may not be written, like another host's base disk, may not either.
+        Set-ItemProperty -LiteralPath $new -Name IsReadOnly -Value $false
     } else {
         $raw = Get-RawImage $folder
         Write-Step 'converting the image to VHDX'
@@ -183,14 +191,20 @@ function Initialize-BaseDisk([string] $Disk) {
     }
     # The log needs room; cloud-init makes the file system as large as the disk.
     if ((Get-VHD -Path $new).Size -lt $DiskBytes) { Resize-VHD -Path $new -SizeBytes $DiskBytes }
-    Set-ItemProperty -LiteralPath $new -Name IsReadOnly -Value $true
     Rename-Item -LiteralPath $new -NewName (Split-Path -Leaf $Disk)
+    Set-ItemProperty -LiteralPath $Disk -Name IsReadOnly -Value $true
     Write-Step "image: $Disk is made"
 }
 
-# Get-HostAddress returns this host's IPv4 address on an internal switch.
+# Get-HostAddress returns this host's IPv4 addresses on an internal switch.
 function Get-HostAddress([string] $SwitchName) {
-    Get-NetIPAddress -InterfaceAlias "vEthernet ($SwitchName)" -AddressFamily IPv4 -ErrorAction SilentlyContinue | Select-Object -First 1
+    Get-NetIPAddress -InterfaceAlias "vEthernet ($SwitchName)" -AddressFamily IPv4 -ErrorAction SilentlyContinue
+}
+
+# Get-Nat returns the NAT networks of this host. What Windows does for its own
+# "Default Switch" is not among them.
+function Get-Nat {
+    Get-NetNat -ErrorAction SilentlyContinue | Where-Object { $_.InternalIPInterfaceAddressPrefix }
 }
 
 # Test-InPrefix says whether an IPv4 address lies in a prefix like 192.168.77.0/24.
@@ -206,22 +220,32 @@ function Test-InPrefix([string] $Address, [string] $Prefix) {
     [math]::Floor((& $number $Address) / $size) -eq [math]::Floor((& $number $network) / $size)
 }
 
-# Resolve-Network decides where the machines are: on the network of the host's
-# one NAT, if there is one and nothing else was asked for.
-function Resolve-Network {
-    $nat = Get-NetNat -ErrorAction SilentlyContinue | Select-Object -First 1
-    if ($nat) {
+# Resolve-Network decides where the machines are: where the cluster's other machines
+# are; on the network of the host's NAT, if nothing else was asked for; or on a new one.
+function Resolve-Network([object[]] $There) {
+    $wanted = $Network
+    $name = $SwitchName
+    if ($There.Count -gt 0) {
+        $wanted = Get-NetworkOf $There[0].Address
+        $name = [string] (Get-VMNetworkAdapter -VM $There[0].VM | Select-Object -First 1 | ForEach-Object { $_.SwitchName })
+        if (($Network -and $Network -ne $wanted) -or ($SwitchName -and $name -and $SwitchName -ne $name)) {
+            throw "The cluster's machines are on the network $wanted and the switch $name. Leave out -Network and -SwitchName, or remove the cluster first: .\Remove-MusterCluster.ps1"
+        }
+    }
+    foreach ($nat in @(Get-Nat)) {
         foreach ($candidate in @(Get-VMSwitch -SwitchType Internal)) {
-            $address = Get-HostAddress $candidate.Name
-            if (-not $address -or -not (Test-InPrefix $address.IPAddress $nat.InternalIPInterfaceAddressPrefix)) { continue }
-            $of = $address.IPAddress.Substring(0, $address.IPAddress.LastIndexOf('.'))
-            if ((-not $Network -or $Network -eq $of) -and (-not $SwitchName -or $SwitchName -eq $candidate.Name)) {
-                return [pscustomobject] @{ Network = $of; Switch = $candidate.Name; Gateway = $address.IPAddress; Prefix = $address.PrefixLength; Nat = $nat.Name }
+            foreach ($address in @(Get-HostAddress $candidate.Name)) {
+                # The plan of addresses needs the room of a /24.
+                if ($address.PrefixLength -gt 24 -or -not (Test-InPrefix $address.IPAddress $nat.InternalIPInterfaceAddressPrefix)) { continue }
+                $of = Get-NetworkOf $address.IPAddress
+                if ((-not $wanted -or $wanted -eq $of) -and (-not $name -or $name -eq $candidate.Name)) {
+                    return [pscustomobject] @{ Network = $of; Switch = $candidate.Name; Gateway = $address.IPAddress; Prefix = $address.PrefixLength; Nat = $nat.Name }
+                }
             }
         }
     }
-    $wanted = if ($Network) { $Network } else { $MusterNetwork }
-    $name = if ($SwitchName) { $SwitchName } else { $MusterSwitch }
+    if (-not $wanted) { $wanted = $MusterNetwork }
+    if (-not $name) { $name = $MusterSwitch }
     return [pscustomobject] @{ Network = $wanted; Switch = $name; Gateway = "$wanted.1"; Prefix = 24; Nat = '' }
 }
 
@@ -229,27 +253,31 @@ function Resolve-Network {
 function Initialize-Network([object] $Net) {
     $switchThere = Get-VMSwitch -Name $Net.Switch -ErrorAction SilentlyContinue
     if ($switchThere) {
+        if ($switchThere.SwitchType -ne 'Internal') {
+            throw "The switch $($Net.Switch) is of the kind $($switchThere.SwitchType); the machines need an internal one, as this host is their way out. Give another name with -SwitchName: it is made."
+        }
         Write-Step "switch: $($Net.Switch) is there"
     } elseif ($PSCmdlet.ShouldProcess($Net.Switch, 'make an internal switch')) {
-        New-VMSwitch -Name $Net.Switch -SwitchType Internal | Out-Null
+        New-VMSwitch -Name $Net.Switch -SwitchType Internal -Notes "$MusterMark the switch of its machines" | Out-Null
         Write-Step "switch: $($Net.Switch) is made"
     }
-    $address = Get-HostAddress $Net.Switch
-    if ($address -and $address.IPAddress -eq $Net.Gateway) {
+    $address = @(Get-HostAddress $Net.Switch | Where-Object { $_.IPAddress -eq $Net.Gateway })
+    if ($address.Count -gt 0) {
         Write-Step "this host: $($Net.Gateway) on switch $($Net.Switch) is there"
     } elseif ($PSCmdlet.ShouldProcess("vEthernet ($($Net.Switch))", "give this host the address $($Net.Gateway)/$($Net.Prefix)")) {
-        New-NetIPAddress -InterfaceAlias "vEthernet ($($Net.Switch))" -IPAddress $Net.Gateway -PrefixLength $Net.Prefix | Out-Null
+        New-NetIPAddress -InterfaceAlias "vEthernet ($($Net.Switch))" -IPAddress $Net.Gateway -PrefixLength $Net.Prefix -ErrorAction Stop | Out-Null
         Write-Step "this host: has $($Net.Gateway) on switch $($Net.Switch)"
     }
-    $other = Get-NetNat -ErrorAction SilentlyContinue | Select-Object -First 1
+    $nats = @(Get-Nat)
+    $own = $nats | Where-Object { $_.InternalIPInterfaceAddressPrefix -eq "$($Net.Network).0/24" } | Select-Object -First 1
     if ($Net.Nat) {
         Write-Step "NAT: $($Net.Nat) is there and is used"
-    } elseif ($other -and $other.InternalIPInterfaceAddressPrefix -eq "$($Net.Network).0/24") {
-        Write-Step "NAT: $($other.Name) is there"
-    } elseif ($other) {
-        Write-Step "NAT: the host's one is for $($other.InternalIPInterfaceAddressPrefix), so the machines don't reach the internet; the cluster does not need it"
+    } elseif ($own) {
+        Write-Step "NAT: $($own.Name) is there"
+    } elseif ($nats.Count -gt 0) {
+        Write-Step "NAT: the host's one is for $($nats[0].InternalIPInterfaceAddressPrefix), so the machines don't reach the internet; the cluster does not need it"
     } elseif ($PSCmdlet.ShouldProcess("$($Net.Network).0/24", 'make the NAT network of this host')) {
-        New-NetNat -Name $MusterSwitch -InternalIPInterfaceAddressPrefix "$($Net.Network).0/24" | Out-Null
+        New-NetNat -Name $MusterSwitch -InternalIPInterfaceAddressPrefix "$($Net.Network).0/24" -ErrorAction Stop | Out-Null
         Write-Step "NAT: $MusterSwitch is made for $($Net.Network).0/24"
     }
 }
@@ -265,15 +293,19 @@ function New-Seed([string] $File, [object] $Machine, [hashtable] $Words, [string
     Copy-Item -LiteralPath $PackageFile -Destination (Join-Path $folder 'muster.deb') -Force
     if (Test-Path -LiteralPath $File) { Remove-Item -LiteralPath $File }
     New-VHD -Path $File -SizeBytes 128MB -Dynamic | Out-Null
-    $number = (Mount-VHD -Path $File -Passthru | Get-Disk).Number
+    $mounted = Mount-VHD -Path $File -Passthru
     try {
-        Initialize-Disk -Number $number -PartitionStyle MBR
-        $partition = New-Partition -DiskNumber $number -UseMaximumSize
-        Format-Volume -Partition $partition -FileSystem FAT32 -NewFileSystemLabel CIDATA -Confirm:$false | Out-Null
+        $number = ($mounted | Get-Disk -ErrorAction Stop).Number
+        Initialize-Disk -Number $number -PartitionStyle MBR -ErrorAction Stop
+        $partition = New-Partition -DiskNumber $number -UseMaximumSize -ErrorAction Stop
+        Format-Volume -Partition $partition -FileSystem FAT32 -NewFileSystemLabel CIDATA -Confirm:$false -ErrorAction Stop | Out-Null
         # A letter only now: Windows asks to format a new volume that has one.
-        Add-PartitionAccessPath -DiskNumber $number -PartitionNumber $partition.PartitionNumber -AssignDriveLetter
-        $letter = (Get-Partition -DiskNumber $number -PartitionNumber $partition.PartitionNumber).DriveLetter
-        Copy-Item -Path (Join-Path $folder '*') -Destination "${letter}:\"
+        Add-PartitionAccessPath -DiskNumber $number -PartitionNumber $partition.PartitionNumber -AssignDriveLetter -ErrorAction Stop
+        $letter = (Get-Partition -DiskNumber $number -PartitionNumber $partition.PartitionNumber -ErrorAction Stop).DriveLetter
+        # Not with Copy-Item: PowerShell may not know a drive yet that is this new.
+        foreach ($source in @(Get-ChildItem -LiteralPath $folder)) {
+            [IO.File]::Copy($source.FullName, "${letter}:\$($source.Name)")
+        }
     } finally {
         Dismount-VHD -Path $File
     }
@@ -300,11 +332,12 @@ function New-Machine([object] $Machine, [object] $Net, [string] $BaseDisk, [stri
         Set-VM @settings
         Set-VMMemory -VM $vm -DynamicMemoryEnabled $false
         Set-VMProcessor -VM $vm -Count 2
-        Set-VMFirmware -VM $vm -EnableSecureBoot On -SecureBootTemplate 'MicrosoftUEFICertificateAuthority'
+        # The disk comes before the network, where nothing answers that could start a machine.
+        Set-VMFirmware -VM $vm -EnableSecureBoot On -SecureBootTemplate 'MicrosoftUEFICertificateAuthority' -FirstBootDevice (Get-VMHardDiskDrive -VM $vm)
         Set-VMNetworkAdapter -VM $vm -StaticMacAddress ($Machine.Mac.Replace(':', '').ToUpperInvariant())
         Add-VMHardDiskDrive -VM $vm -Path $seed
         # The mark comes last: a machine that has it is complete.
-        Set-VM -VM $vm -Notes "$MusterMark $($Machine.Role) $($Machine.Id) $($Machine.Address)"
+        Set-VM -VM $vm -Notes "$MusterMark $($Machine.Role) $($Machine.Id) $($Machine.Address) $Masters"
     } catch {
         Remove-VM -VM $vm -Force
         throw
@@ -349,21 +382,26 @@ function Show-Cluster([object[]] $Plan) {
 }
 
 Assert-HyperV
-$root = if ($Path) { $Path } else { $MusterPath }
-$packageFile = Find-Package
-$key = Find-SshKey
-$net = Resolve-Network
+# Absolute: .NET's methods don't know PowerShell's current directory.
+$root = if ($Path) { $PSCmdlet.GetUnresolvedProviderPathFromPSPath($Path) } else { $MusterPath }
+$there = @(Get-MusterVM)
+$net = Resolve-Network $there
 $plan = @(Get-MusterPlan $Masters $Slaves $net.Network)
 
-$there = @(Get-MusterVM)
-$mastersThere = @($there | Where-Object { $_.Role -eq 'master' })
-if ($mastersThere.Count -gt 0 -and $mastersThere.Count -ne $Masters) {
-    throw "This host has a cluster of $($mastersThere.Count) masters, and -Masters is $Masters. The founding masters are fixed: remove the cluster first (.\Remove-MusterCluster.ps1), or give -Masters $($mastersThere.Count)."
+# What the machines were made with counts, not how many are there: a first run may have been interrupted.
+if ($there.Count -gt 0 -and $there[0].Masters -ne $Masters) {
+    throw "This host has a cluster of $($there[0].Masters) master(s), and -Masters is $Masters. The founding masters are fixed: remove the cluster first (.\Remove-MusterCluster.ps1), or give -Masters $($there[0].Masters)."
 }
+
+# Package and image are needed only for machines that are missing.
+$idsThere = @($there | ForEach-Object { $_.Id })
+$missing = @($plan | Where-Object { $idsThere -notcontains $_.Id })
+$packageFile = if ($missing.Count -gt 0) { Find-Package } else { '' }
+$key = Find-SshKey
 
 Write-Host "A cluster of $Masters master(s) and $Slaves slave(s) on $($net.Network).0/$($net.Prefix)"
 $baseDisk = Join-Path $root 'base\debian-12.vhdx'
-Initialize-BaseDisk $baseDisk
+if ($missing.Count -gt 0) { Initialize-BaseDisk $baseDisk }
 Initialize-Network $net
 
 $masterPlan = @($plan | Where-Object { $_.Role -eq 'master' })
@@ -374,9 +412,10 @@ $common = @{
     SLOTS    = $Slots
     FOUNDERS = ($masterPlan | ForEach-Object { "$($_.Id)=$($_.Address):7101=http://$($_.Address):8101" }) -join ','
     MASTERS  = ($masterPlan | ForEach-Object { "http://$($_.Address):8101" }) -join ','
-    SSH_KEYS = if ($key) { "ssh_authorized_keys: [""$key""]" } else { '# No SSH key was given: nobody can log in from outside.' }
+    # In single quotes: Windows writes DOMAIN\user at the end of a key, and YAML reads \u in double ones.
+    SSH_KEYS = if ($key) { "ssh_authorized_keys: ['" + $key.Replace("'", "''") + "']" } else { '# No SSH key was given: nobody can log in from outside.' }
     PACKAGE  = 'muster.deb'
-    SHA256   = (Get-FileHash -LiteralPath $packageFile -Algorithm SHA256).Hash.ToLowerInvariant()
+    SHA256   = if ($packageFile) { (Get-FileHash -LiteralPath $packageFile -Algorithm SHA256 -ErrorAction Stop).Hash.ToLowerInvariant() } else { '' }
 }
 foreach ($machine in $plan) {
     $vm = Get-VM -Name $machine.VMName -ErrorAction SilentlyContinue

@@ -12,6 +12,7 @@ How long to wait for the next leader.
 .EXAMPLE
 .\Stop-MusterLeader.ps1
 #>
+
 #Requires -Version 5.1
 #Requires -RunAsAdministrator
 [CmdletBinding(SupportsShouldProcess = $true)]
@@ -32,8 +33,9 @@ if (-not $old) {
 $victim = $masters | Where-Object { $_.Id -eq $old }
 if (-not $victim) { throw "$old leads, and is no machine of this host. Stop it where it runs." }
 $running = @($masters | Where-Object { $_.VM.State -eq 'Running' })
-if (($running.Count - 1) * 2 -le $masters.Count) {
-    Write-Warning "Without $old fewer than a majority of the $($masters.Count) masters run: nobody can lead until it is back, and no task is accepted."
+$othersLead = ($running.Count - 1) * 2 -gt $masters.Count
+if (-not $othersLead) {
+    Write-Warning "Without $old no majority of the $($masters.Count) master(s) runs: nobody can lead until it is back, and no task is accepted."
 }
 if (-not $PSCmdlet.ShouldProcess($victim.VM.Name, 'turn the machine of the leader off, as by a power failure')) { return }
 
@@ -41,13 +43,16 @@ $watch = [Diagnostics.Stopwatch]::StartNew()
 Stop-VM -VM $victim.VM -TurnOff -Force
 Write-Step "$($victim.VM.Name) is off: $old led the cluster"
 $rest = @($running | Where-Object { $_.Id -ne $old })
-while ($true) {
+while ($othersLead) {
     $new = Get-MusterLeader $rest
-    if ($new -and $new -ne $old) { break }
+    if ($new -and $new -ne $old) {
+        # Hyper-V's own time to turn a machine off is in it.
+        Write-Step ('{0} leads, at most {1:n1} s after the plug was pulled' -f $new, $watch.Elapsed.TotalSeconds)
+        break
+    }
     if ($watch.Elapsed.TotalSeconds -gt $WaitSeconds) {
         throw "After $WaitSeconds seconds no other master leads. .\Get-MusterCluster.ps1 shows which masters run; a majority of them must."
     }
     Start-Sleep -Milliseconds 50
 }
-Write-Step ('{0} leads, {1:n1} s after the plug was pulled' -f $new, $watch.Elapsed.TotalSeconds)
 Write-Host "Bring it back with: Start-VM $($victim.VM.Name)"

@@ -6,6 +6,7 @@
 // scripts or stands in cmdlets.json; every parameter is one of its, and some
 // parameter set of it has them all. cmdlets.json lists the parameter sets as
 // Microsoft's reference has them for the oldest systems that the scripts run on.
+// Some mistakes that 5.1 shows only when it runs the line are found, too: wrong.mjs.
 // Values, types and what the commands do are not checked.
 import fs from 'node:fs';
 import path from 'node:path';
@@ -16,6 +17,10 @@ import { wrong } from './wrong.mjs';
 const here = path.dirname(fileURLToPath(import.meta.url));
 const cmdlets = JSON.parse(fs.readFileSync(path.join(here, 'cmdlets.json'), 'utf8'));
 const cmdletsByName = new Map(Object.entries(cmdlets).map(([name, c]) => [name.toLowerCase(), c.sets.map(lower)]));
+// Modules whose commands are functions. A function of a module does not see the
+// script's $ErrorActionPreference: after an error the script would go on.
+const functionModules = ['Storage', 'NetTCPIP', 'NetNat'];
+const functionsOfModules = lower(Object.keys(cmdlets).filter((name) => functionModules.includes(cmdlets[name].module)).concat('Get-FileHash'));
 // What every advanced function and cmdlet takes.
 const common = lower(['Debug', 'ErrorAction', 'ErrorVariable', 'InformationAction', 'OutVariable', 'Verbose', 'WarningAction']);
 
@@ -75,6 +80,10 @@ function check(parser, name, source, functions) {
   source.split('\n').forEach((text, i) => {
     if (/[^\t\r\x20-\x7e]/.test(text)) found.push(`${name}:${i + 1}: a character outside ASCII, which 5.1 reads by the machine's code page`);
   });
+  checkCounts(source, (i, text) => found.push(`${name}:${i + 1}: ${text}`));
+  source.split('\n').forEach((text, i, all) => {
+    if (text.trimEnd() === '#>' && all[i + 1]?.startsWith('#')) found.push(`${name}:${i + 2}: right below the help, Get-Help takes this for its last example: leave a line blank`);
+  });
   for (const node of walk(tree.rootNode)) {
     if (node.isError || node.isMissing) say(node, `not PowerShell: ${node.text.slice(0, 60)}`);
   }
@@ -84,6 +93,19 @@ function check(parser, name, source, functions) {
     if (node.type === 'command') checkCommand(tree, node, functions, say);
   }
   return found;
+}
+
+// checkCounts wants an array before .Count: in strict mode a single thing has none, nor has nothing.
+function checkCounts(source, say) {
+  source.split('\n').forEach((text, i) => {
+    for (const [, variable] of text.matchAll(/\$(\w+)\.Count\b/gi)) {
+      const values = [...source.matchAll(new RegExp(`\\$${variable} = (..)`, 'gi'))].map((match) => match[1]);
+      const declared = new RegExp(`\\[\\w+\\[\\]\\] \\$${variable}\\b`, 'i').test(source);
+      if (values.length === 0 ? !declared : values.some((value) => value !== '@(')) {
+        say(i, `$${variable}.Count fails unless $${variable} is an array: assign it as @(...)`);
+      }
+    }
+  });
 }
 
 function checkCommand(tree, command, functions, say) {
@@ -105,6 +127,9 @@ function checkCommand(tree, command, functions, say) {
       if (keys.length === 0) say(element, `@${splatted[1]}: no table of that name is assigned here`);
       given.push(...keys);
     }
+  }
+  if (functionsOfModules.includes(name.toLowerCase()) && !given.includes('erroraction')) {
+    say(command, `${name} is a function of a module and does not see $ErrorActionPreference: give it -ErrorAction`);
   }
   const asked = given.filter((parameter) => !common.includes(parameter));
   const unknown = asked.filter((parameter) => !sets.some((set) => set.includes(parameter)));

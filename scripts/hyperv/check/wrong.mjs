@@ -13,4 +13,9 @@ export const wrong = [
   ['Set-VM @nothing', 'no table of that name'],
   ['Get-VM -Name a && Start-VM -Name a', '5.1 has no &&'],
   ['$a = $b ? 1 : 2', ''],
+  ['New-NetNat -Name x', 'does not see $ErrorActionPreference'],
+  ['Get-FileHash -Path x', 'does not see $ErrorActionPreference'],
+  ['$a = Get-VM\nif ($a.Count -gt 1) { 1 }', '$a.Count fails'],
+  ['function f([object[]] $a) { $a.Count }\n$a = Get-VM', '$a.Count fails'],
+  ['<#\n.SYNOPSIS\nx\n#>\n#Requires -Version 5.1\nGet-VM', 'takes this for its last example'],
 ];
