@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -21,6 +23,9 @@ import (
 // maxHops bounds the redirects of one attempt. One is usual; more happen while
 // leadership moves.
 const maxHops = 4
+
+// shunFor is how long a leader is not asked that was named and could not be called.
+const shunFor = time.Minute
 
 // maxAnswer bounds the body of an answer.
 const maxAnswer = 256 << 20
@@ -252,9 +257,12 @@ func (c *Client) note(base string, resp *http.Response) {
 	}
 	if leader, err := baseURL(resp.Header.Get("Muster-Leader")); err == nil {
 		c.mu.Lock()
-		c.leader = leader
+		shunned := time.Now().Before(c.shunned[leader])
+		if c.leader = leader; shunned {
+			c.leader = ""
+		}
 		c.mu.Unlock()
-		if leader != base {
+		if leader != base && !shunned {
 			c.log.Debug("the leader is elsewhere", "asked", base, "leader", leader)
 		}
 	}
@@ -284,6 +292,11 @@ func (c *Client) turnFrom(target string, err error) {
 	defer c.mu.Unlock()
 	if c.leader == target || quiet != nil && c.leader == quiet.address {
 		c.leader = ""
+	}
+	if quiet != nil && !quiet.sent && !slices.Contains(c.addresses, quiet.address) {
+		now := time.Now()
+		maps.DeleteFunc(c.shunned, func(_ string, until time.Time) bool { return now.After(until) })
+		c.shunned[quiet.address] = now.Add(shunFor)
 	}
 	if c.addresses[c.first] == target {
 		c.first = (c.first + 1) % len(c.addresses)

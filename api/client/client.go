@@ -41,12 +41,15 @@ type Client struct {
 
 	mu     sync.Mutex
 	leader string // last known URL, "" for unknown; under mu
-	first  int    // of addresses, where a round begins; under mu
+	// shunned are leaders that were named and could not be called, and until when
+	// they are not called unless they redirect: behind a proxy nobody reaches them.
+	shunned map[string]time.Time // under mu
+	first   int                  // of addresses, where a round begins; under mu
 }
 
 // New returns a client. It asks nobody yet.
 func New(cfg Config) (*Client, error) {
-	c := &Client{cfg: cfg, log: cfg.Logger}
+	c := &Client{cfg: cfg, log: cfg.Logger, shunned: map[string]time.Time{}}
 	for _, a := range cfg.Addresses {
 		base, err := baseURL(a)
 		if err != nil {
