@@ -67,6 +67,8 @@ require (
 	github.com/spf13/cobra v1.10.2
 	// cobra's flags, read by koanf
 	github.com/spf13/pflag v1.1.0
+	// what koanf's YAML parser parses with; its nodes say on which line of a configuration file a mistake is
+	go.yaml.in/yaml/v3 v3.0.5
 )
 
 // Next to the standard library.
@@ -138,7 +140,6 @@ require (
 	github.com/twitchyliquid64/golang-asm v0.15.1 // indirect
 	github.com/ugorji/go/codec v1.3.1 // indirect
 	go.mongodb.org/mongo-driver/v2 v2.5.0 // indirect
-	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/arch v0.22.0 // indirect
 	golang.org/x/crypto v0.57.0 // indirect
 	golang.org/x/text v0.42.0 // indirect

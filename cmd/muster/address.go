@@ -1,12 +1,19 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
+	"strconv"
 	"strings"
+)
 
-	"muster/cmd/app"
+// The ports of muster, in defaults and in examples.
+const (
+	raftPort  = "7101"
+	apiPort   = "8101"
+	slavePort = "9101"
 )
 
 // listenAddress checks an address to listen on.
@@ -14,129 +21,169 @@ func listenAddress(flag, address string) error {
 	host, port, err := net.SplitHostPort(address)
 	switch {
 	case strings.Contains(address, "://"):
-		return usagef("--%s %q is a URL; it takes HOST:PORT, like 127.0.0.1:%s", flag, address, examplePort(flag))
+		return wrongf(flag, "%q is a URL; it takes HOST:PORT, like 127.0.0.1:%s", address, examplePort(flag))
 	case err != nil:
-		return usagef("--%s %q is not HOST:PORT, like 127.0.0.1:%s: %v", flag, address, examplePort(flag), err)
+		return wrongf(flag, "%q is not HOST:PORT, like 127.0.0.1:%s: %w", address, examplePort(flag), err)
 	case port == "":
-		return usagef("--%s %q names no port; write it like %s", flag, address, net.JoinHostPort(host, examplePort(flag)))
+		return wrongf(flag, "%q names no port; write it like %s", address, net.JoinHostPort(host, examplePort(flag)))
+	}
+	if !isPort(port) {
+		return wrongf(flag, "%q has the port %q; a port is a number from 1 to 65535", address, port)
 	}
 	return nil
+}
+
+func isPort(text string) bool {
+	_, err := strconv.ParseUint(text, 10, 16)
+	return err == nil
 }
 
 func examplePort(flag string) string {
 	switch flag {
 	case "raft-listen", "raft-advertise":
-		return "7101"
+		return raftPort
 	case "listen", "advertise":
-		return "9101"
+		return slavePort
 	default:
-		return "8101"
+		return apiPort
 	}
 }
 
 // advertised checks an address that others dial. It is what flag says, or, if
-// that is empty, the address listened on, from listenFlag.
-func advertised(flag, address, listenFlag, listening string) error {
-	from := "--" + flag
+// that is empty, the address listened on, from listenFlag. here is the host that
+// others may reach this machine by, for the advice; it may be empty.
+func advertised(flag, address, listenFlag, listening, here string) error {
+	from := flag
 	if address == "" {
-		address, from = listening, "--"+listenFlag
+		address, from = listening, listenFlag
 	} else if err := listenAddress(flag, address); err != nil {
 		return err
 	}
-	return reachable(from, flag, address)
+	return reachable(from, flag, address, "", here)
 }
 
 // advertisedURL is advertised for base URLs.
-func advertisedURL(flag, raw, listenFlag, listening string) error {
+func advertisedURL(flag, raw, listenFlag, listening, here string) error {
 	if raw == "" {
-		return reachable("--"+listenFlag, flag, listening)
+		return reachable(listenFlag, flag, listening, "http://", here)
 	}
-	u, err := baseURL("--"+flag, raw)
+	u, err := parseBaseURL(raw)
 	if err != nil {
-		return err
+		return wrongf(flag, "%w", err)
 	}
 	if u.Port() == "" {
-		return reachable("--"+flag, flag, net.JoinHostPort(u.Hostname(), "80"))
+		return reachable(flag, flag, net.JoinHostPort(u.Hostname(), "80"), "http://", here)
 	}
-	return reachable("--"+flag, flag, u.Host)
+	return reachable(flag, flag, u.Host, "http://", here)
 }
 
 // reachable refuses an address that means "any of mine" to a listener and
 // nothing to others.
-func reachable(from, flag, address string) error {
+func reachable(from, flag, address, scheme, here string) error {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return usagef("%s %q is not HOST:PORT: %v", from, address, err)
+		return nil //nolint:nilerr // from an address to listen on, where this was said
+	}
+	zero := port == "0" || port == ""
+	fix := fmt.Sprintf("say with --%s which one they should use", flag)
+	if here != "" {
+		if zero {
+			port = examplePort(flag)
+		}
+		fix += fmt.Sprintf(", like %s%s", scheme, net.JoinHostPort(here, port))
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		return usagef("%s %q means every address of this machine, which others can't dial; say with --%s which one they should use", from, address, flag)
+		return wrongf(from, "%q means every address of this machine, which others can't dial; %s", address, fix)
 	}
-	if port == "0" {
-		return usagef("%s %q has port 0, which others can't dial; say with --%s which one they should use", from, address, flag)
+	if zero {
+		return wrongf(from, "%q has port 0, which others can't dial; %s", address, fix)
 	}
 	return nil
 }
 
-// baseURL parses the base URL of an API.
+// samePort refuses two addresses of which only the first listener would get its
+// port.
+func samePort(flag, address, otherFlag, other string) error {
+	host, port, err := net.SplitHostPort(address)
+	otherHost, otherPort, otherErr := net.SplitHostPort(other)
+	if err != nil || otherErr != nil || port != otherPort || port == "0" {
+		return nil //nolint:nilerr // said of each address
+	}
+	if host == otherHost || wildcard(host) || wildcard(otherHost) {
+		return wrongf(flag, "%q has the port of --%s %q, and only one of them can listen there; take another, like %s",
+			address, otherFlag, other, net.JoinHostPort(host, examplePort(flag)))
+	}
+	return nil
+}
+
+// wildcard reports whether a host to listen on means all addresses.
+func wildcard(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "" || ip != nil && ip.IsUnspecified()
+}
+
+// baseURL parses the base URL of an API. from is a flag, or what else a message
+// begins with.
 func baseURL(from, raw string) (*url.URL, error) {
+	u, err := parseBaseURL(raw)
+	if err != nil {
+		return nil, usagef("%s %w", from, err)
+	}
+	return u, nil
+}
+
+func parseBaseURL(raw string) (*url.URL, error) {
 	if raw != "" && !strings.Contains(raw, "://") {
-		return nil, usagef("%s %q has no scheme; write http://%s", from, raw, raw)
+		return nil, fmt.Errorf("%q has no scheme; write http://%s", raw, raw)
 	}
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil:
-		return nil, usagef("%s %q is not a URL like http://127.0.0.1:8101: %v", from, raw, err)
+		return nil, fmt.Errorf("%q is not a URL like http://127.0.0.1:8101: %w", raw, err)
 	case u.Scheme != "http" && u.Scheme != "https":
-		return nil, usagef("%s %q has the scheme %q; only http and https are spoken", from, raw, u.Scheme)
+		return nil, fmt.Errorf("%q has the scheme %q; only http and https are spoken", raw, u.Scheme)
 	case u.Host == "" || u.Hostname() == "":
-		return nil, usagef("%s %q names no host; write it like http://127.0.0.1:8101", from, raw)
+		return nil, fmt.Errorf("%q names no host; write it like http://127.0.0.1:8101", raw)
 	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
-		return nil, usagef("%s %q has a path; a base URL ends with the port, like %s://%s", from, raw, u.Scheme, u.Host)
+		return nil, fmt.Errorf("%q has a path; a base URL ends with the port, like %s://%s", raw, u.Scheme, u.Host)
 	case u.User != nil:
-		return nil, usagef("%s %q has a user name in it; write %s://%s", from, raw, u.Scheme, u.Host)
+		return nil, fmt.Errorf("%q has a user name in it; write %s://%s", raw, u.Scheme, u.Host)
 	}
 	return u, nil
 }
 
 // baseURLs checks a list of base URLs that are dialled, and cuts trailing
-// slashes.
+// slashes. It tells every mistake.
 func baseURLs(from string, raw []string) ([]string, error) {
 	var out []string
+	var wrong []error
 	for _, one := range raw {
 		u, err := baseURL(from, strings.TrimSpace(one))
 		if err != nil {
-			return nil, err
+			wrong = append(wrong, err)
+			continue
 		}
 		out = append(out, u.Scheme+"://"+u.Host)
 	}
-	return out, nil
+	return out, errors.Join(wrong...)
 }
 
-// founders parses --masters of a master: m1=RAFT=URL for each founding master.
-func founders(list []string) ([]app.Peer, error) {
-	var out []app.Peer
-	seen := map[string]string{}
-	for _, entry := range list {
-		id, rest, _ := strings.Cut(strings.TrimSpace(entry), "=")
-		raft, api, ok := strings.Cut(rest, "=")
-		if !ok || id == "" {
-			return nil, usagef("--masters has %q; each master is ID=RAFT-HOST:PORT=API-URL, like m1=127.0.0.1:7101=http://127.0.0.1:8101", entry)
-		}
-		if err := advertised("masters", raft, "", ""); err != nil {
-			return nil, fmt.Errorf("master %s: %w", id, err)
-		}
-		u, err := baseURL("--masters", api)
+// mastersURLs is baseURLs for a setting of a master or a slave.
+func mastersURLs(flag string, raw []string) ([]string, error) {
+	var out []string
+	var wrong []error
+	for _, one := range raw {
+		u, err := parseBaseURL(strings.TrimSpace(one))
 		if err != nil {
-			return nil, fmt.Errorf("master %s: %w", id, err)
+			wrong = append(wrong, inElement(wrongf(flag, "%w", err), one))
+			continue
 		}
-		p := app.Peer{ID: id, RaftAddress: raft, APIURL: u.Scheme + "://" + u.Host}
-		for _, word := range []string{p.ID, p.RaftAddress, p.APIURL} {
-			if other, twice := seen[word]; twice {
-				return nil, usagef("--masters names %q twice, in %q and in %q; ids and addresses are each master's own", word, other, entry)
-			}
-			seen[word] = entry
+		if wildcard(u.Hostname()) || u.Port() == "0" {
+			err := wrongf(flag, "%q is no address that can be dialled; write the one that this master advertises", one)
+			wrong = append(wrong, inElement(err, one))
+			continue
 		}
-		out = append(out, p)
+		out = append(out, u.Scheme+"://"+u.Host)
 	}
-	return out, nil
+	return out, errors.Join(wrong...)
 }

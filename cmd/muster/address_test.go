@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -55,7 +56,7 @@ func TestMasterAddressesAreCheckedWithTheFix(t *testing.T) {
 		{"a negative ttl", func(c *app.MasterConfig) { c.QuestionTTL = -1 }, "can't be negative"},
 		{"an unknown profile", func(c *app.MasterConfig) { c.Profile = "moon" }, "none of lan, wan"},
 	} {
-		err := checkMaster(masterConfig(c.change))
+		err := checkBoth(masterConfig(c.change))
 		switch {
 		case c.says == "" && err != nil:
 			t.Errorf("%s: refused: %v", c.what, err)
@@ -91,4 +92,9 @@ func TestFounders(t *testing.T) {
 			t.Errorf("%s: %v; want an error of usage that says %q", c.list, err, c.says)
 		}
 	}
+}
+
+// checkBoth runs the two checks of a configuration that need no flags.
+func checkBoth(cfg app.MasterConfig) error {
+	return errors.Join(checkMaster(cfg, "10.0.0.5"), listed(cfg))
 }

@@ -44,20 +44,6 @@ func takes(names ...string) cobra.PositionalArgs {
 	}
 }
 
-// required wants flags to have a value, wherever it comes from.
-func required(cmd *cobra.Command, names ...string) error {
-	var missing []string
-	for _, name := range names {
-		if f := cmd.Flags().Lookup(name); f.Value.String() == "" || f.Value.String() == "[]" {
-			missing = append(missing, fmt.Sprintf("--%s (%s)", name, f.Usage))
-		}
-	}
-	if len(missing) == 0 {
-		return nil
-	}
-	return usagef("%s needs %s", cmd.CommandPath(), strings.Join(missing, " and "))
-}
-
 // oneOf wants at most one of the flags.
 func oneOf(cmd *cobra.Command, names ...string) error {
 	var given []string

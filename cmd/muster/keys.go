@@ -41,6 +41,7 @@ func check(cmd *cobra.Command, section map[string]any, prefix string, unknown fu
 		case nested || !flags[name]:
 			known := slices.Sorted(maps.Keys(flags))
 			known = append(known, slices.Sorted(maps.Keys(commands))...)
+			known = slices.DeleteFunc(known, func(word string) bool { return word == name }) // a command's, with no section below it
 			unknown(prefix+name, name, known)
 		}
 	}
@@ -50,7 +51,7 @@ func check(cmd *cobra.Command, section map[string]any, prefix string, unknown fu
 func flagsBelow(cmd *cobra.Command) map[string]bool {
 	names := map[string]bool{}
 	add := func(f *pflag.Flag) {
-		if f.Name != "help" && f.Name != "version" && f.Name != "config" {
+		if f.Name != "help" && f.Name != "version" && f.Name != "config" && f.Annotations[onlyTyped] == nil {
 			names[f.Name] = true
 		}
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -10,10 +11,17 @@ import (
 	"muster/cmd/app"
 )
 
+// masterSettings are the flags of muster master, and what becomes of them.
+type masterSettings struct {
+	cfg       app.MasterConfig
+	join      []string
+	masters   []string
+	followers followersMode
+	full      fullMode
+}
+
 func (p *program) masterCommand() *cobra.Command {
-	var cfg app.MasterConfig
-	var join, masters []string
-	followers, full := followersRedirect, fullReject
+	s := &p.master
 	cmd := &cobra.Command{
 		Use:   "master --id ID --data DIR [--bootstrap | --join URL,… | --masters ID=RAFT=URL,…]",
 		Short: "run a master",
@@ -29,24 +37,11 @@ neither. A single master with --bootstrap works, and survives nothing.`,
   muster master --id m2 --data ./m2 --raft-listen 127.0.0.1:7102 --api-listen 127.0.0.1:8102 --join http://127.0.0.1:8101`,
 		Args: takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			err := errors.Join(
-				required(cmd, "id", "data", "raft-listen", "api-listen"),
-				oneOf(cmd, "bootstrap", "join", "masters"),
-			)
-			if err != nil {
+			cfg, err := s.check(cmd, "")
+			if err != nil { // again, with advice that fits this machine
+				_, err = s.check(cmd, p.look().suggestion(cmd.Context()))
 				return err
 			}
-			if cfg.Join, err = baseURLs("--join", join); err != nil {
-				return err
-			}
-			if cfg.Masters, err = founders(masters); err != nil {
-				return err
-			}
-			if err := checkMaster(cfg); err != nil {
-				return err
-			}
-			cfg.ForwardFromFollowers = followers == followersForward
-			cfg.QueueWhenFull = full == fullQueue
 			cfg.Version = version()
 			cfg.Logger = p.logs.logger(p.stderr)
 			return app.RunMaster(cmd.Context(), cfg, func(apiURL string) {
@@ -54,7 +49,13 @@ neither. A single master with --bootstrap works, and survives nothing.`,
 			})
 		},
 	}
-	flags := cmd.Flags()
+	s.define(cmd)
+	return cmd
+}
+
+func (s *masterSettings) define(cmd *cobra.Command) {
+	s.followers, s.full = followersRedirect, fullReject
+	cfg, flags := &s.cfg, cmd.Flags()
 	flags.StringVar(&cfg.ID, "id", "", "the master's id, its own for ever: a wiped disk needs a new one")
 	flags.StringVar(&cfg.DataDir, "data", "", "directory for log and snapshots")
 	flags.StringVar(&cfg.RaftListen, "raft-listen", "127.0.0.1:7101", "HOST:PORT to listen on for the other masters")
@@ -62,11 +63,11 @@ neither. A single master with --bootstrap works, and survives nothing.`,
 	flags.StringVar(&cfg.APIListen, "api-listen", "127.0.0.1:8101", "HOST:PORT to serve the API on")
 	flags.StringVar(&cfg.APIAdvertise, "api-advertise", "", "base URL that clients and slaves are told (default: http:// and --api-listen)")
 	flags.BoolVar(&cfg.Bootstrap, "bootstrap", false, "found a cluster of this one master, which others join")
-	flags.StringSliceVar(&join, "join", nil, "API URLs of masters whose cluster to join")
-	flags.StringSliceVar(&masters, "masters", nil, "all founding masters, as ID=RAFT-HOST:PORT=API-URL; the same list for each of them")
-	flags.Var(&followers, "followers", "what followers do with a write: redirect the client to the leader, or forward it themselves")
+	flags.StringSliceVar(&s.join, "join", nil, "API URLs of masters whose cluster to join")
+	flags.StringSliceVar(&s.masters, "masters", nil, "all founding masters, as ID=RAFT-HOST:PORT=API-URL; the same list for each of them")
+	flags.Var(&s.followers, "followers", "what followers do with a write: redirect the client to the leader, or forward it themselves")
 	flags.DurationVar(&cfg.QuestionTTL, "question-ttl", time.Second, "how long a slave's answer serves for later tasks; 0 asks for every task")
-	flags.Var(&full, "when-full", "what becomes of a task that finds no free slot and does not say: reject or queue it")
+	flags.Var(&s.full, "when-full", "what becomes of a task that finds no free slot and does not say: reject or queue it")
 	flags.IntVar(&cfg.QueueLimit, "queue-limit", 100_000, "how many tasks may wait")
 	flags.IntVar(&cfg.Retention.Tasks, "retention-tasks", 1_000_000, "done tasks that are kept; the oldest are forgotten")
 	flags.DurationVar(&cfg.Retention.Age, "retention-age", 7*24*time.Hour, "how long done tasks are kept")
@@ -79,33 +80,58 @@ neither. A single master with --bootstrap works, and survives nothing.`,
 	complete(cmd, "followers", followersWords[:]...)
 	complete(cmd, "when-full", whenFullWords[:]...)
 	complete(cmd, "profile", app.ProfileLAN, app.ProfileWAN)
-	return cmd
 }
 
-// checkMaster refuses addresses that can't work before anything is opened.
-func checkMaster(cfg app.MasterConfig) error {
+// check returns the configuration that the flags of cmd make, or every mistake in
+// them. Nothing is opened, dialled or looked up. here is the host that others may
+// reach this machine by, for the advice; it may be empty.
+func (s *masterSettings) check(cmd *cobra.Command, here string) (app.MasterConfig, error) {
+	cfg := s.cfg
+	cfg.ForwardFromFollowers = s.followers == followersForward
+	cfg.QueueWhenFull = s.full == fullQueue
+	var joinErr, mastersErr error
+	cfg.Join, joinErr = mastersURLs("join", s.join)
+	cfg.Masters, mastersErr = founders(s.masters)
+	err := errors.Join(
+		needed(cmd, "id", "data", "raft-listen", "api-listen"),
+		oneWay(cmd, "bootstrap", "join", "masters"),
+		nameLength("id", cfg.ID),
+		joinErr, mastersErr,
+		checkMaster(cfg, here),
+	)
+	if mastersErr == nil {
+		err = errors.Join(err, listed(cfg))
+	}
+	return cfg, err
+}
+
+// checkMaster refuses numbers and addresses that can't work.
+func checkMaster(cfg app.MasterConfig, here string) error {
+	var profile error
 	if cfg.Profile != app.ProfileLAN && cfg.Profile != app.ProfileWAN {
-		return usagef("--profile %q is none of %s, %s", cfg.Profile, app.ProfileLAN, app.ProfileWAN)
-	}
-	if cfg.QuestionTTL < 0 || cfg.SlaveTimeout <= 0 {
-		return usagef("--question-ttl can't be negative, and --slave-timeout must be above 0")
-	}
-	if r := cfg.Retention; cfg.QueueLimit < 0 || r.Tasks < 0 || r.Bytes < 0 || r.Age < 0 || r.Min < 0 {
-		return usagef("--queue-limit and --retention-… can't be negative")
+		profile = wrongf("profile", "%q is none of %s, %s", cfg.Profile, app.ProfileLAN, app.ProfileWAN)
 	}
 	return errors.Join(
+		profile,
+		notNegative("question-ttl", cfg.QuestionTTL),
+		notNegative("queue-limit", cfg.QueueLimit),
+		notNegative("retention-tasks", cfg.Retention.Tasks),
+		notNegative("retention-age", cfg.Retention.Age),
+		notNegative("retention-bytes", cfg.Retention.Bytes),
+		notNegative("retention-min", cfg.Retention.Min),
+		aboveZero("slave-timeout", cfg.SlaveTimeout),
 		listenAddress("raft-listen", cfg.RaftListen),
 		listenAddress("api-listen", cfg.APIListen),
-		advertised("raft-advertise", cfg.RaftAdvertise, "raft-listen", cfg.RaftListen),
-		advertisedURL("api-advertise", cfg.APIAdvertise, "api-listen", cfg.APIListen),
-		listed(cfg),
+		samePort("api-listen", cfg.APIListen, "raft-listen", cfg.RaftListen),
+		advertised("raft-advertise", cfg.RaftAdvertise, "raft-listen", cfg.RaftListen, here),
+		advertisedURL("api-advertise", cfg.APIAdvertise, "api-listen", cfg.APIListen, here),
 	)
 }
 
 // listed checks that this master stands in its own list of founders as it will
 // be reached.
 func listed(cfg app.MasterConfig) error {
-	if len(cfg.Masters) == 0 {
+	if len(cfg.Masters) == 0 || cfg.ID == "" {
 		return nil
 	}
 	raft, api := cfg.RaftAdvertise, cfg.APIAdvertise
@@ -116,17 +142,23 @@ func listed(cfg app.MasterConfig) error {
 		api = "http://" + cfg.APIListen
 	}
 	for _, m := range cfg.Masters {
-		switch {
-		case m.ID != cfg.ID:
-		case m.RaftAddress != raft:
-			return usagef("--masters has %s for Raft of %s, but it is reached at %s; make --raft-advertise and the list agree", m.RaftAddress, m.ID, raft)
-		case m.APIURL != api:
-			return usagef("--masters has %s for the API of %s, but it is reached at %s; make --api-advertise and the list agree", m.APIURL, m.ID, api)
-		default:
-			return nil
+		if m.ID != cfg.ID {
+			continue
 		}
+		var wrongRaft, wrongAPI error
+		if m.RaftAddress != raft {
+			wrongRaft = wrongf("masters", "has %s for Raft of %s, but it is reached at %s; make --raft-advertise and the list agree", m.RaftAddress, m.ID, raft)
+		}
+		if m.APIURL != strings.TrimRight(api, "/") {
+			wrongAPI = wrongf("masters", "has %s for the API of %s, but it is reached at %s; make --api-advertise and the list agree", m.APIURL, m.ID, api)
+		}
+		return errors.Join(wrongRaft, wrongAPI)
 	}
-	return usagef("--masters does not name %q (--id); the list names all founding masters, this one too", cfg.ID)
+	ids := make([]string, len(cfg.Masters))
+	for i, m := range cfg.Masters {
+		ids[i] = m.ID
+	}
+	return wrongf("masters", "does not name %q (--id), only %s; the list names all founding masters, this one too", cfg.ID, strings.Join(ids, ", "))
 }
 
 // What followers do with writes.

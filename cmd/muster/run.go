@@ -16,6 +16,7 @@ type program struct {
 	stdout io.Writer
 	stderr io.Writer
 	env    []string // as os.Environ gives it
+	look   func() machine
 
 	// Set before a command runs, from the flags that all share.
 	address  []string
@@ -24,17 +25,24 @@ type program struct {
 	logs     logSettings
 
 	key string // of the submit, given or made up: to repeat it with
+
+	// The flags of the two commands that stay; config validate checks files with them.
+	master masterSettings
+	slave  slaveSettings
 }
 
 // run does what the arguments say and returns the exit code. ctx's end is the
 // wish to end gracefully.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, env []string) int {
-	p := &program{stdin: stdin, stdout: stdout, stderr: stderr, env: env}
+	return (&program{stdin: stdin, stdout: stdout, stderr: stderr, env: env, look: thisMachine}).run(ctx, args)
+}
+
+func (p *program) run(ctx context.Context, args []string) int {
 	root := p.rootCommand()
 	root.SetArgs(args)
-	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetIn(p.stdin)
+	root.SetOut(p.stdout)
+	root.SetErr(p.stderr)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err != nil {
 		p.complain(cmd, err)
@@ -85,7 +93,8 @@ reachable, 5 the task failed, 6 the wait ended first, 7 full capacity.`,
 	root.AddCommand(
 		p.masterCommand(), p.slaveCommand(), p.slaveTestCommand(), p.demoCommand(),
 		p.submitCommand(), p.tasksCommand(), p.slavesCommand(), p.mastersCommand(),
-		p.statusCommand(), p.versionCommand(), p.evaluateChildCommand(),
+		p.statusCommand(), p.healthcheckCommand(), p.versionCommand(), p.evaluateChildCommand(),
+		p.initCommand(), p.configCommand(),
 	)
 	root.AddCommand(p.buildCommands()...)
 	return root

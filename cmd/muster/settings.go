@@ -36,11 +36,31 @@ func applySettings(cmd *cobra.Command, environ []string) error {
 	if !flags.Changed("config") && fromEnv.Exists("config") {
 		path = fromEnv.String("config")
 	}
-	fromFile, err := readFile(cmd, path)
+	fromFile := koanf.New(noDelimiter)
+	if path != "" {
+		if fromFile, err = readFile(cmd, path); err != nil {
+			return err
+		}
+	}
+	return setFlags(cmd, fromFile, fromEnv, path)
+}
+
+// applyEnvironment is applySettings without a file.
+func applyEnvironment(cmd *cobra.Command, environ []string) error {
+	fromEnv, err := readEnvironment(environ)
 	if err != nil {
 		return err
 	}
+	return setFlags(cmd, koanf.New(noDelimiter), fromEnv, "")
+}
 
+// onlyTyped marks flags that neither a variable nor a file can set.
+const onlyTyped = "muster_only_typed"
+
+// setFlags gives the flags of cmd their values, and tells every one that a flag
+// does not take.
+func setFlags(cmd *cobra.Command, fromFile, fromEnv *koanf.Koanf, path string) error {
+	flags := cmd.Flags()
 	all := koanf.New(noDelimiter)
 	for _, source := range []*koanf.Koanf{fromFile, fromEnv} {
 		if err := all.Merge(source); err != nil {
@@ -55,7 +75,7 @@ func applySettings(cmd *cobra.Command, environ []string) error {
 
 	var wrong []error
 	flags.VisitAll(func(f *pflag.Flag) {
-		if f.Changed || !fromEnv.Exists(f.Name) && !fromFile.Exists(f.Name) {
+		if f.Changed || f.Annotations[onlyTyped] != nil || !fromEnv.Exists(f.Name) && !fromFile.Exists(f.Name) {
 			return
 		}
 		source := envPrefix + variable(f.Name)
@@ -63,7 +83,7 @@ func applySettings(cmd *cobra.Command, environ []string) error {
 			source = fmt.Sprintf("%q in %s", f.Name, path)
 		}
 		if err := setFlag(flags, f, all.Get(f.Name)); err != nil {
-			wrong = append(wrong, usagef("%s: %v", source, err))
+			wrong = append(wrong, &exitError{exitUsage, &settingError{key: f.Name, err: err, said: fmt.Sprintf("%s: %v", source, err)}})
 		}
 	})
 	return errors.Join(wrong...)
@@ -93,18 +113,8 @@ func readEnvironment(environ []string) (*koanf.Koanf, error) {
 	return k, nil
 }
 
-// readFile returns what the file says to cmd. Its keys are the names of flags,
-// at the top for all commands, or below the name of a command for this one and
-// those under it:
-//
-//	address: [http://10.0.0.1:8101, http://10.0.0.2:8101]
-//	slave:
-//	  slots: 4
+// readFile returns what the file says to cmd.
 func readFile(cmd *cobra.Command, path string) (*koanf.Koanf, error) {
-	k := koanf.New(noDelimiter)
-	if path == "" {
-		return k, nil
-	}
 	whole := koanf.New(noDelimiter)
 	if err := whole.Load(file.Provider(path), yaml.Parser()); err != nil {
 		return nil, usagef("read the configuration file (--config): %v", err)
@@ -113,6 +123,18 @@ func readFile(cmd *cobra.Command, path string) (*koanf.Koanf, error) {
 	if err := checkKeys(cmd.Root(), content, path); err != nil {
 		return nil, err
 	}
+	return partOf(cmd, content, path)
+}
+
+// partOf returns what a file says to cmd. Its keys are the names of flags, at the
+// top for all commands, or below the name of a command for this one and those
+// under it:
+//
+//	address: [http://10.0.0.1:8101, http://10.0.0.2:8101]
+//	slave:
+//	  slots: 4
+func partOf(cmd *cobra.Command, content map[string]any, path string) (*koanf.Koanf, error) {
+	k := koanf.New(noDelimiter)
 	// From the outermost in: what stands closer to the command wins.
 	layers := []map[string]any{topLevel(content)}
 	section := content

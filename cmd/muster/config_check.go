@@ -1,0 +1,70 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// The bounds of package task, which a master holds registrations against.
+const (
+	maxNameBytes = 128
+	maxSlots     = 1 << 16
+)
+
+// needed wants flags to have a value, wherever it comes from. It names each that
+// has none.
+func needed(cmd *cobra.Command, names ...string) error {
+	var wrong []error
+	for _, name := range names {
+		f := cmd.Flags().Lookup(name)
+		if f.Value.String() != "" && f.Value.String() != "[]" {
+			continue
+		}
+		wrong = append(wrong, &exitError{exitUsage, &settingError{
+			key:  name,
+			err:  fmt.Errorf("is missing: %s", f.Usage),
+			said: fmt.Sprintf("%s needs --%s (%s)", cmd.CommandPath(), name, f.Usage),
+		}})
+	}
+	return errors.Join(wrong...)
+}
+
+// oneWay is oneOf for settings: it names the first of those that exclude each
+// other.
+func oneWay(cmd *cobra.Command, names ...string) error {
+	err := oneOf(cmd, names...)
+	if err == nil {
+		return nil
+	}
+	var first string
+	for _, name := range names {
+		if f := cmd.Flags().Lookup(name); first == "" && f.Changed && f.Value.String() != "false" && f.Value.String() != "[]" {
+			first = name
+		}
+	}
+	return &exitError{exitUsage, &settingError{key: first, err: err, said: err.Error()}}
+}
+
+func nameLength(key, name string) error {
+	if len(name) > maxNameBytes {
+		return wrongf(key, "has %d bytes; at most %d are possible", len(name), maxNameBytes)
+	}
+	return nil
+}
+
+func notNegative[T int | int64 | time.Duration](key string, value T) error {
+	if value < 0 {
+		return wrongf(key, "%v can't be negative", value)
+	}
+	return nil
+}
+
+func aboveZero(key string, value time.Duration) error {
+	if value <= 0 {
+		return wrongf(key, "%s must be above 0", value)
+	}
+	return nil
+}
