@@ -108,18 +108,17 @@ func (n *Node) guardQuorum(ctx context.Context, r *raft.Raft, leaving string) er
 	if !isVoter(c, leaving) {
 		return nil
 	}
+	answers := map[raft.ServerID]bool{raft.ServerID(n.cfg.ID): true}
+	for _, a := range n.askVoters(ctx, r) {
+		answers[a.server.ID] = true
+	}
 	staying, reachable := 0, 0
 	for _, s := range c.Servers {
 		if s.Suffrage != raft.Voter || s.ID == raft.ServerID(leaving) {
 			continue
 		}
 		staying++
-		if s.ID == raft.ServerID(n.cfg.ID) {
-			reachable++
-		}
-	}
-	for _, a := range n.askVoters(ctx, r) {
-		if a.server.ID != raft.ServerID(leaving) {
+		if answers[s.ID] || n.isUp(ctx, s) {
 			reachable++
 		}
 	}
@@ -130,4 +129,18 @@ func (n *Node) guardQuorum(ctx context.Context, r *raft.Raft, leaving string) er
 		return task.Refuse(task.CodeQuorumAtRisk, "without master "+leaving+" the masters that answer would not be a majority of those that stay; bring another one back first")
 	}
 	return nil
+}
+
+// isUp reports whether a master can be reached by Raft, although its API did not answer
+// where the registry has it: it may have moved.
+func (n *Node) isUp(ctx context.Context, s raft.Server) bool {
+	for _, at := range []string{string(s.Address), n.elsewhere(string(s.ID), string(s.Address))} {
+		if at == "" {
+			continue
+		}
+		if _, err := n.hail(ctx, string(s.ID), at); err == nil {
+			return true
+		}
+	}
+	return false
 }

@@ -13,8 +13,7 @@ import (
 // A member whose addresses changed, because its machine did or its name, is known
 // to the others by the old ones: in Raft's configuration, where they dial it, and
 // in the registry, where clients and slaves find it. It can still call them, so it
-// asks the leader to note the new ones, with its id and its disk as they were. Its
-// vote and its log stay, and nothing is removed.
+// asks the leader to note the new ones, with its id and its disk as they were.
 //
 // When all masters moved at once nobody can be called where the configuration
 // says. Then the list of founders that they are started with serves as a second
@@ -148,15 +147,32 @@ func (n *Node) move(ctx context.Context, r *raft.Raft, req task.JoinRequest) err
 	if old.Address == raft.ServerAddress(req.RaftAddress) {
 		return nil
 	}
-	// Of a voter that Raft knows, AddVoter changes the address, and nothing else.
-	err = n.change(ctx, func() raft.Future {
-		return r.AddVoter(raft.ServerID(req.ID), raft.ServerAddress(req.RaftAddress), 0, beginTimeout)
-	})
-	if err != nil {
+	if err := n.readdress(ctx, r, req); err != nil {
 		return err
 	}
 	n.logger.Info("master moved", "id", req.ID, "from", old.Address, "raft_address", req.RaftAddress, "api_url", req.APIURL)
 	return nil
+}
+
+// readdress changes a voter's address in Raft's configuration. Of a voter that it
+// knows, AddVoter changes nothing else; but while it does, Raft's replication to
+// another master reads what it writes (followerReplication.peer, without its lock). So
+// another is taken out first. If this leader is lost between the two steps, the one
+// that moved asks the next.
+func (n *Node) readdress(ctx context.Context, r *raft.Raft, req task.JoinRequest) error {
+	if req.ID != n.cfg.ID {
+		if err := n.guardQuorum(ctx, r, req.ID); err != nil {
+			return err
+		}
+		err := n.change(ctx, func() raft.Future { return r.RemoveServer(raft.ServerID(req.ID), 0, beginTimeout) })
+		if err != nil {
+			return err
+		}
+	}
+	// Although the caller may be gone: it is a member.
+	return n.change(context.WithoutCancel(ctx), func() raft.Future {
+		return r.AddVoter(raft.ServerID(req.ID), raft.ServerAddress(req.RaftAddress), 0, beginTimeout)
+	})
 }
 
 // onlyOnce refuses to move a master that still answers where it was: two processes

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -160,15 +161,23 @@ func TestAllMastersChangePlaces(t *testing.T) {
 	w.level(all...)
 }
 
-// claims answers for URLs in the place of who is there.
+// claims answers for URLs in the place of who is there, and for all who are hailed.
 type claims struct {
 	Peers
+	Transport
 
-	hellos map[string]Hello
+	now *atomic.Pointer[claim]
 }
 
+type claim struct {
+	hellos map[string]Hello
+	hail   error
+}
+
+func (c claims) Hail(context.Context, string, string) (string, error) { return "", c.now.Load().hail }
+
 func (c claims) Hello(ctx context.Context, url string) (Hello, error) {
-	if h, ok := c.hellos[url]; ok {
+	if h, ok := c.now.Load().hellos[url]; ok {
 		if h.ID == "" {
 			return h, errors.New("nobody")
 		}
@@ -180,42 +189,78 @@ func (c claims) Hello(ctx context.Context, url string) (Hello, error) {
 func TestAMoveThatCannotBeChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, false)
-		all := w.grown()
-		m1, m2, m3 := all[0], all[1], all[2]
+		var now atomic.Pointer[claim]
+		now.Store(&claim{})
+		m1 := w.master("m1")
+		m1.adjust = func(c *Config) {
+			all := claims{c.Peers, c.Transport, &now}
+			c.Peers, c.Transport = all, all
+		}
+		m1.start(bootstrap)
+		w.leader(m1)
+		m2, m3 := w.master("m2"), w.master("m3")
+		for _, m := range []*master{m2, m3} {
+			m.start(joining(m1))
+			w.votes(m1, m.id)
+		}
+		w.eventually("the joins are over", func() bool { return len(m1.node.membership) == 0 })
 		at := func(m *master, raftAddr, url string) Hello {
 			return Hello{ID: m.id, ClusterID: m1.node.identity.get().ClusterID, RaftAddress: raftAddr, APIURL: url}
 		}
 		move := task.JoinRequest{ID: "m3", RaftAddress: "m3:2", APIURL: "http://m3.new", Commands: m1.node.self().Commands, Replace: true}
 		here := at(m3, move.RaftAddress, move.APIURL)
-		heard := func(string) error { return nil }
 		for name, c := range map[string]struct {
 			change func(r *task.JoinRequest)
 			hellos map[string]Hello
-			hail   func(string) error
+			hail   error
 			code   task.Code
 		}{
 			"a copy runs at the old place": {hellos: map[string]Hello{move.APIURL: here}, code: task.CodeIDTaken},
 			"an older one runs there":      {hellos: map[string]Hello{move.APIURL: here, m3.url: at(m3, "", "")}, code: task.CodeIDTaken},
 			"another's Raft address":       {change: func(r *task.JoinRequest) { r.RaftAddress = m2.raftAddr }, hellos: map[string]Hello{move.APIURL: here}, code: task.CodeAddressTaken},
 			"another's API URL":            {change: func(r *task.JoinRequest) { r.APIURL = m2.url }, hellos: map[string]Hello{m2.url: here}, code: task.CodeAddressTaken},
-			"nobody at the Raft address":   {hellos: map[string]Hello{move.APIURL: here, m3.url: {}}, hail: func(string) error { return errors.New("refused") }, code: task.CodeMasterUnreachable},
+			"nobody at the Raft address":   {hellos: map[string]Hello{move.APIURL: here, m3.url: {}}, hail: errors.New("refused"), code: task.CodeMasterUnreachable},
 		} {
-			req, hail := move, heard
+			req := move
 			if c.change != nil {
 				c.change(&req)
 			}
-			if c.hail != nil {
-				hail = c.hail
-			}
-			wasPeers, wasTransport := m1.node.cfg.Peers, m1.node.cfg.Transport
-			m1.node.cfg.Peers, m1.node.cfg.Transport = claims{wasPeers, c.hellos}, hailed{wasTransport, hail}
+			now.Store(&claim{c.hellos, c.hail})
 			m1.unchanged(name, func() {
 				if err := m1.node.Join(t.Context(), req); codeOf(err) != c.code {
 					t.Errorf("%s: %v; want %s", name, err, c.code)
 				}
 			})
-			m1.node.cfg.Peers, m1.node.cfg.Transport = wasPeers, wasTransport
 		}
+	})
+}
+
+// TestALeaderIsLostInTheMiddleOfAMove: the one that moved is no member then, and asks
+// the next leader.
+func TestALeaderIsLostInTheMiddleOfAMove(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, false)
+		all := []*master{w.master("m1"), w.master("m2"), w.master("m3"), w.master("m4"), w.master("m5")}
+		for _, m := range all {
+			m.start(founders(all...))
+		}
+		w.ready(all...)
+		leader := w.leader(all...)
+		moves := others(all, leader)[0]
+		moves.kill()
+		err := leader.node.change(t.Context(), func() raft.Future {
+			return leader.node.raft.Load().RemoveServer(raft.ServerID(moves.id), 0, beginTimeout)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		leader.kill()
+		moves.moveTo(moves.id+":2", "http://"+moves.id+".new")
+		moves.start(nil)
+		w.ready(moves)
+		leader.start(nil)
+		w.ready(all...)
+		w.noted(all...)
 	})
 }
 

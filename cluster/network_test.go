@@ -33,10 +33,14 @@ type memory struct {
 func (m memory) Hail(_ context.Context, id, address string) (string, error) {
 	m.w.mu.Lock()
 	defer m.w.mu.Unlock()
-	if m.w.inmem[raft.ServerAddress(address)] == nil {
+	who := m.w.masters[id]
+	if m.w.inmem[raft.ServerAddress(address)] == nil || who != nil && m.w.byURL[who.url] == nil {
 		return "", fmt.Errorf("nobody listens at %s", address)
 	}
-	return m.w.masters[id].url, nil
+	if who == nil {
+		return "", nil
+	}
+	return who.url, nil
 }
 
 func (memory) introduce(introduction) {}
