@@ -34,7 +34,7 @@ func openings(t *testing.T) []opening {
 // TestOnlyThePortsOfTheTableAreNeeded: every host drops everything else.
 func TestOnlyThePortsOfTheTableAreNeeded(t *testing.T) {
 	t.Parallel()
-	c := newCluster(newLab(t), "/24", "10.8.0.1", "10.8.0.2", "10.8.0.3", "10.8.0.4", "10.8.0.5")
+	c := newCluster(newLab(t, "nft"), "/24", "10.8.0.1", "10.8.0.2", "10.8.0.3", "10.8.0.4", "10.8.0.5")
 	addresses := map[string][]string{"masters": {"10.8.0.1", "10.8.0.2", "10.8.0.3"}, "slaves": {"10.8.0.4"}, "clients": {"10.8.0.5"}}
 	wall := func(rows []opening) {
 		for role, hosts := range map[string][]*host{

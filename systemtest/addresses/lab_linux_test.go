@@ -48,8 +48,9 @@ type lab struct {
 
 var labs atomic.Int64
 
-// newLab makes a switch. It skips the test where there can be none; in CI that fails.
-func newLab(t *testing.T) *lab {
+// newLab makes a switch. It skips the test where there can be none, or where a command
+// is missing; in CI that fails.
+func newLab(t *testing.T, commands ...string) *lab {
 	t.Helper()
 	skip := t.Skipf
 	if os.Getenv("CI") == "true" {
@@ -58,7 +59,7 @@ func newLab(t *testing.T) *lab {
 	if os.Getuid() != 0 {
 		skip("only root makes network namespaces")
 	}
-	for _, command := range []string{"ip", "unshare", "nft", "nginx"} {
+	for _, command := range append(commands, "ip", "unshare") {
 		if _, err := exec.LookPath(command); err != nil {
 			skip("%s is missing: on Debian, apt-get install iproute2 util-linux nftables nginx-light", command)
 		}

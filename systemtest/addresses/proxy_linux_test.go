@@ -13,7 +13,7 @@ import (
 // clients have no way to the masters.
 func TestAProxyInFrontOfAllMasters(t *testing.T) {
 	t.Parallel()
-	c := newCluster(newLab(t), "/24", "10.8.0.1", "10.8.0.2", "10.8.0.3", "10.8.0.4", "10.8.0.5")
+	c := newCluster(newLab(t, "nginx"), "/24", "10.8.0.1", "10.8.0.2", "10.8.0.3", "10.8.0.4", "10.8.0.5")
 	for _, m := range c.masters {
 		m.extra = []string{"--followers", "forward"}
 	}
