@@ -140,12 +140,15 @@ func (n *Node) move(ctx context.Context, r *raft.Raft, req task.JoinRequest) err
 			return err
 		}
 	}
-	if err := n.register(ctx, req); err != nil {
-		return err
-	}
 	old, _ := server(c, req.ID)
-	if old.Address == raft.ServerAddress(req.RaftAddress) {
-		return nil
+	moved := old.Address != raft.ServerAddress(req.RaftAddress)
+	if moved && req.ID != n.cfg.ID {
+		if err := n.guardQuorum(ctx, r, req.ID); err != nil {
+			return err
+		}
+	}
+	if err := n.register(ctx, req); err != nil || !moved {
+		return err
 	}
 	if err := n.readdress(ctx, r, req); err != nil {
 		return err
@@ -161,9 +164,6 @@ func (n *Node) move(ctx context.Context, r *raft.Raft, req task.JoinRequest) err
 // that moved asks the next.
 func (n *Node) readdress(ctx context.Context, r *raft.Raft, req task.JoinRequest) error {
 	if req.ID != n.cfg.ID {
-		if err := n.guardQuorum(ctx, r, req.ID); err != nil {
-			return err
-		}
 		err := n.change(ctx, func() raft.Future { return r.RemoveServer(raft.ServerID(req.ID), 0, beginTimeout) })
 		if err != nil {
 			return err

@@ -34,21 +34,7 @@ main() {
 	trap 'rm -rf "$stage"' EXIT
 	build_muster linux "$arch" "$stage/muster"
 	write_pages "$stage"
-	gzip -9n "$stage"/man1/*
-	gzip -9nc CHANGELOG.md >"$stage/changelog.gz"
-
-	mkdir -p "$output"
-	local deb
-	deb="$(cd "$output" && pwd)/muster_$(debian_version "$stamp_version")_$arch.deb"
-	pack "$arch" "$deb" >&2
-	echo "$deb"
-}
-
-# pack has nfpm make the package of what is in $stage.
-pack() {
-	STAGE="$stage" DEBIAN_ARCH="$1" DEBIAN_VERSION="$(debian_version "$stamp_version")" \
-		go -C scripts/package tool nfpm package --config nfpm.yaml --packager deb --target "$2" ||
-		complain "nfpm made no package of scripts/package/nfpm.yaml"
+	write_deb "$arch" "$stage/muster" "$stage" "$output"
 }
 
 usage() {

@@ -12,7 +12,10 @@ set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly all_steps=(tools generated format modules shell vet lint seeds hyperv test demo cross)
+readonly all_steps=(tools generated format modules shell vet lint test demo cross release package containers seeds hyperv)
+
+# Modules next to muster's own, with dependencies that muster must not have.
+readonly other_modules=(scripts/tools scripts/package scripts/containers/check)
 
 # What each step is, for people.
 describe() {
@@ -24,11 +27,14 @@ describe() {
 	shell) echo "shellcheck" ;;
 	vet) echo "go vet" ;;
 	lint) echo "golangci-lint" ;;
-	seeds) echo "Debian's cloud-init reads the machines' seeds" ;;
-	hyperv) echo "syntax, cmdlets and parameters of the PowerShell scripts" ;;
 	test) echo "go test -race" ;;
 	demo) echo "the demo's story, on real processes" ;;
 	cross) echo "the other platforms compile" ;;
+	release) echo "a release is made of the same bytes twice" ;;
+	package) echo "the Debian package on a Debian, its services under systemd" ;;
+	containers) echo "image, Compose file and manifests, and what they start" ;;
+	seeds) echo "Debian's cloud-init reads the machines' seeds" ;;
+	hyperv) echo "syntax, cmdlets and parameters of the PowerShell scripts" ;;
 	*) return 1 ;;
 	esac
 }
@@ -195,7 +201,10 @@ step_format() {
 
 step_modules() {
 	go mod tidy -diff || fail "run: go mod tidy"
-	go -C scripts/tools mod tidy -diff || fail "run: go -C scripts/tools mod tidy"
+	local module
+	for module in "${other_modules[@]}"; do
+		go -C "$module" mod tidy -diff || fail "run: go -C $module mod tidy"
+	done
 	go mod verify || fail "a module in the cache is not what go.sum says: run go clean -modcache and try again"
 }
 
@@ -214,16 +223,94 @@ step_shell() {
 
 step_vet() {
 	go vet ./... || fail "mend what go vet says"
-	go -C scripts/tools vet ./... || fail "mend what go vet says of scripts/tools"
+	local module
+	for module in "${other_modules[@]}"; do
+		go -C "$module" vet ./... || fail "mend what go vet says of $module"
+	done
 }
 
 step_lint() {
 	local tools
 	tools="$(./scripts/tools.sh golangci-lint)"
 	"$tools/golangci-lint" config verify || fail "mend .golangci.yml"
-	# shellcheck disable=SC2016 # as above
-	{ "$tools/golangci-lint" run ./... && (cd scripts/tools && "$tools/golangci-lint" run ./...); } ||
-		fail 'mend what it says; it formats by itself: "$(./scripts/tools.sh golangci-lint)"/golangci-lint run --fix'
+	local module
+	for module in . "${other_modules[@]}"; do
+		# shellcheck disable=SC2016 # as above
+		(cd "$module" && "$tools/golangci-lint" run ./...) ||
+			fail "mend what it says of $module; it formats by itself:" '"$(./scripts/tools.sh golangci-lint)"/golangci-lint run --fix'
+	done
+}
+
+step_test() {
+	need python3 python3 || skip "the slave in Python: python3 is not installed"
+	{ (($(id -u) == 0)) && need ip iproute2 && need nft nftables && unpack_nginx; } ||
+		skip "addresses, on hosts that are network namespaces: that needs root, ip, nft and nginx"
+	# The race detector is linked with a C compiler.
+	if need "$(go env CC)" gcc libc6-dev; then
+		CGO_ENABLED=1 go test -race ./... || fail "a test failed; go test -race -run NAME ./PACKAGE repeats one"
+	else
+		skip "the race detector: the C compiler $(go env CC) is not installed; tested without"
+		go test ./... || fail "a test failed; go test -run NAME ./PACKAGE repeats one"
+	fi
+}
+
+# unpack_nginx makes sure that nginx can be run. It is unpacked and not installed:
+# installed, it would begin to serve this machine.
+unpack_nginx() {
+	local dir="$PWD/.cache/nginx"
+	PATH="$PATH:$dir/usr/sbin"
+	if command -v nginx >/dev/null; then
+		return 0
+	fi
+	command -v apt-get >/dev/null || return 1
+	echo "unpacking nginx"
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	(cd "$dir" && { apt-get -qq download nginx || { apt-get -qq update && apt-get -qq download nginx; }; } && dpkg -x nginx_*.deb .) || return 1
+	command -v nginx >/dev/null
+}
+
+step_demo() {
+	go run ./cmd/muster demo --script || fail "the story went wrong; go run ./cmd/muster demo --script tells it again"
+}
+
+step_cross() {
+	local platform
+	for platform in linux/arm64 windows/amd64 darwin/arm64; do
+		echo "$platform"
+		# -trimpath as a release has it, so that the next step finds them compiled.
+		CGO_ENABLED=0 GOOS="${platform%/*}" GOARCH="${platform#*/}" go build -trimpath ./... ||
+			fail "does not compile for $platform: keep what differs in files named after the platform"
+	done
+}
+
+step_release() {
+	if need unzip unzip; then
+		./scripts/release.sh --check || fail "repeat it with: ./scripts/release.sh --check"
+	else
+		skip "what a release is made of: unzip is not installed"
+	fi
+}
+
+step_package() {
+	local what="the Debian package and its services"
+	if (($(id -u) != 0)); then
+		skip "$what: only root makes a machine to install it on"
+	elif need mmdebstrap mmdebstrap && need pgrep procps; then
+		./scripts/package/check.sh || fail "repeat it with: ./scripts/package/check.sh"
+	else
+		skip "$what: mmdebstrap or pgrep is not installed"
+	fi
+}
+
+step_containers() {
+	if (($(id -u) != 0)); then
+		skip "what image, Compose file and manifests start: only root makes a container's namespaces"
+	elif ! need ip iproute2 || ! need nsenter util-linux; then
+		skip "what image, Compose file and manifests start: ip or nsenter is not installed"
+	fi
+	# Not from the cache, which knows nothing of the files that are checked.
+	go -C scripts/containers/check test -count=1 ./... || fail "repeat it with: go -C scripts/containers/check test -count=1 ./..."
 }
 
 step_seeds() {
@@ -248,30 +335,6 @@ step_hyperv() {
 	cp -R scripts/hyperv scripts/cloud-init "$work/hyperv/scripts"
 	npm --prefix "$check" ci --silent || fail "npm can't fetch the parser that scripts/hyperv/check/package-lock.json pins"
 	node "$check/check.mjs" || fail "mend what it says; cmdlets.json says what it knows"
-}
-
-step_test() {
-	need python3 python3 || skip "the slave in Python: python3 is not installed"
-	# The race detector is linked with a C compiler.
-	if need "$(go env CC)" gcc libc6-dev; then
-		CGO_ENABLED=1 go test -race ./... || fail "a test failed; go test -race -run NAME ./PACKAGE repeats one"
-	else
-		skip "the race detector: the C compiler $(go env CC) is not installed; tested without"
-		go test ./... || fail "a test failed; go test -run NAME ./PACKAGE repeats one"
-	fi
-}
-
-step_demo() {
-	go run ./cmd/muster demo --script || fail "the story went wrong; go run ./cmd/muster demo --script tells it again"
-}
-
-step_cross() {
-	local platform
-	for platform in linux/arm64 windows/amd64 darwin/arm64; do
-		echo "$platform"
-		CGO_ENABLED=0 GOOS="${platform%/*}" GOARCH="${platform#*/}" go build ./... ||
-			fail "does not compile for $platform: keep what differs in files named after the platform"
-	done
 }
 
 main "$@"

@@ -275,7 +275,7 @@ load() {
 	local i=0 line
 	while read -r line; do
 		i=$((i + 1))
-		until inside curl -sf -m 5 -L --location-trusted "http://$network.$((11 + RANDOM % 3)):8101/v1/tasks" \
+		until inside curl -sf -m 5 --connect-timeout 1 -L --location-trusted "http://$network.$((11 + RANDOM % 3)):8101/v1/tasks" \
 			-H "Idempotency-Key: vmtest-$i" -d "${line%\}}, \"when_full\": \"queue\"}" >"$work/answer" 2>>"$work/load.errors"; do
 			((SECONDS < boot_limit + 900)) || return 1
 		done

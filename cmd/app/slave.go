@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 
 	"muster/api/client"
 	"muster/slave"
@@ -62,6 +63,11 @@ func (c SlaveConfig) evaluator() (handle slave.Handler, end func() error, err er
 		self, executableErr := os.Executable()
 		if executableErr != nil {
 			return nil, nil, fmt.Errorf("find this executable, to start it as %s: %w", EvaluateCommand, executableErr)
+		}
+		if runtime.GOOS == "linux" {
+			// This very file, also when an upgrade has put another one in its place: that
+			// may be of another version, and systemd lets only what was there be executed.
+			self = "/proc/self/exe"
 		}
 		command = []string{self, EvaluateCommand}
 	}

@@ -99,6 +99,21 @@ func TestStatusNamesAWrongClock(t *testing.T) {
 	}
 }
 
+// TestAClockIsNotWrongBecauseItsMasterHasJustStarted: in an idle cluster the newest
+// entry of its log, from which it knows the cluster's clock, is old.
+func TestAClockIsNotWrongBecauseItsMasterHasJustStarted(t *testing.T) {
+	started := newFake(t, map[string]answer{
+		"GET /v1/status": {0, strings.Replace(statusJSON("m2", "follower", "m1"), "{", `{"time":"2026-01-02T03:04:05Z","cluster_time":"2026-01-02T03:03:00Z",`, 1)},
+	})
+	f := newFake(t, map[string]answer{
+		"GET /v1/masters": {0, `{"masters":[` + masterJSON("m1", "leader", "$URL") + `,` + masterJSON("m2", "follower", started.URL) + `]}`},
+		"GET /v1/status":  {0, strings.Replace(statusJSON("m1", "leader", "m1"), "{", `{"time":"2026-01-02T03:04:05Z","cluster_time":"2026-01-02T03:04:05Z",`, 1)},
+	})
+	if o := f.muster(t, "status"); o.code != exitOK || strings.Contains(o.stdout, "wall clock") {
+		t.Errorf("status: %+v", o)
+	}
+}
+
 func TestStatusWithoutALeaderExitsWith4(t *testing.T) {
 	f := newFake(t, map[string]answer{
 		"GET /v1/masters": {0, `{"masters":[` + masterJSON("m1", "follower", "$URL") + `,` + masterJSON("m2", "follower", "http://127.0.0.1:1") + `]}`},

@@ -117,8 +117,9 @@ func (p *program) printStatus(s clusterStatus, fingerprint bool) error {
 	if err := g.print(p); err != nil || newest == nil {
 		return err
 	}
+	now := s.clusterTime()
 	for _, m := range s.Masters {
-		if off := clockOff(m.Status); off != 0 {
+		if off := clockOff(m.Status, now); off != 0 {
 			direction := "ahead of"
 			if off < 0 {
 				direction = "behind"
@@ -138,14 +139,26 @@ func (p *program) printStatus(s clusterStatus, fingerprint bool) error {
 	return err
 }
 
+// clusterTime is what the cluster's clock shows. A master that has just started
+// knows it only as of the newest entry of its log, so the latest counts.
+func (s clusterStatus) clusterTime() time.Time {
+	var now time.Time
+	for _, m := range s.Masters {
+		if m.Status != nil && m.Status.ClusterTime.After(now) {
+			now = m.Status.ClusterTime
+		}
+	}
+	return now
+}
+
 // clockOff is how far a master's own clock is from the cluster's; 0 if that is not
 // worth a word.
-func clockOff(s *client.Status) time.Duration {
+func clockOff(s *client.Status, now time.Time) time.Duration {
 	const slack = 2 * time.Second
-	if s == nil || s.Time.IsZero() || s.ClusterTime.IsZero() {
+	if s == nil || s.Time.IsZero() || now.IsZero() {
 		return 0
 	}
-	if off := s.Time.Sub(s.ClusterTime); off.Abs() > slack {
+	if off := s.Time.Sub(now); off.Abs() > slack {
 		return off
 	}
 	return 0

@@ -7,6 +7,7 @@
 # What the caller's environment must not decide.
 export GOFLAGS=-mod=readonly GOAMD64=v1 GOARM64=v8.0 GOEXPERIMENT="" GOFIPS140=off CGO_ENABLED=0
 export LC_ALL=C TZ=UTC
+unset GOOS GOARCH # tools run here, whatever is built
 umask 022
 
 # complain ends the script and says what to do.
@@ -78,7 +79,7 @@ build_muster() {
 		./cmd/muster || complain "muster does not build for $os/$arch"
 }
 
-# write_pages DIR writes manual pages (man1) and shell completions.
+# write_pages DIR writes manual pages (man1) and shell completions (completions).
 write_pages() {
 	local dir="$1" shell
 	mkdir -p "$dir/man1" "$dir/completions"
@@ -87,5 +88,25 @@ write_pages() {
 	for shell in bash zsh fish; do
 		"$dir/generator" completion "$shell" >"$dir/completions/muster.$shell"
 	done
+	"$dir/generator" completion powershell >"$dir/completions/muster.ps1"
 	rm "$dir/generator"
+}
+
+# write_deb ARCH BINARY PAGES OUTPUT makes the Debian package of a binary and of what
+# write_pages wrote, and prints its path.
+write_deb() {
+	local arch="$1" binary="$2" pages="$3" output="$4" version stage deb
+	version="$(debian_version "$stamp_version")"
+	stage="$pages/deb" # the caller removes it with the pages, whatever happens
+	mkdir -p "$stage" "$output"
+	deb="$(cd "$output" && pwd)/muster_${version}_$arch.deb"
+	cp "$binary" "$stage/muster"
+	cp -R "$pages/man1" "$pages/completions" "$stage"
+	gzip -9n "$stage"/man1/*
+	gzip -9nc CHANGELOG.md >"$stage/changelog.gz"
+	STAGE="$stage" DEBIAN_ARCH="$arch" DEBIAN_VERSION="$version" \
+		go -C scripts/package tool nfpm package --config nfpm.yaml --packager deb --target "$deb" >&2 ||
+		complain "nfpm made no package of scripts/package/nfpm.yaml"
+	rm -r "$stage"
+	echo "$deb"
 }
