@@ -266,9 +266,11 @@ unpack_nginx() {
 	echo "unpacking nginx"
 	rm -rf "$dir"
 	mkdir -p "$dir"
-	(cd "$dir" && { apt-get -qq download nginx || { apt-get -qq update && apt-get -qq download nginx; }; } && dpkg -x nginx_*.deb .) || return 1
+	(cd "$dir" && { download_nginx || { apt-get -qq update && download_nginx; }; } && dpkg -x nginx_*.deb .) || return 1
 	command -v nginx >/dev/null
 }
+
+download_nginx() { apt-get -qq -o APT::Sandbox::User=root download nginx; }
 
 step_demo() {
 	go run ./cmd/muster demo --script || fail "the story went wrong; go run ./cmd/muster demo --script tells it again"

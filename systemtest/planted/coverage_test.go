@@ -13,7 +13,7 @@ import (
 
 // proofs are the packages whose every test proves a promise: each of their tests
 // is seen to fail with some mistake, and is named in docs/promises.md.
-var proofs = []string{"./systemtest/promises", "./systemtest/kills", "./systemtest/hostile"}
+var proofs = []string{"./systemtest/promises", "./systemtest/kills", "./systemtest/hostile", "./systemtest/addresses"}
 
 // exempt are tests of the tests' own parts, and what shows itself differently.
 var exempt = map[string]string{
