@@ -12,6 +12,20 @@ import (
 	"muster/task"
 )
 
+// founded returns three masters that formed a cluster, all with the same task.
+func (w *world) founded() (all []*master, leader *master) {
+	w.t.Helper()
+	all = w.trio()
+	for _, m := range all {
+		m.start(founders(all...))
+	}
+	w.ready(all...)
+	leader = w.leader(all...)
+	leader.put("before")
+	w.level(all...)
+	return all, leader
+}
+
 // moveTo gives a master that is down other addresses.
 func (m *master) moveTo(raftAddr, url string) { m.raftAddr, m.url = raftAddr, url }
 
@@ -42,14 +56,7 @@ func TestAMasterThatMovedIsNotedWhereItIs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, false)
-				all := w.trio()
-				for _, m := range all {
-					m.start(founders(all...))
-				}
-				w.ready(all...)
-				leader := w.leader(all...)
-				leader.put("before")
-				w.level(all...)
+				all, leader := w.founded()
 				m := which(leader, all)
 				m.kill()
 				m.moveTo(m.id+":2", "http://"+m.id+".new")
@@ -85,14 +92,7 @@ func TestAMasterAloneNotesThatItMoved(t *testing.T) {
 // can't call it. It has to lead, or nobody can.
 func TestOneMasterIsAwayAndAnotherMoves(t *testing.T) {
 	w := newWorld(t, true)
-	all := w.trio()
-	for _, m := range all {
-		m.start(founders(all...))
-	}
-	w.ready(all...)
-	leader := w.leader(all...)
-	leader.put("before")
-	w.level(all...)
+	all, leader := w.founded()
 	away, moves := leader, others(all, leader)[0]
 	away.kill()
 	moves.kill()
@@ -107,13 +107,7 @@ func TestOneMasterIsAwayAndAnotherMoves(t *testing.T) {
 // TestAllMastersMoveAtOnce: the list that they are started with says where to.
 func TestAllMastersMoveAtOnce(t *testing.T) {
 	w := newWorld(t, true)
-	all := w.trio()
-	for _, m := range all {
-		m.start(founders(all...))
-	}
-	w.ready(all...)
-	w.leader(all...).put("before")
-	w.level(all...)
+	all, _ := w.founded()
 	for _, m := range all {
 		m.kill()
 		m.moveTo(w.master("spare-of-"+m.id).raftAddr, "http://"+m.id+".new")
@@ -137,13 +131,7 @@ func TestAllMastersMoveAtOnce(t *testing.T) {
 // is taken for another, and with the list the cluster works.
 func TestAllMastersChangePlaces(t *testing.T) {
 	w := newWorld(t, true)
-	all := w.trio()
-	for _, m := range all {
-		m.start(founders(all...))
-	}
-	w.ready(all...)
-	w.leader(all...).put("before")
-	w.level(all...)
+	all, _ := w.founded()
 	first := *all[0]
 	for i, m := range all {
 		m.kill()
