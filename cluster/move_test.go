@@ -104,27 +104,41 @@ func TestOneMasterIsAwayAndAnotherMoves(t *testing.T) {
 	w.leader(moves, rest).put("after")
 }
 
-// TestAllMastersMoveAtOnce: the list that they are started with says where to.
+// TestAllMastersMoveAtOnce: the list that they are started with says where to, also if
+// they had joined each other.
 func TestAllMastersMoveAtOnce(t *testing.T) {
-	w := newWorld(t, true)
-	all, _ := w.founded()
-	for _, m := range all {
-		m.kill()
-		m.moveTo(w.master("spare-of-"+m.id).raftAddr, "http://"+m.id+".new")
+	for name, began := range map[string]func(w *world) []*master{
+		"founded by a list": func(w *world) []*master { all, _ := w.founded(); return all },
+		"joined": func(w *world) []*master {
+			all := w.grown()
+			w.ready(all...)
+			all[0].put("before")
+			w.level(all...)
+			return all
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, true)
+			all := began(w)
+			for _, m := range all {
+				m.kill()
+				m.moveTo(w.master("spare-of-"+m.id).raftAddr, "http://"+m.id+".new")
+			}
+			for _, m := range all {
+				m.start(founders(all...))
+			}
+			w.ready(all...)
+			w.noted(all...)
+			w.leader(all...).put("after")
+			// Now the new addresses are everywhere, and no list is needed.
+			for _, m := range all {
+				m.kill()
+				m.start(nil)
+			}
+			w.ready(all...)
+			w.leader(all...).put("at last")
+		})
 	}
-	for _, m := range all {
-		m.start(founders(all...))
-	}
-	w.ready(all...)
-	w.noted(all...)
-	w.leader(all...).put("after")
-	// Now the new addresses are everywhere, and no list is needed.
-	for _, m := range all {
-		m.kill()
-		m.start(nil)
-	}
-	w.ready(all...)
-	w.leader(all...).put("at last")
 }
 
 // TestAllMastersChangePlaces: each gets the address of the next, as by DHCP. Nobody
