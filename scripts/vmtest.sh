@@ -2,7 +2,7 @@
 # The failover story on five virtual machines, without Windows: it boots the same
 # seeds that scripts/hyperv/New-MusterCluster.ps1 makes, in QEMU.
 #
-#   ./scripts/vmtest.sh            three masters and two slaves; 12 minutes or so on two cores
+#   ./scripts/vmtest.sh            three masters and two slaves; 8 to 17 minutes on two cores
 #   ./scripts/vmtest.sh --keep     leave the machines' disks and consoles where they are
 #
 # What differs from Hyper-V: the machines are emulated (no KVM is needed), with
@@ -127,7 +127,7 @@ build_base() {
 build_seeds() {
 	muster="$work/muster"
 	go build -o "$muster" ./cmd/muster
-	package="$(./scripts/package.sh --output "$work")"
+	package="$(./scripts/package.sh --output "$work" 2>"$work/package.log")" || die "no package was built: $(<"$work/package.log")"
 	pass "the package is built: ${package##*/}"
 	./scripts/cloud-init/seeds.sh --network "$network" --package "$package" --output "$work/seeds" >/dev/null
 	# One machine fetches the package over HTTP, as machines in a cloud do.
