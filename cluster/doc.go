@@ -14,10 +14,11 @@
 //     twice at once (lead.go).
 //   - Join, RemoveMaster and TransferLeadership change the membership (join.go,
 //     remove.go). form.go and joining.go are how an empty disk gets into a
-//     cluster, and how a wiped one is kept out.
+//     cluster, and how a wiped one is kept out; move.go is how a member gets
+//     another address.
 //
 // The package adds to hashicorp/raft what it leaves open: a gate before the
-// transport (gate.go), bounds in bytes (logbytes.go, logcache.go), a watchdog
+// transport (gate.go), a greeting on each connection (greeting.go), bounds in bytes (logbytes.go, logcache.go), a watchdog
 // over the disk (watchdog.go), and an end to every wait. DESIGN.md has the
 // reasons and the trade-offs.
 package cluster
