@@ -8,6 +8,14 @@ import (
 
 	"muster/cluster/dispatch"
 	"muster/slave"
+	"muster/task"
+)
+
+// The bounds of what a configuration may say; masters hold registrations against the
+// same.
+const (
+	MaxNameBytes = task.MaxNameBytes // of a master's id and of a slave's name
+	MaxSlots     = task.MaxSlots     // of a slave
 )
 
 // MasterConfig configures one master. The zero value of a field takes the

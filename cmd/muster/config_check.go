@@ -6,12 +6,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-)
 
-// The bounds of package task, which a master holds registrations against.
-const (
-	maxNameBytes = 128
-	maxSlots     = 1 << 16
+	"muster/cmd/app"
 )
 
 // needed wants flags to have a value, wherever it comes from. It names each that
@@ -49,8 +45,8 @@ func oneWay(cmd *cobra.Command, names ...string) error {
 }
 
 func nameLength(key, name string) error {
-	if len(name) > maxNameBytes {
-		return wrongf(key, "has %d bytes; at most %d are possible", len(name), maxNameBytes)
+	if len(name) > app.MaxNameBytes {
+		return wrongf(key, "has %d bytes; at most %d are possible", len(name), app.MaxNameBytes)
 	}
 	return nil
 }

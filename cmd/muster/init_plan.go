@@ -174,7 +174,7 @@ func (f *slaveInit) plan(ctx context.Context, m machine) (plan, error) {
 	pl.values["advertise"] = "http://" + net.JoinHostPort(c.host, slavePort)
 	pl.noteHost("advertise", c)
 	pl.noteListen(ctx, m, "listen", listen)
-	pl.values["slots"] = max(1, min(m.cores, maxSlots))
+	pl.values["slots"] = max(1, min(m.cores, app.MaxSlots))
 	pl.notes["slots"] = []string{"One for each core of this machine."}
 	return pl, nil
 }

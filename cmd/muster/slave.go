@@ -61,8 +61,8 @@ func (s *slaveSettings) check(cmd *cobra.Command, here string) (app.SlaveConfig,
 	cfg := s.cfg
 	var mastersErr, slots, labels error
 	cfg.Masters, mastersErr = mastersURLs("masters", s.masters)
-	if cfg.Slots < 1 || cfg.Slots > maxSlots {
-		slots = wrongf("slots", "%d: a slave needs at least 1, and can have %d", cfg.Slots, maxSlots)
+	if cfg.Slots < 1 || cfg.Slots > app.MaxSlots {
+		slots = wrongf("slots", "%d: a slave needs at least 1, and can have %d", cfg.Slots, app.MaxSlots)
 	}
 	list, err := parseLabels("--label", s.labels)
 	if err != nil {
