@@ -61,12 +61,7 @@ and finds out which of them this machine is. Without --masters, --bootstrap and
 			if err := oneOf(cmd, "bootstrap", "join", "masters"); err != nil {
 				return err
 			}
-			m := p.look()
-			pl, err := f.plan(cmd.Context(), m)
-			if err != nil {
-				return err
-			}
-			return p.writeInit(pl, m.host, f.initFlags)
+			return p.writeInit(cmd.Context(), f.plan, f.initFlags)
 		},
 	}
 	flags := cmd.Flags()
@@ -90,12 +85,7 @@ core. Whether the masters answer is tried, and said.`,
   muster init slave --name slave-1 --masters https://muster.example.com`,
 		Args: takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			m := p.look()
-			pl, err := f.plan(cmd.Context(), m)
-			if err != nil {
-				return err
-			}
-			return p.writeInit(pl, m.host, f.initFlags)
+			return p.writeInit(cmd.Context(), f.plan, f.initFlags)
 		},
 	}
 	flags := cmd.Flags()
@@ -105,10 +95,15 @@ core. Whether the masters answer is tried, and said.`,
 	return cmd
 }
 
-// writeInit writes the file, to stdout if it has no name, and tells what was
-// noticed on the way.
-func (p *program) writeInit(pl plan, host string, f initFlags) error {
-	text, err := pl.file(host)
+// writeInit looks at this machine and writes the file, to stdout if it has no name,
+// and tells what was noticed on the way.
+func (p *program) writeInit(ctx context.Context, find func(context.Context, machine) (plan, error), f initFlags) error {
+	m := p.look()
+	pl, err := find(ctx, m)
+	if err != nil {
+		return err
+	}
+	text, err := pl.file(m.host)
 	if err != nil {
 		return err
 	}
