@@ -37,7 +37,7 @@ var (
 //   - does not tell how far the leader's commit index is ahead of a follower's
 //     log, which Node.Ready wants to know.
 type gate struct {
-	raft.Transport // the real one; what gate does not override passes untouched
+	Transport // the real one; what gate does not override passes untouched
 
 	out chan raft.RPC // to Raft
 	wg  sync.WaitGroup
@@ -54,7 +54,7 @@ type gate struct {
 }
 
 // newGate starts the gate, closed.
-func newGate(t raft.Transport) *gate {
+func newGate(t Transport) *gate {
 	ctx, cancel := context.WithCancel(context.Background())
 	g := &gate{Transport: t, out: make(chan raft.RPC), stop: cancel}
 	g.wg.Go(func() { g.forward(ctx) })
@@ -190,11 +190,10 @@ func (g *gate) RequestVote(id raft.ServerID, to raft.ServerAddress, req *raft.Re
 
 // RequestPreVote asks whether another master would vote for this one.
 func (g *gate) RequestPreVote(id raft.ServerID, to raft.ServerAddress, req *raft.RequestPreVoteRequest, resp *raft.RequestPreVoteResponse) error {
-	pre, ok := g.Transport.(raft.WithPreVote)
-	if !ok || !g.votes.Load() {
+	if !g.votes.Load() {
 		return errNoVote
 	}
-	err := pre.RequestPreVote(id, to, req, resp)
+	err := g.Transport.RequestPreVote(id, to, req, resp)
 	g.standing.heard(err)
 	return err
 }
@@ -204,9 +203,7 @@ func (g *gate) Close() error {
 	var err error
 	g.closing.Do(func() {
 		g.stop()
-		if c, ok := g.Transport.(raft.WithClose); ok {
-			err = c.Close()
-		}
+		err = g.Transport.Close()
 		g.wg.Wait()
 	})
 	return err

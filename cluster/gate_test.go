@@ -26,7 +26,7 @@ func withGate(t *testing.T, do func(b *gateBench)) {
 		_, sender := raft.NewInmemTransport("sender")
 		sender.Connect("gated", inner)
 		inner.Connect("sender", sender)
-		b := &gateBench{t: t, gate: newGate(inner), sender: sender, passed: make(chan any, 100)}
+		b := &gateBench{t: t, gate: newGate(memory{InmemTransport: inner}), sender: sender, passed: make(chan any, 100)}
 		stop := make(chan struct{})
 		go func() {
 			for {

@@ -65,7 +65,7 @@ func (w *world) transport(m *master) Transport {
 	return memory{own, w}
 }
 
-func (w *world) closeTransport(m *master, t raft.Transport) {
+func (w *world) closeTransport(m *master, t Transport) {
 	if w.tcp {
 		closeTransport(w.t, t)
 		return

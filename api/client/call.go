@@ -258,7 +258,8 @@ func (c *Client) note(base string, resp *http.Response) {
 	if leader, err := baseURL(resp.Header.Get("Muster-Leader")); err == nil {
 		c.mu.Lock()
 		shunned := time.Now().Before(c.shunned[leader])
-		if c.leader = leader; shunned {
+		c.leader = leader
+		if shunned {
 			c.leader = ""
 		}
 		c.mu.Unlock()

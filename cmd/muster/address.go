@@ -92,7 +92,7 @@ func reachable(from, flag, address, scheme, here string) error {
 		}
 		fix += fmt.Sprintf(", like %s%s", scheme, net.JoinHostPort(here, port))
 	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+	if wildcard(host) {
 		return wrongf(from, "%q means every address of this machine, which others can't dial; %s", address, fix)
 	}
 	if zero {
