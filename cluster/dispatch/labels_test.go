@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -172,4 +173,30 @@ func TestRequirementsAreBounded(t *testing.T) {
 		}
 		w.mustSubmit("1s", queued, different(5000))
 	})
+}
+
+// TestAllWhoWaitForASilentSlavePassItAtOnce: they are of different classes, so each
+// is the first of a line, and they share the slave's one question.
+func TestAllWhoWaitForASilentSlavePassItAtOnce(t *testing.T) {
+	for _, queue := range []bool{false, true} {
+		bothWays(t, func(w *world) {
+			a := w.labelled("A", 4, "a=1 b=1 c=1 d=1")
+			time.Sleep(2 * time.Second) // what it said is old
+			a.set(func(s *slave) { s.silent = true })
+			began := time.Now()
+			var answered sync.WaitGroup
+			for _, label := range []string{"a=1", "b=1", "c=1", "d=1"} {
+				answered.Go(func() {
+					_, err := w.submit("1s", requiring(label), func(r *dispatch.Request) { r.Queue = queue })
+					if code := codeOf(err); queue && err != nil || !queue && code != task.CodeFullCapacity {
+						w.t.Errorf("one that requires %s: %v", label, err)
+					}
+					if waited := time.Since(began); w.ttl > 0 && waited != 250*time.Millisecond || waited > 300*time.Millisecond {
+						w.t.Errorf("one that requires %s waited %v for a silent slave", label, waited)
+					}
+				})
+			}
+			answered.Wait()
+		})
+	}
 }

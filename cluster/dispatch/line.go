@@ -305,7 +305,7 @@ func (c *core) resolveSilent(s *slaveBook, r request) {
 		}
 		passed = []*seeker{r.asker}
 	}
-	for _, k := range passed {
+	for _, k := range slices.Clone(passed) { // passBy takes them out of the lane, one by one
 		c.passBy(k)
 	}
 }
