@@ -157,8 +157,8 @@ const (
 func inBubble(t *testing.T, test func(t *testing.T, m *fakeMaster)) {
 	t.Helper()
 	theDocument(t) // outside of the bubble
-	// On one processor: on several, the race detector itself may crash when many
-	// goroutines of a bubble look at their tickers at one moment (go.dev/issue/78156).
+	// On one processor: many goroutines that share a bubble's clock are more than the
+	// race detector is good for on several.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	synctest.Test(t, func(t *testing.T) { test(t, newLeader("http://m1")) })
 }

@@ -12,9 +12,9 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// maxTermJump is how far above ours a message's term may be. One forged message
-// with term 2^64-1 would otherwise stop every master for ever: terms only rise,
-// and this one is stored. No real cluster holds four billion elections.
+// maxTermJump is how far above ours a message's term may be. Terms only rise and
+// are stored, so one that is absurd could never be taken back. No real cluster
+// holds four billion elections.
 const maxTermJump = 1 << 32
 
 var (
@@ -31,9 +31,9 @@ var (
 //     taken into the cluster;
 //   - believes any term (maxTermJump);
 //   - does not tell a master that was removed while it was away (removed.go);
-//   - goes back to a snapshot that is older than what it has applied, if one was
-//     long on its way, and then panics for want of the entries behind it; see
-//     prefix.go for how a leader comes to send one;
+//   - does not ask whether a snapshot that was long on its way is older than what
+//     it has applied, and the state must never go back; see prefix.go for how a
+//     leader comes to send one;
 //   - does not tell how far the leader's commit index is ahead of a follower's
 //     log, which Node.Ready wants to know.
 type gate struct {
@@ -115,7 +115,7 @@ func (g *gate) SetHeartbeatHandler(handle func(raft.RPC)) {
 }
 
 // admit checks a message, and answers it if it may not pass. An answer has the
-// type that the sender expects: the in-memory transport's pipeline panics on nil.
+// type that the sender expects, also where it is a refusal.
 func (g *gate) admit(rpc raft.RPC) bool {
 	switch m := rpc.Command.(type) {
 	case *raft.AppendEntriesRequest:

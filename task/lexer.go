@@ -29,7 +29,7 @@ type Token struct {
 }
 
 // operators are all that the language has, the longer before the shorter. There
-// are no regular expressions (=~, !~): compiling one can take seconds.
+// are no regular expressions (=~, !~): what one costs can't be bounded beforehand.
 var operators = [...]string{
 	"**", "<<", ">>", "==", "!=", "<=", ">=", "&&", "||", "??",
 	"+", "-", "*", "/", "%", "&", "|", "^", "~", "!", "<", ">", "?", ":",

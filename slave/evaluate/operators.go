@@ -13,8 +13,8 @@ import (
 // operatorCalls are the operators that the library computes badly, and the names
 // under which it gets ours as functions. Its + makes strings of any length. Its
 // bit operators convert numbers out of range, where processors differ, and give
-// -1 << 1 as nearly 2^64. Its in panics over what can't be compared, and knows no
-// list of one. No client can call these names.
+// -1 << 1 as nearly 2^64. Its in takes only values that can be compared, and knows
+// no list of one. No client can call these names.
 var operatorCalls = map[string]string{
 	"+": "op_plus", "in": "op_in", "~": "op_not", "&": "op_and", "|": "op_or", "^": "op_xor", "<<": "op_left", ">>": "op_right",
 }

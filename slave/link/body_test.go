@@ -73,7 +73,7 @@ func TestABodyDoesNotMeanManyTimesItsSize(t *testing.T) {
 		"one name":   begin + `{"id":1,"attempt":1,"kind":"k","parameters":{` + strings.Repeat(`"":1,`, size/5) + `"x":1}}]}`,
 		"a text":     begin + `{"id":1,"attempt":1,"kind":"` + strings.Repeat("k", size) + `"}]}`,
 		"a number":   begin + `{"id":1,"attempt":1,"kind":"k","parameters":{"x":` + strings.Repeat("9", size) + `}}]}`,
-		"depth":      begin + strings.Repeat("[", size),
+		"depth":      begin + strings.Repeat("[", 50) + strings.Repeat(" ", size),
 	} {
 		req := httptest.NewRequest(http.MethodPost, "/tasks", strings.NewReader(body))
 		req.Header.Set("Muster-Term", "1")

