@@ -121,8 +121,12 @@ func withCommitter(t *testing.T, do func(b *bench)) {
 // propose starts a call and returns where its answer will be.
 func (b *bench) propose(ctx context.Context, ids ...string) <-chan proposed {
 	answer := make(chan proposed, 1)
+	own, err := b.c.enqueue(commands(ids...))
 	go func() {
-		outcomes, err := b.c.propose(ctx, commands(ids...))
+		var outcomes []fsm.Outcome
+		if err == nil {
+			outcomes, err = b.c.await(ctx, own)
+		}
 		var values []string
 		for _, o := range outcomes {
 			v, _ := o.Value.(string)

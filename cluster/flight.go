@@ -39,7 +39,7 @@ func (c *committer) run(ctx context.Context, log appender) {
 		case <-ctx.Done():
 			return
 		}
-		group := c.await(ctx)
+		group := c.next(ctx)
 		if group == nil {
 			return
 		}
@@ -57,8 +57,8 @@ func (c *committer) run(ctx context.Context, log appender) {
 	}
 }
 
-// await returns the next group, or nil when ctx ends.
-func (c *committer) await(ctx context.Context) []*call {
+// next returns the next group, or nil when ctx ends.
+func (c *committer) next(ctx context.Context) []*call {
 	for {
 		if group := c.take(); len(group) > 0 {
 			return group

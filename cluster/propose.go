@@ -61,14 +61,31 @@ func newCommitter(encode func(fsm.Envelope) ([]byte, error), stamp func() task.M
 // CodeDiskLow, CodeShuttingDown. ctx bounds the wait in the queue; an entry that
 // is on its way is waited for, for a bounded time.
 func (n *Node) Propose(ctx context.Context, proposals ...fsm.Proposal) ([]fsm.Outcome, error) {
-	outcomes, err := n.propose(ctx, proposals)
-	if err != nil {
-		n.metrics.refused(err)
-	}
-	return outcomes, err
+	return n.Enqueue(proposals...)(ctx)
 }
 
-func (n *Node) propose(ctx context.Context, proposals []fsm.Proposal) ([]fsm.Outcome, error) {
+// Enqueue is the first half of Propose: it puts the proposals behind those of all
+// calls that returned before, so that who calls it again and again has them in the
+// log in that order. It does not wait. What it returns waits for the outcomes, and
+// must be called once.
+func (n *Node) Enqueue(proposals ...fsm.Proposal) (await func(ctx context.Context) ([]fsm.Outcome, error)) {
+	own, err := n.enqueue(proposals)
+	return func(ctx context.Context) ([]fsm.Outcome, error) {
+		var outcomes []fsm.Outcome
+		if err == nil {
+			outcomes, err = n.committer.await(ctx, own)
+		}
+		if _, refused := errors.AsType[*task.Error](err); err != nil && !refused {
+			outcomes, err = nil, refusal(err, n.otherLeaderURL())
+		}
+		if err != nil {
+			n.metrics.refused(err)
+		}
+		return outcomes, err
+	}
+}
+
+func (n *Node) enqueue(proposals []fsm.Proposal) (*call, error) {
 	if !n.IsLeader() {
 		return nil, notLeaderError(n.otherLeaderURL())
 	}
@@ -78,12 +95,7 @@ func (n *Node) propose(ctx context.Context, proposals []fsm.Proposal) ([]fsm.Out
 	if err := understood(n.View, proposals); err != nil {
 		return nil, err
 	}
-	outcomes, err := n.committer.propose(ctx, proposals)
-	var refused *task.Error
-	if err == nil || errors.As(err, &refused) {
-		return outcomes, err
-	}
-	return nil, refusal(err, n.otherLeaderURL())
+	return n.committer.enqueue(proposals)
 }
 
 // understood refuses commands that a master of an older version would stop at.
@@ -108,18 +120,22 @@ func isSubmit(p fsm.Proposal) bool {
 	return is
 }
 
-// propose returns the outcomes, a refusal, or an error of Raft.
-func (c *committer) propose(ctx context.Context, proposals []fsm.Proposal) ([]fsm.Outcome, error) {
+// enqueue makes a call and puts it into the queue. One of nothing is done at once.
+func (c *committer) enqueue(proposals []fsm.Proposal) (*call, error) {
 	if len(proposals) == 0 {
-		return nil, nil
+		none := &call{done: make(chan struct{})}
+		close(none.done)
+		return none, nil
 	}
 	own, err := c.newCall(proposals)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.enqueue(own); err != nil {
-		return nil, err
-	}
+	return own, c.add(own)
+}
+
+// await returns a call's outcomes, a refusal, or an error of Raft.
+func (c *committer) await(ctx context.Context, own *call) ([]fsm.Outcome, error) {
 	select {
 	case <-own.done:
 	case <-ctx.Done():
@@ -148,7 +164,7 @@ func (c *committer) newCall(proposals []fsm.Proposal) (*call, error) {
 	return &call{proposals: proposals, size: len(entry), done: make(chan struct{})}, nil
 }
 
-func (c *committer) enqueue(own *call) error {
+func (c *committer) add(own *call) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {

@@ -26,6 +26,6 @@
 //   - doubts.go    slaves that live and don't do what they say
 //   - registry.go  slaves that register and leave
 //   - retention.go which done tasks are forgotten
-//   - chunks.go    proposals in calls that the log takes
+//   - proposals.go what is on its way into the log, in order
 //   - loop.go      the Dispatcher: goroutines, timers, the public methods
 package dispatch

@@ -173,9 +173,9 @@ func (c *core) moveSubmit(first *submit, now time.Time) {
 	}
 }
 
-// takes tells whether a submit joins the pending tasks without asking: where some
-// wait, it would find nothing.
-func (l *line) takes(s *submit) bool { return s.Queue && l.pending.len() > 0 }
+// takes tells whether a submit joins the pending tasks without asking: it may not
+// start yet, or others wait, so that it would find nothing.
+func (l *line) takes(s *submit) bool { return s.delayed || s.Queue && l.pending.len() > 0 }
 
 // seek takes a seeker to the next slave that has a slot for it, or has to be
 // asked.

@@ -24,6 +24,8 @@ type Dispatcher struct {
 	sequence atomic.Uint64
 	seen     sync.Map // slave name → time.Time of its last sign of life
 	workers  sync.WaitGroup
+
+	proposals proposals // the loop's
 }
 
 // New returns a dispatcher for cfg.Term.
@@ -114,6 +116,7 @@ func (d *Dispatcher) takeInputs(c *core, first func(*core, time.Time)) {
 // learns its fate.
 func (d *Dispatcher) wind(c *core) {
 	c.stop()
+	c.proposed(d.proposals.waiting, nil, notLeader(), time.Now())
 	ended := make(chan struct{})
 	go func() {
 		d.workers.Wait()
@@ -145,8 +148,9 @@ func (d *Dispatcher) drain(c *core) {
 
 // carryOut starts the actions. Each reports back through the inbox.
 func (d *Dispatcher) carryOut(ctx context.Context, a actions) {
-	for ps := range chunks(a.proposals) {
-		d.workers.Go(func() { d.commit(ctx, ps) })
+	d.proposals.waiting = append(d.proposals.waiting, a.proposals...)
+	for ps := d.proposals.next(); ps != nil; ps = d.proposals.next() {
+		d.commit(ctx, ps)
 	}
 	if len(a.refusals) > 0 {
 		d.workers.Go(func() {
@@ -162,13 +166,20 @@ func (d *Dispatcher) carryOut(ctx context.Context, a actions) {
 	}
 }
 
+// commit hands proposals to the log, and has a worker wait for their outcomes.
 func (d *Dispatcher) commit(ctx context.Context, ps []proposal) {
 	batch := make([]fsm.Proposal, len(ps))
 	for i, p := range ps {
 		batch[i] = p.Proposal
 	}
-	outcomes, err := d.log.Propose(ctx, batch...)
-	d.inbox <- func(c *core, now time.Time) { c.proposed(ps, outcomes, err, now) }
+	await := d.log.Enqueue(batch...) // here, so that calls enter the log in order
+	d.workers.Go(func() {
+		outcomes, err := await(ctx)
+		d.inbox <- func(c *core, now time.Time) {
+			d.proposals.calls--
+			c.proposed(ps, outcomes, err, now)
+		}
+	})
 }
 
 func (d *Dispatcher) call(ctx context.Context, r request) (resp response) {

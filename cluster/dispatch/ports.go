@@ -7,13 +7,15 @@ import (
 	"muster/task"
 )
 
-// Log commits commands. The proposals of one call land next to each other in
-// one entry; the outcomes are in order. It returns once the entry is applied
-// here. An error that is a *task.Error with another code than outcome_unknown
-// (not_leader, overloaded, disk_low …) says that nothing happened and nothing
-// will; after any other error the fate is unknown.
+// Log commits commands.
 type Log interface {
-	Propose(ctx context.Context, proposals ...fsm.Proposal) ([]fsm.Outcome, error)
+	// Enqueue puts proposals behind those of all earlier calls, without a wait. The
+	// proposals of one call land next to each other in one entry. What it returns
+	// waits until the entry is applied here, and is called once; the outcomes are in
+	// order. An error that is a *task.Error with another code than outcome_unknown
+	// (not_leader, overloaded, disk_low …) says that nothing happened and nothing
+	// will; after any other error the fate is unknown.
+	Enqueue(proposals ...fsm.Proposal) (await func(ctx context.Context) ([]fsm.Outcome, error))
 	// Barrier returns nil when this master has led all the time since the call
 	// began, and the Source shows everything that was committed before. Calls made
 	// at the same time share their cost.

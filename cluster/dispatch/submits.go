@@ -33,6 +33,7 @@ type submit struct {
 	arrival uint64
 	replans int
 	inLine  bool
+	delayed bool        // may not start yet: it looks for no slave
 	refusal *task.Error // what it is refused with, if this master still leads
 	twins   []*submit   // later ones with the same key, that get the same answer
 	reply   func(Answer, error)
@@ -53,14 +54,10 @@ func (c *core) submit(req Request, reply func(Answer, error)) *submit {
 		if s.Key != "" {
 			c.keys[s.Key] = s
 		}
-		delayed := c.isDelayed(&s.Spec)
-		s.Queue = s.Queue || delayed
+		s.delayed = c.isDelayed(&s.Spec)
+		s.Queue = s.Queue || s.delayed
 		if refusal := c.admit(s); refusal != nil {
 			c.refuse(s, refusal)
-			return s
-		}
-		if delayed {
-			c.noSlot(s)
 			return s
 		}
 		c.arrivals++

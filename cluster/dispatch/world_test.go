@@ -144,6 +144,8 @@ type instantLog struct {
 	subs   map[*subscription]bool
 	refuse error         // of every proposal, if set
 	hold   chan struct{} // if set, proposals wait for it to be closed
+	last   chan struct{} // closed when the last call is applied
+	calls  int           // not applied yet
 	most   int           // proposals of one call, if set
 	skew   time.Duration // of the stamps
 }
@@ -160,7 +162,35 @@ func (l *instantLog) set(f func(l *instantLog)) {
 	f(l)
 }
 
-func (l *instantLog) Propose(_ context.Context, proposals ...fsm.Proposal) ([]fsm.Outcome, error) {
+func (l *instantLog) Propose(ctx context.Context, proposals ...fsm.Proposal) ([]fsm.Outcome, error) {
+	return l.Enqueue(proposals...)(ctx)
+}
+
+// Enqueue has calls applied in the order in which they were made.
+func (l *instantLog) Enqueue(proposals ...fsm.Proposal) (await func(context.Context) ([]fsm.Outcome, error)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before, applied := l.last, make(chan struct{})
+	l.last = applied
+	l.calls++
+	return func(context.Context) ([]fsm.Outcome, error) {
+		defer close(applied)
+		defer l.set(func(l *instantLog) { l.calls-- })
+		if before != nil {
+			<-before
+		}
+		return l.apply(proposals)
+	}
+}
+
+// waiting tells how many calls are not applied yet.
+func (l *instantLog) waiting() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.calls
+}
+
+func (l *instantLog) apply(proposals []fsm.Proposal) ([]fsm.Outcome, error) {
 	l.mu.Lock()
 	hold := l.hold
 	l.mu.Unlock()

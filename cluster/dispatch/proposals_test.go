@@ -25,8 +25,8 @@ func TestProposalsGoToTheLogInCallsThatItTakes(t *testing.T) {
 		"a giant": {[]proposal{small, huge, small}, []int{1, 1, 1}},
 	} {
 		var got []int
-		for chunk := range chunks(c.ps) {
-			got = append(got, len(chunk))
+		for p := (proposals{waiting: c.ps}); len(p.waiting) > 0; p.calls-- {
+			got = append(got, len(p.next()))
 		}
 		if len(got) != len(c.want) {
 			t.Errorf("%s: calls of %v, want %v", name, got, c.want)
