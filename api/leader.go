@@ -14,6 +14,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"muster/task"
+	"muster/task/baseurl"
 )
 
 // headerForwarded marks a call that a follower carries. A master that gets one
@@ -38,6 +39,9 @@ func (s *server) toLeader(c *gin.Context, r route, leader string, forward bool) 
 }
 
 func (s *server) redirect(c *gin.Context, leader string) {
+	if _, ok := s.leaderURL(c, leader); !ok {
+		return
+	}
 	refusal := task.Refuse(task.CodeNotLeader, "only the leader answers this; it is at "+leader+", nothing was done")
 	refusal.Leader = leader
 	location := leader + c.Request.URL.EscapedPath()
@@ -48,12 +52,21 @@ func (s *server) redirect(c *gin.Context, leader string) {
 	s.fail(c, refusal)
 }
 
+// leaderURL reads the URL that the leader has in the registry, or refuses the
+// call: an older master may have recorded one to which no path can be appended.
+func (s *server) leaderURL(c *gin.Context, leader string) (*url.URL, bool) {
+	u, err := baseurl.Parse(leader)
+	if err != nil {
+		s.log.Error("the leader's URL can't be used", "url", leader, "error", err)
+		s.fail(c, task.Refuse(task.CodeNoLeader, "the URL that the leader is registered with "+err.Error()+"; nothing was done. Start that master with another --api-advertise"))
+	}
+	return u, err == nil
+}
+
 // forward carries the call to the leader and its answer back, stamps included.
 func (s *server) forward(c *gin.Context, r route, leader string) {
-	target, err := url.Parse(leader)
-	if err != nil {
-		s.log.Error("the leader's URL can't be read", "url", leader, "error", err)
-		s.fail(c, task.Refuse(task.CodeNoLeader, "the leader's URL can't be read; nothing was done"))
+	target, ok := s.leaderURL(c, leader)
+	if !ok {
 		return
 	}
 	limit := 2 * s.CallTimeout                     // the leader's own word on its time comes before

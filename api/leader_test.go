@@ -220,7 +220,7 @@ func TestNoLeader(t *testing.T) {
 	m := newLeader("http://m1")
 	m.leader = nil
 	h := handlerOf(m)
-	for _, wrong := range []string{"", "http://m1", "http://m1/"} {
+	for _, wrong := range []string{"", "http://m1", "http://m1/", "http://m2/admin?", "http://m2#", "http://u@m2"} {
 		m.wrongURL = wrong
 		for _, query := range []string{"", "?forward=true"} {
 			a := exchange(t, h, request("POST", "/v1/tasks"+query, `{"expression":"1"}`))

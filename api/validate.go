@@ -3,13 +3,12 @@ package api
 import (
 	"net"
 	"net/http"
-	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode"
 
 	"muster/task"
+	"muster/task/baseurl"
 )
 
 // This file holds the bounds of what clients, slaves and masters may say.
@@ -180,10 +179,11 @@ func checkName(field, name string) *task.Error {
 
 // checkURL accepts the base URL of a process of ours.
 func checkURL(field, s string) *task.Error {
-	u, err := url.Parse(s)
-	if err != nil || len(s) > task.MaxURLBytes || !slices.Contains([]string{"http", "https"}, u.Scheme) || u.Host == "" ||
-		u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return invalid("%s must be a base URL like http://10.0.0.7:8101 of at most %d bytes, not %.200q", field, task.MaxURLBytes, s)
+	if len(s) > task.MaxURLBytes {
+		return invalid("%s has %d bytes; at most %d are possible", field, len(s), task.MaxURLBytes)
+	}
+	if _, err := baseurl.Parse(s); err != nil {
+		return invalid("%s must be a base URL like http://10.0.0.7:8101; it %s", field, err)
 	}
 	return nil
 }

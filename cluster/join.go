@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/url"
 	"time"
 
 	"github.com/hashicorp/raft"
 
 	"muster/fsm"
 	"muster/task"
+	"muster/task/baseurl"
 )
 
 const (
@@ -69,9 +69,11 @@ func validateJoin(req task.JoinRequest) error {
 	if host, port, err := net.SplitHostPort(req.RaftAddress); err != nil || host == "" || port == "" {
 		return refuse("the Raft address %q is not host:port", req.RaftAddress)
 	}
-	u, err := url.Parse(req.APIURL)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || len(req.APIURL) > task.MaxURLBytes {
-		return refuse("the API URL %q is not an http URL", req.APIURL)
+	if len(req.APIURL) > task.MaxURLBytes {
+		return refuse("the API URL has %d bytes; at most %d are possible", len(req.APIURL), task.MaxURLBytes)
+	}
+	if _, err := baseurl.Parse(req.APIURL); err != nil {
+		return refuse("the API URL %q %s", req.APIURL, err)
 	}
 	return nil
 }

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"net/url"
 	"strings"
 
 	"muster/task"
+	"muster/task/baseurl"
 )
 
 // listen opens the listener, if there is none yet, and says by which URL the
@@ -35,20 +35,14 @@ func (c *Config) listen() (net.Listener, string, error) {
 
 // checkAdvertised refuses URLs that can't be called from elsewhere.
 func checkAdvertised(s string) error {
-	u, err := url.Parse(s)
+	u, err := baseurl.Parse(s)
 	if err != nil {
-		return fmt.Errorf("the advertised URL: %w", err)
+		return fmt.Errorf("the advertised URL %w", err)
 	}
 	host := u.Hostname()
 	switch {
-	case u.Scheme != "http" && u.Scheme != "https":
-		return fmt.Errorf("the advertised URL %q does not begin with http:// or https://", s)
-	case host == "":
-		return fmt.Errorf("the advertised URL %q has no host", s)
 	case u.Port() == "0":
 		return fmt.Errorf("the advertised URL %q has port 0", s)
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return fmt.Errorf("the advertised URL %q has more than a scheme, a host, a port and a path", s)
 	case len(s) > task.MaxURLBytes:
 		return fmt.Errorf("the advertised URL has %d bytes; at most %d are possible", len(s), task.MaxURLBytes)
 	}

@@ -45,6 +45,9 @@ func TestConfigIsChecked(t *testing.T) {
 		"wildcard 6":       func(c *slave.Config) { c.Advertise = "http://[::]:9001" },
 		"mapped wildcard":  func(c *slave.Config) { c.Advertise = "http://[::ffff:0.0.0.0]:9001" },
 		"query":            func(c *slave.Config) { c.Advertise = "http://10.0.0.5:9001/?x=1" },
+		"empty query":      func(c *slave.Config) { c.Advertise = "http://10.0.0.5:9001/admin?" },
+		"empty fragment":   func(c *slave.Config) { c.Advertise = "http://10.0.0.5:9001/admin#" },
+		"dot segments":     func(c *slave.Config) { c.Advertise = "http://10.0.0.5:9001/a/%2e%2e/admin" },
 		"user":             func(c *slave.Config) { c.Advertise = "http://me@10.0.0.5:9001" },
 		"label, no name":   func(c *slave.Config) { c.Labels = map[string]string{"": "x"} },
 		"long label": func(c *slave.Config) {

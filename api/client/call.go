@@ -18,6 +18,7 @@ import (
 
 	"muster/api/wire"
 	"muster/task"
+	"muster/task/baseurl"
 )
 
 // maxHops bounds the redirects of one attempt. One is usual; more happen while
@@ -239,7 +240,7 @@ func leaderOf(base string, resp *http.Response) (string, error) {
 	// The path is the same under the leader's URL, which may have one itself.
 	u.RawQuery, u.Fragment = "", ""
 	prefix := resp.Header.Get("Muster-Leader")
-	if p, err := url.Parse(prefix); err == nil && p.Host == u.Host && p.Scheme == u.Scheme {
+	if p, err := baseurl.Parse(prefix); err == nil && p.Host == u.Host && p.Scheme == u.Scheme {
 		return prefix, nil
 	}
 	return u.Scheme + "://" + u.Host, nil

@@ -389,7 +389,7 @@ func TestSilentTransport(t *testing.T) {
 }
 
 func TestNewChecksAddresses(t *testing.T) {
-	for _, addresses := range [][]string{nil, {""}, {"h:80"}, {"ftp://h"}, {"http://"}, {"http://h", "/x"}, {"http://h?x"}} {
+	for _, addresses := range [][]string{nil, {""}, {"h:80"}, {"ftp://h"}, {"http://"}, {"http://h", "/x"}, {"http://h?x"}, {"http://h?"}, {"http://h#"}, {"http://u@h"}} {
 		if _, err := New(Config{Addresses: addresses}); err == nil {
 			t.Errorf("%q passed", addresses)
 		}

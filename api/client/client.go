@@ -6,11 +6,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"muster/task/baseurl"
 )
 
 // Config is what New needs. Only Addresses is required.
@@ -106,9 +107,8 @@ func newTransport() *http.Transport {
 }
 
 func baseURL(address string) (string, error) {
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" {
-		return "", fmt.Errorf("the address of a master must be a URL like http://10.0.0.1:8101, not %q", address)
+	if _, err := baseurl.Parse(address); err != nil {
+		return "", fmt.Errorf("the address of a master must be a URL like http://10.0.0.1:8101; this one %w", err)
 	}
 	return strings.TrimRight(address, "/"), nil
 }

@@ -198,7 +198,7 @@ type JoinRequest struct {
 	// RaftAddress host:port that the other masters dial.
 	RaftAddress string `json:"raft_address"`
 
-	// APIURL The base URL for clients and slaves.
+	// APIURL The base URL for clients and slaves, as a slave's is written.
 	APIURL string `json:"api_url"`
 
 	// Commands The highest command number of the log that it understands.
@@ -289,7 +289,7 @@ type Registration struct {
 	// Name Printable characters without spaces and slashes.
 	Name string `json:"name"`
 
-	// URL The base URL that the leader calls.
+	// URL The base URL that the leader calls: http or https, a host, a port, and perhaps a path of plain segments (letters, digits and - . _ ~). A query, a fragment, a user, or a segment that is empty, . or .. is refused.
 	//
 	// Example: http://10.0.0.7:8101
 	URL string `json:"url"`

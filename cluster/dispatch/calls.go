@@ -112,7 +112,7 @@ func (d *Dispatcher) Register(ctx context.Context, r task.Registration) (task.Sl
 	case err != nil:
 		return task.Slave{}, task.Refuse(task.CodeSlaveUnreachable, fmt.Sprintf("slave %q did not answer at %s (%v); it must be reachable there from every master", r.Name, r.URL, err))
 	case a.Incarnation != r.Incarnation:
-		return task.Slave{}, task.Refuse(task.CodeWrongIncarnation, fmt.Sprintf("at %s another incarnation (%s) answers than the one that registers (%s)", r.URL, a.Incarnation, r.Incarnation))
+		return task.Slave{}, task.Refuse(task.CodeWrongIncarnation, fmt.Sprintf("at %s another incarnation (%.64q) answers than the one that registers (%q)", r.URL, a.Incarnation, r.Incarnation))
 	}
 	if err := d.nameIsFree(ctx, r); err != nil {
 		return task.Slave{}, err

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/url"
 	"strings"
 	"time"
 
 	"muster/cluster"
+	"muster/task/baseurl"
 )
 
 // The profiles of MasterConfig.Profile.
@@ -71,9 +71,9 @@ func (c SlaveConfig) withDefaults() (SlaveConfig, error) {
 
 // baseURL checks a URL that others are told to call.
 func baseURL(raw, flag string) (string, error) {
-	u, err := url.Parse(raw)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return "", fmt.Errorf("%q is not a base URL; %s needs one like http://10.0.0.1:8080", raw, flag)
+	u, err := baseurl.Parse(raw)
+	if err != nil {
+		return "", fmt.Errorf("%s needs a base URL like http://10.0.0.1:8080; the one that is given %w", flag, err)
 	}
 	host := u.Host
 	if u.Port() == "" {

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"muster/task/baseurl"
 )
 
 // The ports of muster, in defaults and in examples.
@@ -136,18 +138,15 @@ func parseBaseURL(raw string) (*url.URL, error) {
 	if raw != "" && !strings.Contains(raw, "://") {
 		return nil, fmt.Errorf("%q has no scheme; write http://%s", raw, raw)
 	}
-	u, err := url.Parse(raw)
+	u, err := baseurl.Parse(raw)
 	switch {
+	case err != nil && strings.Contains(raw, "@"): // it may hold a password
+		scheme, rest, _ := strings.Cut(raw, "://")
+		return nil, fmt.Errorf("the URL %w: write %s://%s", err, scheme, rest[strings.LastIndex(rest, "@")+1:])
 	case err != nil:
-		return nil, fmt.Errorf("%q is not a URL like http://127.0.0.1:8101: %w", raw, err)
-	case u.Scheme != "http" && u.Scheme != "https":
-		return nil, fmt.Errorf("%q has the scheme %q; only http and https are spoken", raw, u.Scheme)
-	case u.Host == "" || u.Hostname() == "":
-		return nil, fmt.Errorf("%q names no host; write it like http://127.0.0.1:8101", raw)
-	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
+		return nil, fmt.Errorf("%q %w", raw, err)
+	case strings.Trim(u.Path, "/") != "":
 		return nil, fmt.Errorf("%q has a path; a base URL ends with the port, like %s://%s", raw, u.Scheme, u.Host)
-	case u.User != nil:
-		return nil, fmt.Errorf("%q has a user name in it; write %s://%s", raw, u.Scheme, u.Host)
 	}
 	return u, nil
 }

@@ -42,6 +42,8 @@ func TestMasterAddressesAreCheckedWithTheFix(t *testing.T) {
 		{"another scheme", func(c *app.MasterConfig) { c.APIAdvertise = "tcp://10.0.0.1:8101" }, "only http and https"},
 		{"a path", func(c *app.MasterConfig) { c.APIAdvertise = "http://10.0.0.1:8101/v1" }, "like http://10.0.0.1:8101"},
 		{"a user", func(c *app.MasterConfig) { c.APIAdvertise = "http://me@10.0.0.1:8101" }, "write http://10.0.0.1:8101"},
+		{"an empty query", func(c *app.MasterConfig) { c.APIAdvertise = "http://10.0.0.1:8101?" }, "has a query"},
+		{"an empty fragment", func(c *app.MasterConfig) { c.APIAdvertise = "http://10.0.0.1:8101#" }, "has a fragment"},
 		{"no host", func(c *app.MasterConfig) { c.APIAdvertise = "http://:8101" }, "names no host"},
 		{"in the list of founders", func(c *app.MasterConfig) {
 			c.Masters = []app.Peer{{ID: "m1", RaftAddress: "127.0.0.1:7101", APIURL: "http://127.0.0.1:8101"}}
@@ -84,6 +86,7 @@ func TestFounders(t *testing.T) {
 		{"m1=10.0.0.1=http://10.0.0.1:8101", "is not HOST:PORT"},
 		{"m1=0.0.0.0:7101=http://10.0.0.1:8101", "can't dial"},
 		{"m1=10.0.0.1:7101=10.0.0.1:8101", "has no scheme"},
+		{"m1=10.0.0.1:7101=http://10.0.0.1:8101?", "has a query"},
 		{"m1=a:1=http://a:2,m1=b:1=http://b:2", `names "m1" twice`},
 		{"m1=a:1=http://a:2,m2=a:1=http://b:2", `names "a:1" twice`},
 		{"m1=a:1=http://a:2,m2=b:1=http://a:2", `names "http://a:2" twice`},

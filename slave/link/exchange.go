@@ -7,13 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 
 	"muster/task"
+	"muster/task/baseurl"
 )
 
 // request is one request of a leader to a slave.
@@ -48,7 +52,7 @@ func (s *Sender) exchange(ctx context.Context, r request, limit int64, into any)
 		if connections.Load() == 0 {
 			return fmt.Errorf("%w: %w", task.ErrUnreached, err)
 		}
-		return err // it names method, URL and cause
+		return fmt.Errorf("%s %s: %w", r.method, req.URL, withoutText(err))
 	}
 	defer resp.Body.Close() //nolint:errcheck // only read from
 
@@ -69,7 +73,11 @@ func (r request) http(ctx context.Context) (*http.Request, error) {
 	if r.body != nil {
 		body = bytes.NewReader(r.body)
 	}
-	req, err := http.NewRequestWithContext(ctx, r.method, strings.TrimRight(r.url, "/")+r.path, body)
+	target, err := baseurl.Join(r.url, r.path)
+	if err != nil {
+		return nil, fmt.Errorf("the slave's URL %.200q %w", r.url, err)
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, target, body)
 	if err != nil {
 		return nil, err
 	}
@@ -101,8 +109,31 @@ func readAnswer(resp *http.Response, limit int64, into any) error {
 	case body.N <= 0:
 		return fmt.Errorf("the answer is longer than %d bytes", limit)
 	default:
-		return fmt.Errorf("the answer is not one of a slave: %w", err)
+		return fmt.Errorf("the answer is not one of a slave: %w", withoutText(err))
 	}
+}
+
+// withoutText keeps what others answer out of an error: it is shown to who
+// registers a slave, and what answers at the slave's URL may be somebody else.
+func withoutText(err error) error {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		err = wrapped.Err
+	}
+	if _, ok := errors.AsType[net.Error](err); ok { // of the connection, and time-outs
+		return err
+	}
+	if field, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return fmt.Errorf("%s is not of the type %s", field.Field, field.Type)
+	}
+	if _, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return errors.New("it is not JSON")
+	}
+	for _, known := range []error{io.EOF, io.ErrUnexpectedEOF, context.Canceled, context.DeadlineExceeded, syscall.ECONNRESET, syscall.EPIPE} {
+		if errors.Is(err, known) {
+			return known
+		}
+	}
+	return errors.New("it does not speak the slave protocol")
 }
 
 // readRefusal makes an error of an answer that is not 200.
@@ -114,12 +145,18 @@ func readRefusal(resp *http.Response) error {
 	err := json.NewDecoder(io.LimitReader(resp.Body, maxShortAnswer)).Decode(&answer)
 	switch {
 	case err != nil:
-		return fmt.Errorf("the answer is %s, and not one of a slave", resp.Status)
+		return fmt.Errorf("the answer is %s, and not one of a slave", status(resp))
 	case resp.StatusCode == http.StatusConflict && answer.Code == task.CodeStaleTerm:
 		return task.ErrStaleStamp
 	case resp.StatusCode == http.StatusConflict && answer.Code == task.CodeWrongIncarnation:
 		return fmt.Errorf("%w (%q)", task.ErrWrongIncarnation, shortened(answer.Incarnation))
 	default:
-		return fmt.Errorf("the answer is %s: %s (%s)", resp.Status, shortened(answer.Error), shortened(string(answer.Code)))
+		return fmt.Errorf("the answer is %s", status(resp))
 	}
+}
+
+// status is an answer's status in our words: the line on the wire is the other
+// side's text.
+func status(resp *http.Response) string {
+	return strings.TrimSpace(strconv.Itoa(resp.StatusCode) + " " + http.StatusText(resp.StatusCode))
 }

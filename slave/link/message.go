@@ -120,6 +120,8 @@ func (a availability) toTask() (task.Availability, error) {
 	switch {
 	case a.Incarnation == "" || a.Free == nil || a.Slots == nil || a.Counter == nil:
 		return task.Availability{}, errors.New("the answer lacks incarnation, free, slots or counter")
+	case len(a.Incarnation) > task.MaxNameBytes:
+		return task.Availability{}, fmt.Errorf("the answer's incarnation has %d bytes; at most %d are possible", len(a.Incarnation), task.MaxNameBytes)
 	case *a.Slots < 1 || *a.Slots > task.MaxSlots || *a.Free < 0 || *a.Free > *a.Slots:
 		return task.Availability{}, fmt.Errorf("the answer says that %d of %d slots are free", *a.Free, *a.Slots)
 	case a.Available != (*a.Free > 0):
@@ -141,7 +143,7 @@ func (m receipt) toTask() (task.Receipt, error) {
 	r := task.Receipt{ID: task.ID(m.ID), Attempt: m.Attempt, Reason: shortened(m.Reason)}
 	var ok bool
 	if r.Status, ok = task.ParseReceiptStatus(m.Status); !ok {
-		return task.Receipt{}, fmt.Errorf("attempt %d of task %d has the unknown status %q", m.Attempt, m.ID, m.Status)
+		return task.Receipt{}, fmt.Errorf("attempt %d of task %d has the unknown status %.40q", m.Attempt, m.ID, m.Status)
 	}
 	if r.Status != task.Finished {
 		return r, nil
@@ -171,13 +173,13 @@ func (m receipt) result() (task.Result, error) {
 	case task.Succeeded, task.Failed, task.Cancelled:
 		r.Outcome = outcome
 	default:
-		return r, fmt.Errorf("finished with the outcome %q", m.Outcome)
+		return r, fmt.Errorf("finished with the outcome %.40q", m.Outcome)
 	}
 	r.Value.Text = m.Result
 	if m.ResultType != "" {
 		var ok bool
 		if r.Value.Type, ok = task.ParseValueType(m.ResultType); !ok {
-			return r, fmt.Errorf("the result has the unknown type %q", m.ResultType)
+			return r, fmt.Errorf("the result has the unknown type %.40q", m.ResultType)
 		}
 	}
 	switch {

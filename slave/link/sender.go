@@ -188,7 +188,7 @@ func encodeOrders(incarnation string, orders []task.Order) (body []byte, sent in
 // from is toTask for the answer to a request that named an incarnation.
 func (a availability) from(incarnation string) (task.Availability, error) {
 	if a.Incarnation != incarnation {
-		return task.Availability{}, fmt.Errorf("incarnation %q took a request that was meant for %q", a.Incarnation, incarnation)
+		return task.Availability{}, fmt.Errorf("incarnation %.64q took a request that was meant for %q", a.Incarnation, incarnation)
 	}
 	return a.toTask()
 }
