@@ -47,7 +47,7 @@ func (s *server) runBatch(ctx context.Context, items []wire.BatchItem) ([]wire.B
 	var subs []Submission
 	var at []int // of subs in items
 	for i := range items {
-		sub, refusal := s.batchItem(items[i])
+		sub, refusal := s.batchItem(ctx, items[i])
 		if refusal != nil {
 			out[i] = refusedItem(refusal)
 			continue
@@ -72,11 +72,15 @@ func (s *server) runBatch(ctx context.Context, items []wire.BatchItem) ([]wire.B
 	return out, nil
 }
 
-func (s *server) batchItem(item wire.BatchItem) (Submission, *task.Error) {
-	if !isKey(item.IdempotencyKey) {
-		return Submission{}, invalid("idempotency_key has at most %d printable ASCII characters", task.MaxKeyBytes)
+func (s *server) batchItem(ctx context.Context, item wire.BatchItem) (Submission, *task.Error) {
+	key := item.IdempotencyKey
+	if key != "" {
+		var err error
+		if key, err = task.CleanKey(key); err != nil {
+			return Submission{}, invalid("idempotency_key %s", err)
+		}
 	}
-	return s.submission(wire.ToSubmission(item), item.IdempotencyKey)
+	return s.submission(ctx, wire.ToSubmission(item), key)
 }
 
 func refusedItem(refusal *task.Error) wire.BatchResult {

@@ -20,6 +20,9 @@ func (s *server) join(c *gin.Context, _ *query) error {
 	if refusal := checkJoin(&request); refusal != nil {
 		return refusal
 	}
+	if refusal := s.masterName(request.ID); refusal != nil {
+		return refusal
+	}
 	s.extend(c, s.JoinTimeout)
 	ctx, cancel := context.WithTimeout(c.Request.Context(), s.JoinTimeout)
 	defer cancel()

@@ -54,7 +54,7 @@ func (q *query) tasks() task.Query {
 	}
 	sel.Slave, _ = q.get("slave")
 	sel.Kind = q.text("kind", task.MaxNameBytes)
-	sel.Key = q.text("key", task.MaxKeyBytes)
+	sel.Key = strings.Trim(q.text("key", task.MaxKeyBytes), " \t") // as it was recorded
 	sel.IDs = q.ids("id")
 	sel.Labels = q.labels(labelFilter)
 	sel.Submitted = task.Period{From: q.instant("submitted_after"), Before: q.instant("submitted_before")}

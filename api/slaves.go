@@ -47,6 +47,9 @@ func (s *server) registerSlave(c *gin.Context, _ *query) error {
 	if refusal := checkRegistration(&registration); refusal != nil {
 		return refusal
 	}
+	if refusal := s.slaveNames(c.Request.Context(), &registration); refusal != nil {
+		return refusal
+	}
 	return s.changeSlave(c, func(ctx context.Context) (task.Slave, error) { return s.Backend.RegisterSlave(ctx, registration) })
 }
 

@@ -29,7 +29,7 @@ func (s *server) submit(c *gin.Context, q *query) error {
 	if err != nil {
 		return err
 	}
-	submission, refusal := s.submission(body, key)
+	submission, refusal := s.submission(c.Request.Context(), body, key)
 	if refusal != nil {
 		return refusal
 	}
@@ -57,9 +57,12 @@ func (s *server) submit(c *gin.Context, q *query) error {
 }
 
 // submission checks what a client wants and adds what it left open.
-func (s *server) submission(body wire.Submission, key string) (Submission, *task.Error) {
+func (s *server) submission(ctx context.Context, body wire.Submission, key string) (Submission, *task.Error) {
 	spec, refusal := wire.ToSpec(body)
 	if refusal != nil {
+		return Submission{}, refusal
+	}
+	if refusal := s.kindName(ctx, spec.Kind); refusal != nil {
 		return Submission{}, refusal
 	}
 	if refusal := checkSpec(&spec); refusal != nil {

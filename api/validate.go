@@ -19,20 +19,17 @@ func idempotencyKey(h http.Header) (string, error) {
 	if len(keys) == 0 {
 		return "", nil
 	}
-	if len(keys) > 1 || keys[0] == "" || !isKey(keys[0]) {
-		return "", invalid("Idempotency-Key must be given once and have 1 to %d printable ASCII characters", task.MaxKeyBytes)
+	if len(keys) > 1 {
+		return "", invalid("Idempotency-Key is given %d times; a call has one", len(keys))
 	}
-	return keys[0], nil
-}
-
-func isKey(key string) bool {
-	return len(key) <= task.MaxKeyBytes && !strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' })
+	key, err := task.CleanKey(keys[0])
+	if err != nil {
+		return "", invalid("Idempotency-Key %s", err)
+	}
+	return key, nil
 }
 
 func checkSpec(spec *task.Spec) *task.Error {
-	if err := checkName("kind", spec.Kind); err != nil {
-		return err
-	}
 	if spec.MaxTries > task.MaxMaxTries {
 		return invalid("max_tries must be from 1 to %d, not %d", task.MaxMaxTries, spec.MaxTries)
 	}
@@ -52,26 +49,8 @@ func checkSpec(spec *task.Spec) *task.Error {
 }
 
 func checkLabels(field string, labels []task.Label) *task.Error {
-	if len(labels) > task.MaxLabels {
-		return invalid("%s has %d entries; at most %d are possible", field, len(labels), task.MaxLabels)
-	}
-	for _, l := range labels {
-		if err := checkLabel(field, l); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// checkLabel accepts what can stand in a query: NAME=VALUE, with commas between.
-func checkLabel(field string, l task.Label) *task.Error {
-	if l.Name == "" || len(l.Name) > task.MaxLabelNameBytes || strings.ContainsFunc(l.Name, func(r rune) bool {
-		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./", r)
-	}) {
-		return invalid("%s: a label's name has 1 to %d letters, digits and any of - _ . /, not %.80q", field, task.MaxLabelNameBytes, l.Name)
-	}
-	if len(l.Value) > task.MaxLabelValueBytes || strings.ContainsFunc(l.Value, func(r rune) bool { return !unicode.IsPrint(r) || r == ',' }) {
-		return invalid("%s: the value of label %q must have at most %d bytes, printable and without commas", field, l.Name, task.MaxLabelValueBytes)
+	if err := task.CheckLabels(labels); err != nil {
+		return invalid("%s %s", field, err)
 	}
 	return nil
 }
@@ -98,10 +77,10 @@ func checkWork(spec *task.Spec) *task.Error {
 }
 
 func checkReport(r *task.Report) *task.Error {
-	if err := checkName("slave", r.Slave); err != nil {
+	if err := checkToken("slave", r.Slave); err != nil {
 		return err
 	}
-	if err := checkName("incarnation", r.Availability.Incarnation); err != nil {
+	if err := checkToken("incarnation", r.Availability.Incarnation); err != nil {
 		return err
 	}
 	if a := r.Availability; a.Free < 0 || a.Slots < 0 || a.Slots > task.MaxSlots || a.Free > a.Slots {
@@ -124,16 +103,13 @@ func checkReport(r *task.Report) *task.Error {
 }
 
 func checkRegistration(r *task.Registration) *task.Error {
-	if err := checkName("name", r.Name); err != nil {
-		return err
-	}
 	if err := checkURL("url", r.URL); err != nil {
 		return err
 	}
 	if r.Slots < 1 || r.Slots > task.MaxSlots {
 		return invalid("slots must be from 1 to %d, not %d", task.MaxSlots, r.Slots)
 	}
-	if err := checkName("incarnation", r.Incarnation); err != nil {
+	if err := checkToken("incarnation", r.Incarnation); err != nil {
 		return err
 	}
 	if len(r.Kinds) > task.MaxKinds {
@@ -146,9 +122,6 @@ func checkRegistration(r *task.Registration) *task.Error {
 		return invalid("version must have at most %d bytes, all printable", task.MaxVersionBytes)
 	}
 	for i, k := range r.Kinds {
-		if err := checkName("kinds["+strconv.Itoa(i)+"].name", k.Name); err != nil {
-			return err
-		}
 		if i > 0 && r.Kinds[i-1].Name == k.Name {
 			return invalid("kind %q is declared twice", k.Name)
 		}
@@ -157,17 +130,15 @@ func checkRegistration(r *task.Registration) *task.Error {
 }
 
 func checkJoin(r *task.JoinRequest) *task.Error {
-	if err := checkName("id", r.ID); err != nil {
-		return err
-	}
 	if host, port, err := net.SplitHostPort(r.RaftAddress); err != nil || host == "" || port == "" || len(r.RaftAddress) > task.MaxURLBytes {
 		return invalid("raft_address must be host:port, not %.200q", r.RaftAddress)
 	}
 	return checkURL("api_url", r.APIURL)
 }
 
-// checkName accepts what can stand in a path, in a table and in a log line.
-func checkName(field, name string) *task.Error {
+// checkToken accepts what can stand in a table and in a log line: an incarnation,
+// which its slave makes up, and the name of a slave that is known or not.
+func checkToken(field, name string) *task.Error {
 	if len(name) < 1 || len(name) > task.MaxNameBytes {
 		return invalid("%s must have 1 to %d bytes, not %d", field, task.MaxNameBytes, len(name))
 	}

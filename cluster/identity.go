@@ -185,3 +185,10 @@ func syncDir(dir string) error {
 	}
 	return nil
 }
+
+// Member reports whether a data directory belongs to a cluster, so that the names
+// in it are settled.
+func Member(dir string) bool {
+	id, found, err := loadIdentity(dir)
+	return err == nil && found && id.ClusterID != ""
+}

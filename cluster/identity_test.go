@@ -58,3 +58,34 @@ func TestTheClusterIDIsThatOfTheDisks(t *testing.T) {
 		t.Error("does not depend on the disk")
 	}
 }
+
+// TestANewMasterGetsAName that can be written everywhere; one that has a data
+// directory keeps the name that it has.
+func TestANewMasterGetsAName(t *testing.T) {
+	for _, id := range []string{"a/b", "..", "a b"} {
+		dir := t.TempDir()
+		n := &Node{cfg: Config{ID: id, DataDir: dir}}
+		s, err := openStores(&n.cfg, newMetrics(), func(error) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.stores = s
+		if _, err := n.openIdentity(); err == nil || !strings.Contains(err.Error(), "is not a name; it takes") {
+			t.Errorf("%q: %v", id, err)
+		}
+		old := newIdentity(id)
+		old.ClusterID = "c"
+		if Member(dir) {
+			t.Errorf("%q belongs to a cluster", id)
+		}
+		if err := writeIdentity(dir, old); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := n.openIdentity(); err != nil || !Member(dir) {
+			t.Errorf("%q, from before: %v", id, err)
+		}
+		if err := s.close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

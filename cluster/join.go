@@ -63,7 +63,7 @@ func validateJoin(req task.JoinRequest) error {
 	refuse := func(why string, args ...any) error {
 		return task.Refuse(task.CodeInvalidRequest, fmt.Sprintf("join request: "+why, args...))
 	}
-	if req.ID == "" || len(req.ID) > task.MaxNameBytes {
+	if req.ID == "" || len(req.ID) > task.MaxNameBytes { // its grammar is for who is new
 		return refuse("the id must have 1 to %d bytes", task.MaxNameBytes)
 	}
 	if host, port, err := net.SplitHostPort(req.RaftAddress); err != nil || host == "" || port == "" {

@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"muster/fsm"
+	"muster/task"
 )
 
 // Node is one master's Raft node. All methods are safe for concurrent use, and
@@ -103,6 +104,9 @@ func (n *Node) openIdentity() (*identityStore, error) {
 		}
 		if used {
 			return nil, fmt.Errorf("data directory %s has a log but no %s, so it is not known whose it is; restore the file, or empty the directory and join with a new id", n.cfg.DataDir, identityFile)
+		}
+		if err := task.CheckName(n.cfg.ID); err != nil {
+			return nil, fmt.Errorf("the master's id %w", err)
 		}
 		id = newIdentity(n.cfg.ID)
 		if err := writeIdentity(n.cfg.DataDir, id); err != nil {

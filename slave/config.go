@@ -88,11 +88,10 @@ func New(cfg Config) (*Slave, error) {
 }
 
 func (c *Config) check() error {
+	if err := task.CheckName(c.Name); err != nil {
+		return fmt.Errorf("its name %w", err)
+	}
 	switch {
-	case c.Name == "":
-		return errors.New("it needs a name")
-	case len(c.Name) > task.MaxNameBytes:
-		return fmt.Errorf("its name has %d bytes; at most %d are possible", len(c.Name), task.MaxNameBytes)
 	case c.Listen == "" && c.Listener == nil:
 		return errors.New("it needs an address to listen on")
 	case c.Slots < 1 || c.Slots > task.MaxSlots:
@@ -106,7 +105,10 @@ func (c *Config) check() error {
 	}
 	seen := make(map[string]bool, len(c.Kinds))
 	for _, k := range c.Kinds {
-		if k.Name == "" || k.Handle == nil || seen[k.Name] {
+		if err := task.CheckName(k.Name); err != nil {
+			return fmt.Errorf("its kind %w", err)
+		}
+		if k.Handle == nil || seen[k.Name] {
 			return fmt.Errorf("kind %q needs a name of its own and a handler", k.Name)
 		}
 		seen[k.Name] = true
@@ -122,13 +124,8 @@ func (c *Config) check() error {
 
 // checkLabels refuses what masters would refuse, before the slave listens.
 func (c *Config) checkLabels() error {
-	if len(c.Labels) > task.MaxLabels {
-		return fmt.Errorf("%d labels; at most %d are possible", len(c.Labels), task.MaxLabels)
-	}
-	for name, value := range c.Labels {
-		if name == "" || len(name) > task.MaxLabelNameBytes || len(value) > task.MaxLabelValueBytes {
-			return fmt.Errorf("label %q needs a name of 1 to %d bytes and a value of at most %d", name, task.MaxLabelNameBytes, task.MaxLabelValueBytes)
-		}
+	if err := task.CheckLabels(c.labels()); err != nil {
+		return fmt.Errorf("it %w", err)
 	}
 	if len(c.Version) > task.MaxVersionBytes {
 		return fmt.Errorf("its version has %d bytes; at most %d are possible", len(c.Version), task.MaxVersionBytes)
@@ -151,11 +148,16 @@ func (c *Config) registration(url, incarnation string) task.Registration {
 	for i, k := range c.Kinds {
 		kinds[i] = task.Kind{Name: k.Name, Idempotent: k.Idempotent}
 	}
+	return task.Registration{
+		Name: c.Name, URL: url, Slots: c.Slots, Incarnation: incarnation, Kinds: kinds, Labels: c.labels(), Version: c.Version,
+	}
+}
+
+// labels are the labels in order.
+func (c *Config) labels() []task.Label {
 	var labels []task.Label
 	for _, name := range slices.Sorted(maps.Keys(c.Labels)) {
 		labels = append(labels, task.Label{Name: name, Value: c.Labels[name]})
 	}
-	return task.Registration{
-		Name: c.Name, URL: url, Slots: c.Slots, Incarnation: incarnation, Kinds: kinds, Labels: labels, Version: c.Version,
-	}
+	return labels
 }

@@ -11,6 +11,7 @@ import (
 
 	"muster/api/client/internal/raw"
 	"muster/api/wire"
+	"muster/task"
 )
 
 // SubmitOptions say how to submit.
@@ -31,16 +32,16 @@ type ReadOptions struct {
 // Submit submits a task and returns it with the slave that has it. Repetitions
 // carry the same key, so there is one task.
 func (c *Client) Submit(ctx context.Context, s Submission, opts SubmitOptions) (Submitted, error) {
-	key := opts.Key
-	if key == "" {
-		key = rand.Text()
+	key, err := keyOf(opts.Key)
+	if err != nil {
+		return Submitted{}, err
 	}
 	params := wire.SubmitTaskParams{IdempotencyKey: &key}
 	if opts.Explain {
 		params.Explain = &opts.Explain
 	}
 	var out Submitted
-	err := c.do(ctx, call{
+	err = c.do(ctx, call{
 		what: "submit a task", write: true, safe: true, timeout: c.cfg.AttemptTimeout,
 		build: func(base string) (*http.Request, error) { return raw.NewSubmitTaskRequest(base, &params, s) },
 	}, &out)
@@ -69,6 +70,24 @@ func (c *Client) SubmitBatch(ctx context.Context, items []BatchItem) ([]BatchRes
 	}
 	return out.Results, err
 }
+
+// keyOf is the key that a submission goes with. One that no header can carry is
+// refused at once, like by a master.
+func keyOf(key string) (string, error) {
+	if key == "" {
+		return rand.Text(), nil
+	}
+	clean, err := CleanKey(key)
+	if err != nil {
+		return "", &Error{Status: http.StatusBadRequest, Code: task.CodeInvalidRequest, Message: "the Idempotency-Key " + err.Error()}
+	}
+	return clean, nil
+}
+
+// CleanKey returns an Idempotency-Key as masters record it, without the blanks
+// around it, or says what is wrong with it. The error is read behind what the key is
+// called.
+func CleanKey(key string) (string, error) { return task.CleanKey(key) }
 
 // batchTimeout is how long a master may take for a batch.
 const batchTimeout = time.Minute

@@ -179,3 +179,22 @@ func TestParameter(t *testing.T) {
 		}
 	}
 }
+
+// TestAKeyThatNoHeaderCanCarryIsRefusedAtOnce: nothing is sent, and nothing was done.
+func TestAKeyThatNoHeaderCanCarryIsRefusedAtOnce(t *testing.T) {
+	master := newScripted(t, func(_ int, w http.ResponseWriter, r *http.Request) {
+		say(w, 201, map[string]any{"task": map[string]any{"id": 7, "idempotency_key": r.Header.Get("Idempotency-Key")}})
+	})
+	c := ask(t, master.URL)
+	for _, key := range []string{"a\nb", "a\x00", "\u00e4", "  ", strings.Repeat("k", 256)} {
+		if _, err := c.Submit(t.Context(), Submission{Expression: "1"}, SubmitOptions{Key: key}); CodeOf(err) != task.CodeInvalidRequest {
+			t.Errorf("%q: %v", key, err)
+		}
+	}
+	if calls := master.heard(); len(calls) > 0 {
+		t.Errorf("the master heard of %d", len(calls))
+	}
+	if got, err := c.Submit(t.Context(), Submission{Expression: "1"}, SubmitOptions{Key: " order 17 "}); err != nil || got.Task.IdempotencyKey != "order 17" {
+		t.Errorf("%+v, %v", got, err)
+	}
+}

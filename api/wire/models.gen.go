@@ -193,6 +193,7 @@ type ExportEnd struct {
 
 // JoinRequest defines model for JoinRequest.
 type JoinRequest struct {
+	// ID A name: 1 to 128 bytes of letters, digits and - _ . : @ + ~, the first a letter, a digit or _.
 	ID string `json:"id"`
 
 	// RaftAddress host:port that the other masters dial.
@@ -216,6 +217,7 @@ type Joined struct {
 
 // Kind defines model for Kind.
 type Kind struct {
+	// Name A name: 1 to 128 bytes of letters, digits and - _ . : @ + ~, the first a letter, a digit or _.
 	Name string `json:"name"`
 
 	// Idempotent Whether running a task of this kind twice does no harm.
@@ -286,7 +288,7 @@ type Readiness struct {
 
 // Registration defines model for Registration.
 type Registration struct {
-	// Name Printable characters without spaces and slashes.
+	// Name A name: 1 to 128 bytes of letters, digits and - _ . : @ + ~, the first a letter, a digit or _.
 	Name string `json:"name"`
 
 	// URL The base URL that the leader calls: http or https, a host, a port, and perhaps a path of plain segments (letters, digits and - . _ ~). A query, a fragment, a user, or a segment that is empty, . or .. is refused.
@@ -1024,7 +1026,7 @@ type SubmitTaskParams struct {
 	// Forward A follower carries the call to the leader instead of redirecting it.
 	Forward *Forward `form:"forward,omitempty" json:"forward,omitempty"`
 
-	// IdempotencyKey A name for this submit, made up by the client: 1 to 255 printable ASCII characters. The same key answers with
+	// IdempotencyKey A name for this submit, made up by the client: 1 to 255 printable ASCII characters, not counting blanks around them. The same key answers with
 	// the same task, also after a failover, for at least 10 minutes after the task is done.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }

@@ -11,12 +11,8 @@ import (
 	"muster/task"
 )
 
-// The bounds of what a configuration may say; masters hold registrations against the
-// same.
-const (
-	MaxNameBytes = task.MaxNameBytes // of a master's id and of a slave's name
-	MaxSlots     = task.MaxSlots     // of a slave
-)
+// MaxSlots bounds the slots of a slave; masters hold registrations against the same.
+const MaxSlots = task.MaxSlots
 
 // MasterConfig configures one master. The zero value of a field takes the
 // default that its comment names.

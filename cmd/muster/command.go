@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"muster/cmd/app"
 )
 
 // group makes a command of one that only has others below it: alone it shows
@@ -39,6 +41,22 @@ func takes(names ...string) cobra.PositionalArgs {
 			return usagef("%q takes no arguments, but got %q", cmd.CommandPath(), args[0])
 		case len(args) > len(names):
 			return usagef("%q is an argument too many; put quotes around what belongs together: %s", args[len(names)], cmd.UseLine())
+		}
+		return nil
+	}
+}
+
+// takesNamed is takes, where the first argument names a master or a slave. Names that
+// are older than their grammar may be used, if a path can hold them.
+func takesNamed(names ...string) cobra.PositionalArgs {
+	all := takes(names...)
+	return func(cmd *cobra.Command, args []string) error {
+		if err := all(cmd, args); err != nil {
+			return err
+		}
+		name := args[0]
+		if err := app.CheckName(name); err != nil && (strings.Trim(name, ".") == "" || strings.Contains(name, "/")) {
+			return usagef("%s %w", names[0], err)
 		}
 		return nil
 	}

@@ -44,9 +44,10 @@ func oneWay(cmd *cobra.Command, names ...string) error {
 	return &exitError{exitUsage, &settingError{key: first, err: err, said: err.Error()}}
 }
 
-func nameLength(key, name string) error {
-	if len(name) > app.MaxNameBytes {
-		return wrongf(key, "has %d bytes; at most %d are possible", len(name), app.MaxNameBytes)
+// nameOf checks a name that something new gets. That there is none, needed says.
+func nameOf(key, name string) error {
+	if err := app.CheckName(name); err != nil && name != "" {
+		return wrongf(key, "%w", err)
 	}
 	return nil
 }

@@ -34,6 +34,9 @@ func (f *masterInit) plan(ctx context.Context, m machine) (plan, error) {
 	if err != nil {
 		return pl, err
 	}
+	if err := newIDs(app.MasterConfig{ID: f.id, Masters: list}); err != nil {
+		return pl, err
+	}
 	id := f.id
 	if id == "" {
 		id = nodeName(m.host, "m1")
@@ -155,6 +158,9 @@ func (f *slaveInit) plan(ctx context.Context, m machine) (plan, error) {
 	}
 	given, err := f.host()
 	if err != nil {
+		return pl, err
+	}
+	if err := nameOf("name", f.name); err != nil {
 		return pl, err
 	}
 	pl.values["name"] = f.name

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"muster/api/client"
+	"muster/cmd/app"
 )
 
 // parseLabels reads the NAME=VALUEs of a flag that may be given several times. The
@@ -24,6 +25,9 @@ func parseLabels(flag string, list []string) (client.Labels, error) {
 		if out[i-1].Name == out[i].Name {
 			return nil, usagef("%s gives %q twice", flag, out[i].Name)
 		}
+	}
+	if err := app.CheckLabels(out); err != nil {
+		return nil, usagef("%s %w", flag, err)
 	}
 	return out, nil
 }

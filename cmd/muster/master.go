@@ -83,7 +83,8 @@ func (s *masterSettings) define(cmd *cobra.Command) {
 }
 
 // check returns the configuration that the flags of cmd make, or every mistake in
-// them. Nothing is opened, dialled or looked up. here is the host that others may
+// them. Nothing is dialled or looked up, and of the data directory only read whether
+// it belongs to a cluster. here is the host that others may
 // reach this machine by, for the advice; it may be empty.
 func (s *masterSettings) check(cmd *cobra.Command, here string) (app.MasterConfig, error) {
 	cfg := s.cfg
@@ -92,10 +93,14 @@ func (s *masterSettings) check(cmd *cobra.Command, here string) (app.MasterConfi
 	var joinErr, mastersErr error
 	cfg.Join, joinErr = mastersURLs("join", s.join)
 	cfg.Masters, mastersErr = founders(s.masters)
+	var names error
+	if !app.Settled(cfg.DataDir) {
+		names = newIDs(cfg)
+	}
 	err := errors.Join(
 		needed(cmd, "id", "data", "raft-listen", "api-listen"),
 		oneWay(cmd, "bootstrap", "join", "masters"),
-		nameLength("id", cfg.ID),
+		names,
 		joinErr, mastersErr,
 		checkMaster(cfg, here),
 	)
@@ -103,6 +108,15 @@ func (s *masterSettings) check(cmd *cobra.Command, here string) (app.MasterConfi
 		err = errors.Join(err, listed(cfg))
 	}
 	return cfg, err
+}
+
+// newIDs checks the ids of a master and of founders that belong to no cluster yet.
+func newIDs(cfg app.MasterConfig) error {
+	wrong := []error{nameOf("id", cfg.ID)}
+	for _, p := range cfg.Masters {
+		wrong = append(wrong, nameOf("masters", p.ID))
+	}
+	return errors.Join(wrong...)
 }
 
 // checkMaster refuses numbers and addresses that can't work.

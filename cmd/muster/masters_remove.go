@@ -16,7 +16,7 @@ func (p *program) mastersRemoveCommand() *cobra.Command {
 		Long: `Take a master out of the cluster, for ever: to come back it needs a new id and an
 empty data directory. A master that is only down for a while needs nothing.`,
 		Example: `  muster masters remove m3`,
-		Args:    takes("ID"),
+		Args:    takesNamed("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.changeMasters(cmd, func(ctx context.Context, c *client.Client) (string, error) {
 				return c.RemoveMaster(ctx, args[0])

@@ -74,7 +74,7 @@ func (s *slaveSettings) check(cmd *cobra.Command, here string) (app.SlaveConfig,
 	}
 	return cfg, errors.Join(
 		needed(cmd, "name", "listen", "masters"),
-		nameLength("name", cfg.Name),
+		nameOf("name", cfg.Name),
 		mastersErr, slots, labels,
 		aboveZero("drain-timeout", cfg.DrainTimeout),
 		listenAddress("listen", cfg.Listen),

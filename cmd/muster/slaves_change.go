@@ -21,7 +21,7 @@ func (p *program) slavesDrainCommand() *cobra.Command {
 		Long: `Give a slave no more tasks, until it is undrained. What it has goes on. It stays
 drained when it restarts, and when it is lost and comes back.`,
 		Example: `  muster slaves drain slave-2`,
-		Args:    takes("NAME"),
+		Args:    takesNamed("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.changeSlave(cmd, "is drained and gets no more tasks", func(ctx context.Context, c *client.Client) (client.Slave, error) {
 				return c.DrainSlave(ctx, args[0])
@@ -35,7 +35,7 @@ func (p *program) slavesUndrainCommand() *cobra.Command {
 		Use:     "undrain NAME",
 		Short:   "give a slave tasks again",
 		Example: `  muster slaves undrain slave-2`,
-		Args:    takes("NAME"),
+		Args:    takesNamed("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.changeSlave(cmd, "is not drained any more", func(ctx context.Context, c *client.Client) (client.Slave, error) {
 				return c.UndrainSlave(ctx, args[0])
@@ -52,7 +52,7 @@ func (p *program) slavesResizeCommand() *cobra.Command {
 more of it than slots it gets nothing until there is room. When the slave starts anew
 it has the slots of its own settings again.`,
 		Example: `  muster slaves resize slave-2 8`,
-		Args:    takes("NAME", "SLOTS"),
+		Args:    takesNamed("NAME", "SLOTS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			slots, err := strconv.Atoi(args[1])
 			if err != nil || slots < 1 {
@@ -75,7 +75,7 @@ func (p *program) slavesRemoveCommand() *cobra.Command {
 again, as a new one; stop it first. While it has tasks this is refused; with --force
 they are given up.`,
 		Example: `  muster slaves remove slave-2`,
-		Args:    takes("NAME"),
+		Args:    takesNamed("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.changeSlave(cmd, "was removed", func(ctx context.Context, c *client.Client) (client.Slave, error) {
 				return c.RemoveSlave(ctx, args[0], force)

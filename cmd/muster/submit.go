@@ -132,8 +132,11 @@ func (p *program) submit(cmd *cobra.Command, s submission) error {
 		MaxTries: s.maxTries, TimeoutMS: s.timeout.Milliseconds(), Priority: s.priority, WhenFull: string(s.whenFull),
 		NotBefore: s.notBefore, Deadline: s.deadline, Retry: client.Retry{Backoff: s.backoff},
 	}
-	if s.key == "" {
+	if s.key == "" && !cmd.Flags().Changed("key") {
 		s.key = rand.Text()
+	}
+	if s.key, err = client.CleanKey(s.key); err != nil {
+		return usagef("--key %w", err)
 	}
 	p.key = s.key
 	return p.ask(cmd, p.patience+s.wait, func(ctx context.Context, c *client.Client) error {

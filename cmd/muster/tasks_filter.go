@@ -60,9 +60,16 @@ func (f *filterFlags) options(cmd *cobra.Command) (client.ListOptions, error) {
 			return client.ListOptions{}, err
 		}
 	}
+	key := f.key
+	if key != "" {
+		var err error
+		if key, err = client.CleanKey(key); err != nil {
+			return client.ListOptions{}, usagef("--key %w", err)
+		}
+	}
 	opts := client.ListOptions{
 		ReadOptions: f.read.options(),
-		Status:      client.TaskStatus(f.status), Outcome: client.Outcome(f.outcome), Slave: f.slave, Kind: f.kind, Key: f.key,
+		Status:      client.TaskStatus(f.status), Outcome: client.Outcome(f.outcome), Slave: f.slave, Kind: f.kind, Key: key,
 		SubmittedAfter: f.submittedAfter, SubmittedBefore: f.submittedBefore,
 		FinishedAfter: f.finishedAfter, FinishedBefore: f.finishedBefore,
 		Descending: f.order == listOrders[1],
