@@ -50,7 +50,7 @@ func (n *Node) Run(ctx context.Context) error {
 	switch {
 	case failed(ctx, run):
 		return context.Cause(run)
-	case ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
+	case ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))):
 		return nil
 	default:
 		return err

@@ -51,7 +51,7 @@ type Config struct {
 
 	// Listening, if not nil, is called once the slave listens, with its URL.
 	Listening func(url string)
-	Logger    *slog.Logger // default: discard
+	Logger    *slog.Logger // default: discard; a handler that blocks holds up the slave
 }
 
 // Slave is one slave. Make it with New.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"muster/cluster/dispatch"
 	"muster/slave"
@@ -42,8 +43,9 @@ type MasterConfig struct {
 	MinFreeDisk          uint64        // bytes below which no new task is taken; default 64 MiB
 
 	Version string
-	Logger  *slog.Logger // default: discard
-	Network Network      // default: the real one
+	Logger  *slog.Logger           // default: discard; a handler that blocks would hold the master up
+	Metrics []prometheus.Collector // of the process, which /metrics shows with the master's own
+	Network Network                // default: the real one
 	// WrapLogStore, if not nil, puts something between Raft and its log on disk:
 	// a disk that hangs or fails, in tests.
 	WrapLogStore func(raft.LogStore) raft.LogStore

@@ -64,6 +64,7 @@ func newMaster(ctx context.Context, cfg MasterConfig) (*master, error) {
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(cfg.Metrics...)
 	httpClient := cfg.Network.client()
 
 	m := &master{cfg: cfg, backend: &backend{version: cfg.Version}, sender: link.NewSender(link.SenderConfig{Dial: cfg.Network.dial()})}

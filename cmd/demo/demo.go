@@ -12,9 +12,9 @@ import (
 // Run shows the demo and returns when it is over. An error of the story names
 // what was wrong and where the logs are.
 func Run(ctx context.Context, cfg Config) (err error) {
-	// A closed terminal, or a pipe that nobody reads any more, ends the demo like
-	// any other end: with its processes.
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP, syscall.SIGPIPE)
+	// A pipe that nobody reads any more ends the demo like any other end: with its
+	// processes.
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGPIPE)
 	defer stop()
 	program, err := cfg.executable()
 	if err != nil {

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
+
+	"muster/cmd/logqueue"
 )
 
 // logSettings say what is logged, and how.
@@ -15,12 +19,43 @@ type logSettings struct {
 }
 
 // logger writes to w.
-func (s logSettings) logger(w io.Writer) *slog.Logger {
-	opts := &slog.HandlerOptions{Level: s.level.slog()}
+func (s logSettings) logger(w io.Writer) *slog.Logger { return slog.New(s.handler(w, s.level.slog())) }
+
+func (s logSettings) handler(w io.Writer, level slog.Level) slog.Handler {
+	opts := &slog.HandlerOptions{Level: level}
 	if s.format == "json" {
-		return slog.New(slog.NewJSONHandler(w, opts))
+		return slog.NewJSONHandler(w, opts)
 	}
-	return slog.New(slog.NewTextHandler(w, opts))
+	return slog.NewTextHandler(w, opts)
+}
+
+// flushTimeout bounds how long a process that ends waits for its last lines.
+const flushTimeout = 3 * time.Second
+
+// stay begins a command that stays: whoever reads what it logs, or does not read it
+// any more, neither holds it up nor ends it. It returns the command's logger. From
+// here on all that goes to stderr goes through one queue, what is said at the end,
+// too.
+func (p *program) stay() *slog.Logger {
+	p.lines = logqueue.New(p.stderr, func(to io.Writer, lines uint64) error {
+		// At any level: what is missing was of that level, or above.
+		told := slog.NewRecord(time.Now(), slog.LevelWarn, "log lines are missing here; they could not be written, or not fast enough", 0)
+		told.AddAttrs(slog.Uint64("lines", lines))
+		return p.logs.handler(to, slog.LevelDebug).Handle(context.Background(), told)
+	})
+	p.stderr = p.lines
+	log := p.logs.logger(p.lines)
+	if p.adopt != nil {
+		p.adopt(log)
+	}
+	return log
+}
+
+// flush has the last lines written.
+func (p *program) flush() {
+	if p.lines != nil {
+		p.lines.Close(flushTimeout)
+	}
 }
 
 var logLevels = [...]string{"debug", "info", "warn", "error"}

@@ -3,14 +3,13 @@ package main
 import (
 	"context"
 	"os"
-	"os/signal"
-	"syscall"
 )
 
-// main ends the process with the exit code of run. The first SIGINT or SIGTERM
-// ends it gracefully, the second one at once.
+// main ends the process with the exit code of run.
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
-	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ()))
+	ctx, stop := untilSignal(context.Background())
+	p := &program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, env: os.Environ(), look: thisMachine, adopt: resident}
+	code := p.run(ctx, os.Args[1:])
+	stop()
+	os.Exit(code)
 }

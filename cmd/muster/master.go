@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"strings"
@@ -43,7 +44,9 @@ neither. A single master with --bootstrap works, and survives nothing.`,
 				return err
 			}
 			cfg.Version = version()
-			cfg.Logger = p.logs.logger(p.stderr)
+			cfg.Logger = p.stay()
+			cfg.Metrics = append(cfg.Metrics, p.lines.Collector())
+			defer context.AfterFunc(cmd.Context(), func() { ending(cmd.Context(), cfg.Logger) })()
 			return app.RunMaster(cmd.Context(), cfg, func(apiURL string) {
 				cfg.Logger.Info("serving", slog.String("master", cfg.ID), slog.String("api", apiURL), slog.String("data", cfg.DataDir))
 			})

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"muster/cmd/logqueue"
 )
 
 // program is one run of the command line, with all it may touch.
@@ -17,6 +20,11 @@ type program struct {
 	stderr io.Writer
 	env    []string // as os.Environ gives it
 	look   func() machine
+	// adopt, if not nil, is what a command that stays does to the process as a whole;
+	// see stay.
+	adopt func(*slog.Logger)
+
+	lines *logqueue.Queue // takes stderr's place in a command that stays
 
 	// Set before a command runs, from the flags that all share.
 	address  []string
@@ -38,6 +46,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 }
 
 func (p *program) run(ctx context.Context, args []string) int {
+	defer p.flush()
 	root := p.rootCommand()
 	root.SetArgs(args)
 	root.SetIn(p.stdin)

@@ -11,7 +11,7 @@ import (
 // TestMain lets the test's binary stand in for muster: slaves start it for their
 // evaluations, and slave-test starts it as a slave.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && (os.Args[1] == "evaluate-child" || os.Args[1] == "slave") {
+	if len(os.Args) > 1 && slices.Contains([]string{"evaluate-child", "slave", "master"}, os.Args[1]) {
 		main()
 	}
 	os.Exit(m.Run())

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"time"
@@ -24,8 +25,8 @@ func (p *program) slaveCommand() *cobra.Command {
 		Short: "run a slave that evaluates expressions",
 		Long: `Run a slave: it registers with the masters and evaluates expressions for them.
 
-On SIGINT or SIGTERM it takes nothing new, finishes what it has, reports it and
-leaves; a second signal ends it at once.`,
+On SIGINT, SIGTERM or SIGHUP it takes nothing new, finishes what it has, reports it
+and leaves; a second SIGINT or SIGTERM ends it at once.`,
 		Example: `  muster slave --name slave-1 --listen 10.0.0.11:9101 --slots 4 --masters http://10.0.0.1:8101,http://10.0.0.2:8101
   muster slave --name slave-2 --listen 10.0.0.12:9101 --label disk=ssd --label zone=eu-1 --masters http://10.0.0.1:8101`,
 		Args: takes(),
@@ -36,7 +37,8 @@ leaves; a second signal ends it at once.`,
 				return err
 			}
 			cfg.Version = version()
-			cfg.Logger = p.logs.logger(p.stderr)
+			cfg.Logger = p.stay()
+			defer context.AfterFunc(cmd.Context(), func() { ending(cmd.Context(), cfg.Logger) })()
 			return app.RunSlave(cmd.Context(), cfg, nil) // it logs by itself that it listens
 		},
 	}

@@ -108,6 +108,8 @@ func (w *Worker) settle(batch []*attempt, verdicts []task.Verdict, failed error)
 	// Another incarnation of this name has taken over: nobody wants these.
 	replaced := errors.Is(failed, &task.Error{Code: task.CodeWrongIncarnation})
 
+	var unwanted []task.Verdict
+	defer func() { w.logUnwanted(unwanted) }() // without the lock: a program's own logger may take its time
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, a := range batch {
@@ -118,7 +120,7 @@ func (w *Worker) settle(batch []*attempt, verdicts []task.Verdict, failed error)
 			w.known.acknowledge(a)
 			settled++
 			if verdict != nil {
-				w.log.Info("a master does not want a result", "task", a.id, "attempt", a.number, "reason", verdict)
+				unwanted = append(unwanted, task.Verdict{ID: a.id, Attempt: a.number, Err: verdict})
 			}
 			continue
 		case why == nil && ok:
@@ -131,6 +133,12 @@ func (w *Worker) settle(batch []*attempt, verdicts []task.Verdict, failed error)
 	w.inFlight = 0
 	w.refresh()
 	return settled, why
+}
+
+func (w *Worker) logUnwanted(verdicts []task.Verdict) {
+	for _, v := range verdicts {
+		w.log.Info("a master does not want a result", "task", v.ID, "attempt", v.Attempt, "reason", v.Err)
+	}
 }
 
 // final reports whether a verdict settles a result: accepted, or never wanted.
