@@ -35,7 +35,7 @@ var (
 //     it has applied, and the state must never go back; see prefix.go for how a
 //     leader comes to send one;
 //   - does not tell how far the leader's commit index is ahead of a follower's
-//     log, which Node.Ready wants to know.
+//     log, nor when it has learnt it, which Node.Ready wants to know.
 type gate struct {
 	Transport // the real one; what gate does not override passes untouched
 
@@ -46,6 +46,7 @@ type gate struct {
 	votes  atomic.Bool // this disk belongs to the cluster
 	raft   atomic.Pointer[behind]
 	commit atomic.Uint64 // highest commit index that a leader told
+	target atomic.Uint64 // see aim; 0 while nothing is known
 
 	standing standing // whether this master is a member
 
@@ -124,6 +125,7 @@ func (g *gate) admit(rpc raft.RPC) bool {
 			return false
 		}
 		raise(&g.commit, m.LeaderCommitIndex)
+		g.aim(m)
 		g.standing.led()
 	case *raft.InstallSnapshotRequest:
 		if err := g.check(m.Term); err != nil {
@@ -152,6 +154,40 @@ func (g *gate) admit(rpc raft.RPC) bool {
 		}
 	}
 	return true
+}
+
+// aim takes the first commit index that is told after this start as the target that
+// a master has to reach to be caught up. A leader that was just elected may tell an
+// index that is older than what its predecessors acknowledged, until an entry of its
+// own term is committed.
+func (g *gate) aim(m *raft.AppendEntriesRequest) {
+	if m.LeaderCommitIndex == 0 || g.target.Load() > 0 || m.Term < g.raft.Load().CurrentTerm() {
+		return
+	}
+	if g.termAt(m.LeaderCommitIndex, m) == m.Term {
+		g.target.Store(m.LeaderCommitIndex)
+	}
+}
+
+// termAt returns the term of an entry, from a message or from the log; 0 if it is
+// not known. An entry of the message's term can only be the sender's.
+func (g *gate) termAt(index uint64, m *raft.AppendEntriesRequest) uint64 {
+	switch {
+	case index == m.PrevLogEntry:
+		return m.PrevLogTerm
+	case index < m.PrevLogEntry && m.PrevLogTerm < m.Term:
+		return 0 // an older one
+	}
+	for _, e := range m.Entries {
+		if e.Index == index {
+			return e.Term
+		}
+	}
+	var l raft.Log
+	if g.raft.Load().logs.GetLog(index, &l) != nil {
+		return 0
+	}
+	return l.Term
 }
 
 func (g *gate) check(term uint64) error {

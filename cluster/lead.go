@@ -1,9 +1,11 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,8 +16,11 @@ import (
 )
 
 const (
-	// takeOverTimeout bounds what a new leader does before Lead.
+	// takeOverTimeout bounds what a new leader does before Lead, after it has applied
+	// what was committed before; and how long nothing may be applied meanwhile.
 	takeOverTimeout = 15 * time.Second
+	// progressPoll is how often a new leader looks whether it applies anything.
+	progressPoll = time.Second
 	// leadEndTimeout bounds the wait for Lead to return after leadership is lost.
 	leadEndTimeout = 30 * time.Second
 	// steadyAfter is how long a tenure lasts to count as a success.
@@ -125,7 +130,9 @@ func (n *Node) lead(ctx context.Context, r *raft.Raft) error {
 	if err != nil {
 		return fmt.Errorf("take over: %w", err)
 	}
+	n.gate.target.CompareAndSwap(0, r.CommitIndex())
 	n.tookOver.Store(term)
+	defer n.tookOver.Store(0)
 	n.logger.Info("leading", "term", term)
 	var keeping sync.WaitGroup
 	keepingCtx, stopKeeping := context.WithCancel(ctx)
@@ -135,7 +142,7 @@ func (n *Node) lead(ctx context.Context, r *raft.Raft) error {
 	keeping.Wait()
 	if ctx.Err() != nil {
 		n.logger.Info("not leading any more", "term", term)
-		return nil //nolint:nilerr // it was told to end, and how it did is of no interest
+		return nil // it was told to end, and how it did is of no interest
 	}
 	if err == nil {
 		err = errors.New("it ended by itself")
@@ -146,19 +153,50 @@ func (n *Node) lead(ctx context.Context, r *raft.Raft) error {
 // takeOver returns the term once the view has everything that earlier leaders
 // committed, and the registry knows this leader.
 func (n *Node) takeOver(ctx context.Context, r *raft.Raft) (uint64, error) {
+	term, err := n.catchUpToOwnTerm(ctx, r)
+	if err != nil {
+		return 0, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, takeOverTimeout)
+	defer cancel()
+	n.setClock(ctx, r)
+	return term, n.tidyRegistry(ctx, r, term)
+}
+
+// catchUpToOwnTerm waits for a barrier, and returns the term that it was committed in.
+// A master that has just started may have a long log to apply first. As long as it
+// gets on, leadership is not handed to another, which may have as much to do.
+func (n *Node) catchUpToOwnTerm(ctx context.Context, r *raft.Raft) (uint64, error) {
+	ctx, cancel := n.whileApplying(ctx)
 	defer cancel()
 	for {
 		term := r.CurrentTerm()
-		if err := n.barriers.wait(ctx); err != nil {
+		err := n.barriers.wait(ctx)
+		slow := errors.Is(err, errAbandoned) || errors.Is(err, raft.ErrEnqueueTimeout)
+		switch {
+		case err != nil && (!slow || ctx.Err() != nil || r.State() != raft.Leader):
 			return 0, fmt.Errorf("barrier: %w", err)
-		}
-		// The barrier was committed in the term between the two readings.
-		if r.CurrentTerm() == term {
-			n.setClock(ctx, r)
-			return term, n.tidyRegistry(ctx, r, term)
+		case err == nil && r.CurrentTerm() == term: // it was committed between the two readings
+			return term, nil
 		}
 	}
+}
+
+// whileApplying returns a context that ends when nothing was applied for
+// takeOverTimeout, and how to end it.
+func (n *Node) whileApplying(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		defer cancel()
+		at, since := n.AppliedIndex(), time.Now()
+		for time.Since(since) < takeOverTimeout && sleep(ctx, progressPoll) {
+			if now := n.AppliedIndex(); now != at {
+				at, since = now, time.Now()
+			}
+		}
+	})
+	return ctx, func() { cancel(); watch.Wait() }
 }
 
 // tidyRegistry writes this leader's entry if it is missing or has changed, and
@@ -228,8 +266,8 @@ func (n *Node) handOver(r *raft.Raft) {
 	n.transfer(ctx, r)
 }
 
-// transfer hands leadership to the follower that answers and is the furthest. It
-// must answer: while Raft waits for a dead one, it takes no entries.
+// transfer hands leadership to the best follower that answers. It must answer: while
+// Raft waits for a dead one, it takes no entries.
 func (n *Node) transfer(ctx context.Context, r *raft.Raft) bool {
 	to, ok := n.successor(ctx, r)
 	if !ok {
@@ -242,15 +280,23 @@ func (n *Node) transfer(ctx context.Context, r *raft.Raft) bool {
 	return err == nil
 }
 
-// successor finds the voter that is best to lead next.
-func (n *Node) successor(ctx context.Context, r *raft.Raft) (best raft.Server, ok bool) {
+// successor finds the voter that is best to lead next: one that is ready, then the
+// one that has applied the most.
+func (n *Node) successor(ctx context.Context, r *raft.Raft) (raft.Server, bool) {
 	ctx, cancel := context.WithTimeout(ctx, successorTimeout)
 	defer cancel()
-	var index uint64
-	for _, a := range n.askVoters(ctx, r) {
-		if !ok || a.hello.AppliedIndex > index {
-			best, index, ok = a.server, a.hello.AppliedIndex, true
-		}
+	voters := n.askVoters(ctx, r)
+	if len(voters) == 0 {
+		return raft.Server{}, false
 	}
-	return best, ok
+	best := slices.MaxFunc(voters, func(a, b answer) int {
+		if a.hello.Ready != b.hello.Ready {
+			if a.hello.Ready {
+				return 1
+			}
+			return -1
+		}
+		return cmp.Compare(a.hello.AppliedIndex, b.hello.AppliedIndex)
+	})
+	return best.server, true
 }

@@ -19,6 +19,7 @@ type logStore struct {
 	guard   *storeGuard
 	cache   *logCache
 	sizes   *logSizes
+	backlog *backlog
 	metrics *metrics
 }
 
@@ -60,6 +61,7 @@ func (s *logStore) GetLog(index uint64, into *raft.Log) error {
 	}
 	if !s.guard.raftRuns.Load() { // starting: Raft reads all that is not in a snapshot
 		s.sizes.add(into)
+		s.backlog.add(into)
 	}
 	return nil
 }
@@ -77,6 +79,7 @@ func (s *logStore) StoreLogs(logs []*raft.Log) error {
 	s.metrics.stored(time.Since(start))
 	s.cache.add(logs)
 	s.sizes.add(logs...)
+	s.backlog.add(logs...)
 	return nil
 }
 

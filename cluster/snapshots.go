@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
@@ -31,7 +32,8 @@ type snapshots struct {
 	dir           string
 	guard         *storeGuard
 	configuration func(index uint64, c raft.Configuration)
-	taken         func() // a snapshot begins: the log behind it no longer counts
+	taken         func()        // a snapshot begins: the log behind it no longer counts
+	newest        atomic.Uint64 // the last index that is in a whole snapshot
 }
 
 // openSnapshots opens the snapshots in a data directory. The newest must be
@@ -67,6 +69,7 @@ func (s *snapshots) checkNewest() error {
 	var newest position
 	if len(readable) > 0 {
 		newest = position{readable[0].Term, readable[0].Index}
+		s.newest.Store(newest.index)
 		if named, ok := positionOf(readable[0].ID); !ok || named != newest {
 			return s.damaged(readable[0].ID, fmt.Errorf("its description, meta.json, says term %d and index %d", newest.term, newest.index))
 		}
@@ -138,7 +141,8 @@ func (s *snapshots) Create(version raft.SnapshotVersion, index, term uint64, c r
 	}
 	s.configuration(configurationIndex, c)
 	s.taken()
-	return &snapshotSink{SnapshotSink: sink, guard: s.guard, path: filepath.Join(s.dir, sink.ID()+unfinished)}, nil
+	finished := func() { raise(&s.newest, index) }
+	return &snapshotSink{SnapshotSink: sink, guard: s.guard, path: filepath.Join(s.dir, sink.ID()+unfinished), finished: finished}, nil
 }
 
 // watchedContent is the content of a snapshot.
@@ -157,8 +161,9 @@ func (c *watchedContent) Read(p []byte) (n int, err error) {
 // directory behind when the disk is full, and the disk stays full.
 type snapshotSink struct {
 	raft.SnapshotSink
-	guard *storeGuard
-	path  string // while it is not finished
+	guard    *storeGuard
+	path     string // while it is not finished
+	finished func()
 }
 
 // Write appends to the snapshot.
@@ -169,7 +174,11 @@ func (s *snapshotSink) Write(p []byte) (n int, err error) {
 
 // Close finishes the snapshot.
 func (s *snapshotSink) Close() error {
-	return s.end("finish a snapshot", s.SnapshotSink.Close)
+	err := s.end("finish a snapshot", s.SnapshotSink.Close)
+	if err == nil {
+		s.finished()
+	}
+	return err
 }
 
 // Cancel removes the snapshot.

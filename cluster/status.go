@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/hashicorp/raft"
 )
 
 const (
-	// readyReach is how many entries a ready node may be behind.
+	// readyReach is how many commands a ready node may be behind.
 	readyReach = 1024
 	// readyContacts is how many election time-outs without the leader a ready
 	// node may have.
@@ -50,9 +52,11 @@ func (n *Node) LastContact() time.Duration {
 	}
 }
 
-// Ready returns nil if this node is a member, knows a leader that it heard from
-// just now, and has applied nearly all that the leader has committed. Otherwise
-// it says what is missing.
+// Ready returns nil if this node votes, knows a leader that it heard from just now,
+// and its View has reached what the leader had committed when this node first heard
+// of it after its start. It ceases to be ready when its View falls behind by more
+// than readyReach commands. A leader is ready once it has taken over, and while its
+// work goes on. Otherwise Ready says what is missing.
 func (n *Node) Ready() error {
 	r := n.raft.Load()
 	if id := n.identity.get(); r == nil || !id.member() {
@@ -61,7 +65,8 @@ func (n *Node) Ready() error {
 	if err := n.removed(r); err != nil {
 		return err
 	}
-	if _, member := server(r.GetConfiguration().Configuration(), n.cfg.ID); !member {
+	self, member := server(r.GetConfiguration().Configuration(), n.cfg.ID)
+	if !member {
 		return errors.New("this master is not a member of its cluster")
 	}
 	if leader, _ := n.Leader(); leader == "" {
@@ -78,12 +83,14 @@ func (n *Node) Ready() error {
 	}
 	// Raft does not keep the commit index: after a start nothing is applied behind the
 	// snapshot, and nothing is known of, until the leader sends more than heartbeats.
-	committed := max(r.CommitIndex(), n.gate.commit.Load())
-	if committed == 0 {
+	target, committed := n.gate.target.Load(), max(r.CommitIndex(), n.gate.commit.Load())
+	switch {
+	case target == 0:
 		return errors.New("the leader has not told yet how far the log is")
-	}
-	if applied := r.AppliedIndex(); applied+readyReach < committed {
-		return fmt.Errorf("this master has applied %d of %d log entries", applied, committed)
+	case n.missing(r, target) > 0 || n.missing(r, committed) > readyReach:
+		return fmt.Errorf("this master has applied the log up to entry %d of %d", n.AppliedIndex(), committed)
+	case self.Suffrage != raft.Voter:
+		return errors.New("this master is caught up, and the leader has not given it its vote yet")
 	}
 	return nil
 }

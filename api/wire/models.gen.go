@@ -469,6 +469,8 @@ type Status struct {
 	// Role What a master does at the moment. `joining` is one that does not vote yet.
 	Role  Role `json:"role"`
 	Voter bool `json:"voter"`
+
+	// Ready As /readyz says.
 	Ready bool `json:"ready"`
 
 	// NotReady Why it is not ready.

@@ -111,6 +111,10 @@ type ClientInterface interface {
 
 	// GetReadiness Is a leader known, and is this master caught up?
 	//
+	// 200 when this master votes, heard from a leader just now, and shows everything that was committed when
+	// it first heard of it after its start; a leader, once it has taken over. It is not ready again when it
+	// falls more than 1024 commands behind, loses its leader, is removed, or, as the leader, can't do its work.
+	//
 	// Corresponds with GET /readyz (the `GetReadiness` operationId).
 	GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
@@ -383,6 +387,10 @@ func (c *Client) Join(ctx context.Context, params *JoinParams, body JoinJSONRequ
 }
 
 // GetReadiness Is a leader known, and is this master caught up?
+//
+// 200 when this master votes, heard from a leader just now, and shows everything that was committed when
+// it first heard of it after its start; a leader, once it has taken over. It is not ready again when it
+// falls more than 1024 commands behind, loses its leader, is removed, or, as the leader, can't do its work.
 //
 // Corresponds with GET /readyz (the `GetReadiness` operationId).
 func (c *Client) GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
