@@ -36,7 +36,7 @@ func newDecoders() decoders {
 	return decoders{
 		submission:   wire.NewDecoder[wire.Submission](),
 		batch:        wire.NewDecoder[wire.Batch](),
-		report:       wire.NewDecoder[wire.Report](),
+		report:       wire.NewDecoder[wire.Report]().Replacing(),
 		registration: wire.NewDecoder[wire.Registration](),
 		leave:        wire.NewDecoder[wire.Leave](),
 		resize:       wire.NewDecoder[wire.Resize](),

@@ -79,17 +79,17 @@ type BatchItem struct {
 	//
 	// Example: {"x":4}
 	Parameters Parameters `json:"parameters,omitempty,omitzero"`
-	Kind       string     `json:"kind,omitempty,omitzero"`
-	MaxTries   uint32     `json:"max_tries,omitempty,omitzero"`
-	TimeoutMS  int64      `json:"timeout_ms,omitempty,omitzero"`
-	RetryOf    uint64     `json:"retry_of,omitempty,omitzero"`
+	Kind       string     `json:"kind,omitempty,omitzero" least:"1"`
+	MaxTries   uint32     `json:"max_tries,omitempty,omitzero" least:"1"`
+	TimeoutMS  int64      `json:"timeout_ms,omitempty,omitzero" least:"1"`
+	RetryOf    uint64     `json:"retry_of,omitempty,omitzero" least:"1"`
 	Priority   int        `json:"priority,omitempty,omitzero"`
-	WhenFull   string     `json:"when_full,omitempty,omitzero"`
+	WhenFull   string     `json:"when_full,omitempty,omitzero" least:"1"`
 
 	// IdempotencyKey As the header `Idempotency-Key` of a single submit.
-	IdempotencyKey string `json:"idempotency_key,omitempty,omitzero"`
-	NotBefore      string `json:"not_before,omitempty,omitzero"`
-	Deadline       string `json:"deadline,omitempty,omitzero"`
+	IdempotencyKey string `json:"idempotency_key,omitempty,omitzero" least:"1"`
+	NotBefore      string `json:"not_before,omitempty,omitzero" least:"1"`
+	Deadline       string `json:"deadline,omitempty,omitzero" least:"1"`
 
 	// Retry What happens after a try that came to nothing: its slave was lost with it (and the task is idempotent), or says that its failure may be tried
 	// again. A wrong expression never is.
@@ -372,14 +372,14 @@ type ResyncedEvent struct {
 // Retry What happens after a try that came to nothing: its slave was lost with it (and the task is idempotent), or says that its failure may be tried
 // again. A wrong expression never is.
 type Retry struct {
-	// MaxTries How often an execution may begin; 0 and by default 3. The same as `max_tries` outside; only one of the two may be given.
-	MaxTries uint32 `json:"max_tries,omitempty,omitzero"`
+	// MaxTries How often an execution may begin; by default 3. The same as `max_tries` outside; only one of the two may be given.
+	MaxTries uint32 `json:"max_tries,omitempty,omitzero" least:"1"`
 
 	// Backoff The wait before the second try (`500ms`, `10s`), at most an hour; it doubles with every further one, up to an hour. By default there is none.
 	//
 	//
 	// Example: 10s
-	Backoff string `json:"backoff,omitempty,omitzero"`
+	Backoff string `json:"backoff,omitempty,omitzero" least:"1"`
 }
 
 // Role What a master does at the moment. `joining` is one that does not vote yet.
@@ -534,17 +534,17 @@ type Submission struct {
 	// Example: {"x":4}
 	Parameters Parameters `json:"parameters,omitempty,omitzero"`
 
-	// Kind The kind of task; empty and by default `expression`.
-	Kind string `json:"kind,omitempty,omitzero"`
+	// Kind The kind of task; by default `expression`.
+	Kind string `json:"kind,omitempty,omitzero" least:"1"`
 
-	// MaxTries How often an execution may begin; 0 and by default 3.
-	MaxTries uint32 `json:"max_tries,omitempty,omitzero"`
+	// MaxTries How often an execution may begin; by default 3.
+	MaxTries uint32 `json:"max_tries,omitempty,omitzero" least:"1"`
 
-	// TimeoutMS One execution's limit; 0 and by default 5 minutes, at most a day.
-	TimeoutMS int64 `json:"timeout_ms,omitempty,omitzero"`
+	// TimeoutMS One execution's limit; by default 5 minutes, at most a day.
+	TimeoutMS int64 `json:"timeout_ms,omitempty,omitzero" least:"1"`
 
-	// RetryOf The done task that this one repeats; 0 for none.
-	RetryOf uint64 `json:"retry_of,omitempty,omitzero"`
+	// RetryOf The done task that this one repeats.
+	RetryOf uint64 `json:"retry_of,omitempty,omitzero" least:"1"`
 
 	// Priority Of the tasks that wait, those of a higher priority go first; 0 and by default the lowest. One in ten that leave the queue is the one that
 	// was submitted first, whatever its priority.
@@ -552,20 +552,20 @@ type Submission struct {
 
 	// WhenFull What becomes of it when no slave has a free slot: `reject` it with 503, or `queue` it until one has. By default what the leader is
 	// configured to do, which is `reject` unless somebody changed it.
-	WhenFull string `json:"when_full,omitempty,omitzero"`
+	WhenFull string `json:"when_full,omitempty,omitzero" least:"1"`
 
 	// NotBefore Keeps it from being given to a slave earlier: a time (RFC 3339, `2026-11-24T06:00:00Z`), or a while after the submit (`90s`, `1h30m`), at most
 	// a year. Until then it is pending, whatever `when_full` says; then it waits like any other.
 	//
 	//
 	// Example: 90s
-	NotBefore string `json:"not_before,omitempty,omitzero"`
+	NotBefore string `json:"not_before,omitempty,omitzero" least:"1"`
 
 	// Deadline If it is not done by then, it ends as `expired`, also while it is in progress. A time or a while after the submit, like `not_before`.
 	//
 	//
 	// Example: 2026-11-24T06:00:00Z
-	Deadline string `json:"deadline,omitempty,omitzero"`
+	Deadline string `json:"deadline,omitempty,omitzero" least:"1"`
 
 	// Retry What happens after a try that came to nothing: its slave was lost with it (and the task is idempotent), or says that its failure may be tried
 	// again. A wrong expression never is.

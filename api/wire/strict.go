@@ -18,14 +18,27 @@ import (
 // in its case), given twice, null, of the wrong type or missing is refused, and
 // so is anything after the value. Refusals name the field.
 //
+// Where a model's tag says least:"1", 0 and "" are refused: they would be taken for
+// a field that was left out.
+//
 // T is made of structs with JSON tags, slices, strings, booleans, integers and
 // ParameterList and LabelList. Make a Decoder once; it is safe for concurrent use.
-type Decoder[T any] struct{ shape *shape }
+type Decoder[T any] struct {
+	shape     *shape
+	replacing bool
+}
 
 // NewDecoder prepares a Decoder. It panics if T has a field of a type that it
 // does not know, which the first test finds.
 func NewDecoder[T any]() Decoder[T] {
-	return Decoder[T]{shapeOf(reflect.TypeFor[T]())}
+	return Decoder[T]{shape: shapeOf(reflect.TypeFor[T]())}
+}
+
+// Replacing returns a Decoder that puts U+FFFD in the place of half a character. It
+// is for what would come again and again if it were refused: a slave's results.
+func (d Decoder[T]) Replacing() Decoder[T] {
+	d.replacing = true
+	return d
 }
 
 // Decode reads the whole body as one T.
@@ -33,6 +46,9 @@ func (d Decoder[T]) Decode(body []byte) (T, *task.Error) {
 	var v T
 	if !utf8.Valid(body) {
 		return v, refuse("the body is not valid UTF-8")
+	}
+	if at := LoneSurrogate(body); at >= 0 && !d.replacing {
+		return v, refuse(fmt.Sprintf("the body has %s at byte %d, which is half of a character; write the character itself, or both halves of it", body[at:at+6], at))
 	}
 	if len(bytes.TrimSpace(body)) == 0 {
 		return v, refuse("the body is empty; it must be a JSON object")
@@ -68,6 +84,7 @@ func refusal(err error) *task.Error {
 type shape struct {
 	kind   reflect.Kind // Struct, Slice, String, Bool, an integer's, or Map for what has a read of its own
 	read   func(*json.Decoder) (refusal string, err error)
+	least  bool    // what 0 or "" would mean is said by leaving it out
 	elem   *shape  // of a Slice
 	fields []field // of a Struct; few, so a scan beats a map
 }
@@ -100,7 +117,9 @@ func shapeOf(t reflect.Type) *shape {
 		s := &shape{kind: reflect.Struct}
 		for f := range t.Fields() {
 			name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
-			s.fields = append(s.fields, field{name, !strings.Contains(options, "omitempty"), shapeOf(f.Type)})
+			inner := shapeOf(f.Type)
+			inner.least = f.Tag.Get("least") != ""
+			s.fields = append(s.fields, field{name, !strings.Contains(options, "omitempty"), inner})
 		}
 		if len(s.fields) > 64 {
 			panic("wire: " + t.String() + " has more than 64 fields")
@@ -142,15 +161,19 @@ func (w *walk) value(s *shape, path string) error {
 		}
 		return w.array(s, path)
 	case reflect.String:
-		if _, ok := tok.(string); !ok {
+		text, ok := tok.(string)
+		if !ok {
 			return refuse(orBody(path) + " must be a string")
+		}
+		if s.least && text == "" {
+			return refuse(path + " is empty; leave it out to say nothing")
 		}
 	case reflect.Bool:
 		if _, ok := tok.(bool); !ok {
 			return refuse(orBody(path) + " must be true or false")
 		}
 	default:
-		return integer(s.kind, tok, path)
+		return s.integer(tok, path)
 	}
 	return nil
 }
@@ -203,13 +226,13 @@ func (w *walk) array(s *shape, path string) error {
 	return err
 }
 
-func integer(k reflect.Kind, tok json.Token, path string) error {
+func (s *shape) integer(tok json.Token, path string) error {
 	n, ok := tok.(json.Number)
 	if !ok {
 		return refuse(orBody(path) + " must be a whole number")
 	}
 	var err error
-	switch k {
+	switch s.kind {
 	case reflect.Uint32:
 		_, err = strconv.ParseUint(n.String(), 10, 32)
 	case reflect.Uint64:
@@ -221,6 +244,9 @@ func integer(k reflect.Kind, tok json.Token, path string) error {
 	}
 	if err != nil {
 		return refuse(fmt.Sprintf("%s must be a whole number in range, not %.40s", orBody(path), n))
+	}
+	if s.least && strings.Trim(n.String(), "-0") == "" {
+		return refuse(path + " is 0; it is at least 1, and leaving it out means the default")
 	}
 	return nil
 }

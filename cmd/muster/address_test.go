@@ -55,7 +55,6 @@ func TestMasterAddressesAreCheckedWithTheFix(t *testing.T) {
 		{"in the list with another URL", func(c *app.MasterConfig) {
 			c.Masters = []app.Peer{{ID: "m1", RaftAddress: "127.0.0.1:7101", APIURL: "http://127.0.0.1:8102"}}
 		}, "make --api-advertise and the list agree"},
-		{"a negative ttl", func(c *app.MasterConfig) { c.QuestionTTL = -1 }, "can't be negative"},
 		{"an unknown profile", func(c *app.MasterConfig) { c.Profile = "moon" }, "none of lan, wan"},
 	} {
 		err := checkBoth(masterConfig(c.change))

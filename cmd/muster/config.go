@@ -43,7 +43,10 @@ Exits with 0 if nothing is wrong, and with 2 if something is.`,
 		},
 		// As the root's, but --config is what is checked, and not read for settings.
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			return applyEnvironment(cmd, p.env)
+			if err := applyEnvironment(cmd, p.env); err != nil {
+				return err
+			}
+			return p.checkShared()
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := cmd.Flags().Lookup("config").Value.String()

@@ -52,16 +52,37 @@ func nameOf(key, name string) error {
 	return nil
 }
 
-func notNegative[T int | int64 | time.Duration](key string, value T) error {
+func notNegative(key string, value time.Duration) error {
 	if value < 0 {
 		return wrongf(key, "%v can't be negative", value)
 	}
 	return nil
 }
 
-func aboveZero(key string, value time.Duration) error {
+// aboveZero refuses 0, which the packages below take for "not given".
+func aboveZero[T int | int64 | uint64 | time.Duration](key string, value T) error {
 	if value <= 0 {
-		return wrongf(key, "%s must be above 0", value)
+		return wrongf(key, "%v must be above 0", value)
+	}
+	return nil
+}
+
+// filled refuses 0 and nothing as the value of flags where leaving them out means
+// something else: a variable of a script that was not set must not do the same.
+func filled(cmd *cobra.Command, names ...string) error {
+	for _, name := range names {
+		f := cmd.Flags().Lookup(name)
+		if !f.Changed {
+			continue
+		}
+		switch value := f.Value.String(); value {
+		case "":
+			return usagef("--%s is empty: leave it out to say nothing", name)
+		case "0", "0s":
+			if f.Value.Type() != "string" {
+				return usagef("--%s %s must be above 0: leave it out to say nothing", name, value)
+			}
+		}
 	}
 	return nil
 }

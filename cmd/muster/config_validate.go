@@ -57,6 +57,7 @@ func (v *validator) validate(ctx context.Context, text []byte, role string) repo
 // check runs the checks of the start, and those that look at this machine.
 func (v *validator) check(ctx context.Context, p *program) {
 	here := v.here.suggestion(ctx)
+	v.addAll(p.checkShared())
 	if v.Role == "slave" {
 		cfg, err := p.slave.check(v.cmd, here)
 		v.Name = cfg.Name

@@ -105,6 +105,7 @@ func (s *masterSettings) check(cmd *cobra.Command, here string) (app.MasterConfi
 		oneWay(cmd, "bootstrap", "join", "masters"),
 		names,
 		joinErr, mastersErr,
+		checkNumbers(cfg),
 		checkMaster(cfg, here),
 	)
 	if mastersErr == nil {
@@ -122,7 +123,22 @@ func newIDs(cfg app.MasterConfig) error {
 	return errors.Join(wrong...)
 }
 
-// checkMaster refuses numbers and addresses that can't work.
+// checkNumbers refuses numbers that can't work.
+func checkNumbers(cfg app.MasterConfig) error {
+	return errors.Join(
+		notNegative("question-ttl", cfg.QuestionTTL),
+		aboveZero("queue-limit", cfg.QueueLimit),
+		aboveZero("retention-tasks", cfg.Retention.Tasks),
+		aboveZero("retention-age", cfg.Retention.Age),
+		aboveZero("retention-bytes", cfg.Retention.Bytes),
+		aboveZero("retention-min", cfg.Retention.Min),
+		aboveZero("slave-timeout", cfg.SlaveTimeout),
+		aboveZero("snapshot-threshold", cfg.SnapshotThreshold),
+		aboveZero("min-free-disk", cfg.MinFreeDisk),
+	)
+}
+
+// checkMaster refuses a profile and addresses that can't work.
 func checkMaster(cfg app.MasterConfig, here string) error {
 	var profile error
 	if cfg.Profile != app.ProfileLAN && cfg.Profile != app.ProfileWAN {
@@ -130,13 +146,6 @@ func checkMaster(cfg app.MasterConfig, here string) error {
 	}
 	return errors.Join(
 		profile,
-		notNegative("question-ttl", cfg.QuestionTTL),
-		notNegative("queue-limit", cfg.QueueLimit),
-		notNegative("retention-tasks", cfg.Retention.Tasks),
-		notNegative("retention-age", cfg.Retention.Age),
-		notNegative("retention-bytes", cfg.Retention.Bytes),
-		notNegative("retention-min", cfg.Retention.Min),
-		aboveZero("slave-timeout", cfg.SlaveTimeout),
 		listenAddress("raft-listen", cfg.RaftListen),
 		listenAddress("api-listen", cfg.APIListen),
 		samePort("api-listen", cfg.APIListen, "raft-listen", cfg.RaftListen),

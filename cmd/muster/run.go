@@ -59,6 +59,9 @@ func (p *program) run(ctx context.Context, args []string) int {
 	return exitCode(err)
 }
 
+// checkShared checks the settings that all commands share.
+func (p *program) checkShared() error { return aboveZero("request-timeout", p.patience) }
+
 func (p *program) rootCommand() *cobra.Command {
 	root := group(&cobra.Command{
 		Use:   "muster",
@@ -78,7 +81,10 @@ reachable, 5 the task failed, 6 the wait ended first, 7 full capacity.`,
 			if cmd.DisableFlagParsing { // cobra's own, for shell completion
 				return nil
 			}
-			return applySettings(cmd, p.env)
+			if err := applySettings(cmd, p.env); err != nil {
+				return err
+			}
+			return p.checkShared()
 		},
 	})
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {

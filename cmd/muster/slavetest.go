@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -36,6 +37,10 @@ Exits with 0 if no rule failed, and with 1 if one did.`,
 				return err
 			}
 			if err := listenAddress("listen", cfg.Listen); err != nil {
+				return err
+			}
+			if err := errors.Join(filled(cmd, "kind"), aboveZero("long", cfg.LongFor), aboveZero("register-within", cfg.Register),
+				aboveZero("patience", cfg.Patience), aboveZero("quiet", cfg.Quiet)); err != nil {
 				return err
 			}
 			cfg.URL = urls[0]

@@ -106,6 +106,9 @@ func (p *program) submit(cmd *cobra.Command, s submission) error {
 	if s.wait < 0 || s.timeout < 0 {
 		return usagef("--wait and --timeout can't be negative")
 	}
+	if err := filled(cmd, "key", "timeout", "max-tries", "not-before", "deadline", "backoff", "file"); err != nil {
+		return err
+	}
 	if s.file != "" {
 		if s.whenFull == "" {
 			s.whenFull = fullQueue
@@ -132,7 +135,7 @@ func (p *program) submit(cmd *cobra.Command, s submission) error {
 		MaxTries: s.maxTries, TimeoutMS: s.timeout.Milliseconds(), Priority: s.priority, WhenFull: string(s.whenFull),
 		NotBefore: s.notBefore, Deadline: s.deadline, Retry: client.Retry{Backoff: s.backoff},
 	}
-	if s.key == "" && !cmd.Flags().Changed("key") {
+	if s.key == "" {
 		s.key = rand.Text()
 	}
 	if s.key, err = client.CleanKey(s.key); err != nil {

@@ -47,10 +47,8 @@ func instant(flags *pflag.FlagSet, at *time.Time, name, usage string) {
 
 // options are the selection that the flags ask for.
 func (f *filterFlags) options(cmd *cobra.Command) (client.ListOptions, error) {
-	for _, name := range []string{"key", "kind", "slave"} {
-		if flag := cmd.Flags().Lookup(name); flag.Changed && flag.Value.String() == "" {
-			return client.ListOptions{}, usagef("--%s is empty: leave it out to select all tasks", name)
-		}
+	if err := filled(cmd, "key", "kind", "slave", "status", "outcome", "order"); err != nil {
+		return client.ListOptions{}, err
 	}
 	for _, w := range []struct {
 		flag, word string

@@ -33,6 +33,9 @@ func (p *program) tasksListCommand() *cobra.Command {
 			if limit < 1 || limit > maxPage {
 				return usagef("--limit %d: a page has 1 to %d tasks; --all goes through all pages", limit, maxPage)
 			}
+			if err := filled(cmd, "cursor"); err != nil {
+				return err
+			}
 			opts.Limit, opts.Cursor = limit, cursor
 			return p.ask(cmd, p.patience, func(ctx context.Context, c *client.Client) error {
 				page, err := p.tasks(ctx, c, opts, all)

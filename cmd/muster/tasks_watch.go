@@ -41,7 +41,7 @@ it exits with 5 if one did not succeed, and with 6 if --for ended first.`,
 				}
 				opts.IDs = append(opts.IDs, id)
 			}
-			if err := w.check(opts); err != nil {
+			if err := errors.Join(filled(cmd, "after", "for"), w.check(opts)); err != nil {
 				return err
 			}
 			return p.ask(cmd, forEver, func(ctx context.Context, c *client.Client) error { return w.run(ctx, c, opts) })

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"muster/api/wire"
 	"muster/task"
 )
 
@@ -47,6 +48,12 @@ func (b bodies) read(rw http.ResponseWriter, r *http.Request, limit int64, into 
 	}
 	if err := json.Unmarshal(text.Bytes(), into); err != nil {
 		return fmt.Errorf("read the body: %w", err)
+	}
+	if err := checkFields(text.Bytes()); err != nil {
+		return fmt.Errorf("read the body: %w", err)
+	}
+	if at := wire.LoneSurrogate(text.Bytes()); at >= 0 {
+		return fmt.Errorf("read the body: at byte %d is half of a character", at)
 	}
 	return nil
 }
