@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -46,18 +47,26 @@ func (s *server) release(b *bytes.Buffer) {
 }
 
 func (s *server) write(c *gin.Context, status int, contentType string, body []byte) {
+	c.Writer.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	s.head(c, status, contentType)
+	if len(body) > smallAnswer {
+		s.deadline(c, answerTimeout+time.Duration(len(body))*time.Second/slowestReader)
+	}
+	if _, err := c.Writer.Write(body); err != nil {
+		s.log.Debug("the client did not take the answer", "path", c.FullPath(), "error", err)
+	}
+}
+
+// head begins an answer.
+func (s *server) head(c *gin.Context, status int, contentType string) {
 	h := c.Writer.Header()
 	if h.Get(headerIndex) == "" {
 		s.stamp(c, s.index(c.Request.Context()))
 	}
 	h.Set("Content-Type", contentType)
-	h.Set("Content-Length", strconv.Itoa(len(body)))
 	h.Set("X-Content-Type-Options", "nosniff")
 	c.Writer.WriteHeader(status)
 	c.Writer.WriteHeaderNow() // gin's own 404 and 405 pages write when nothing was written
-	if _, err := c.Writer.Write(body); err != nil {
-		s.log.Debug("the client did not take the answer", "path", c.FullPath(), "error", err)
-	}
 }
 
 // stamp says what the answer has seen. A read stamps the view that it read; any

@@ -2,7 +2,7 @@ package api
 
 import (
 	"context"
-	"net/http"
+	"math"
 	"strconv"
 	"time"
 
@@ -37,9 +37,40 @@ func (s *server) submitBatch(c *gin.Context, _ *query) error {
 	if err != nil {
 		return err
 	}
-	s.answer(c, http.StatusOK, wire.BatchAnswer{Results: results})
-	return nil
+	return s.batchAnswer(c, results)
 }
+
+// batchAnswer sends what became of a batch, which holds a place until then.
+func (s *server) batchAnswer(c *gin.Context, results []wire.BatchResult) error {
+	l := s.list(c)
+	defer l.close()
+	l.placed = true
+	l.text(`{"results":[`)
+	for i := range results {
+		if err := l.grow(textsOf(&results[i])); err != nil {
+			return err
+		}
+		if _, err := l.item(&results[i], math.MaxInt); err != nil {
+			return err
+		}
+	}
+	return l.end(struct{}{})
+}
+
+// textsOf is about the size of a result.
+func textsOf(r *wire.BatchResult) int {
+	n := resultFixed + len(r.Error)
+	if r.Task != nil {
+		n += len(r.Task.Expression)
+		if r.Task.Result != nil {
+			n += len(*r.Task.Result)
+		}
+	}
+	return n
+}
+
+// resultFixed is about what a result takes in an answer besides its texts.
+const resultFixed = 256
 
 // runBatch submits those items that are right.
 func (s *server) runBatch(ctx context.Context, items []wire.BatchItem) ([]wire.BatchResult, error) {

@@ -39,15 +39,17 @@ type Config struct {
 type server struct {
 	Config
 
-	log      *slog.Logger
-	metrics  *metrics
-	decoders decoders
-	buffers  sync.Pool // of *bytes.Buffer
-	room     room
-	batches  room
-	exports  room
-	streams  room
-	resyncs  room
+	log       *slog.Logger
+	metrics   *metrics
+	decoders  decoders
+	buffers   sync.Pool // of *bytes.Buffer
+	room      room
+	batches   room
+	exports   room
+	streams   room
+	resyncs   room
+	answers   room // of large ones
+	bigEvents room
 }
 
 // New returns the API's handler. NewServer makes a server of it.
@@ -55,7 +57,7 @@ func New(cfg Config) http.Handler {
 	s := &server{
 		Config: cfg, log: cfg.Logger, decoders: newDecoders(),
 		room: make(room, largeBodies), batches: make(room, 1), exports: make(room, maxExports),
-		streams: make(room, maxStreams), resyncs: make(room, maxResyncs),
+		streams: make(room, maxStreams), resyncs: make(room, maxResyncs), answers: make(room, largeAnswers), bigEvents: make(room, largeEvents),
 	}
 	s.buffers.New = func() any { return new(bytes.Buffer) }
 	if s.log == nil {

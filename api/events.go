@@ -24,6 +24,7 @@ const (
 	heartbeat      = 15 * time.Second
 	leaderLook     = 250 * time.Millisecond // how often it is looked who leads
 	changesAtOnce  = 256
+	largeEvents    = 16 // that are being sent at once
 )
 
 // The kinds of events that a reader may choose.

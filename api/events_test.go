@@ -350,3 +350,44 @@ func TestReadersAreBounded(t *testing.T) {
 		watchOver(t, listener, "/v1/events?types=task", "").want("1")
 	})
 }
+
+// A large event is in memory for each reader that has not taken it, so few readers
+// are sent one at once; the others get it when those are served or cut.
+func TestLargeEventsAreSentToAFewReadersAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newLeader("http://m1")
+		listener := watching(t, m)
+		var readers []*watcher
+		for range largeEvents + 3 {
+			w := watchOver(t, listener, "/v1/events", "")
+			w.next() // where it begins
+			w.next() // who leads
+			readers = append(readers, w)
+		}
+		large := task.Task{ID: 1, Spec: task.Spec{Kind: "k", Expression: strings.Repeat("x", 1<<20)}, Status: task.Pending}
+		m.happen(Change{What: "submitted", Task: &large})
+		// offered tells how many readers have something to read.
+		offered := func() (n int, without []*watcher) {
+			for _, w := range readers {
+				if err := w.conn.SetReadDeadline(time.Now().Add(time.Millisecond)); err != nil {
+					t.Fatal(err)
+				}
+				if got, _ := w.conn.Read(make([]byte, 100)); got > 0 {
+					n++
+				} else {
+					without = append(without, w)
+				}
+			}
+			return n, without
+		}
+		n, without := offered()
+		if n != largeEvents {
+			t.Errorf("%d readers are sent the event at once, want %d", n, largeEvents)
+		}
+		<-time.After(streamPatience + time.Second) // those that take nothing are cut
+		readers = without
+		if n, _ := offered(); n != len(without) {
+			t.Errorf("%d of the other %d are sent it then", n, len(without))
+		}
+	})
+}

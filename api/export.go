@@ -61,7 +61,7 @@ func (s *server) stream(ctx context.Context, c *gin.Context, view View, selectio
 	if zipped {
 		h.Set("Content-Encoding", "gzip")
 	}
-	to := &piecewise{w: c.Writer, control: http.NewResponseController(c.Writer), patience: exportPatience}
+	to := &piecewise{w: c.Writer, control: http.NewResponseController(c.Writer), patience: exportPatience, allowance: exportPatience, rate: slowestReader}
 	release := to.cutWith(ctx)
 	defer release()
 	c.Writer.WriteHeader(http.StatusOK)

@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -228,16 +229,21 @@ func TestExportsAreBounded(t *testing.T) {
 
 func TestAReaderMayTakeItsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		x := newExporter(t, manyTasks(2500))
+		x := newExporter(t, largeTasks(1000, 1<<10))
 		defer x.close()
 		conn, resp := x.begin()
 		defer conn.Close()
+		pauses := 0
 		slow := readerFunc(func(p []byte) (int, error) {
-			time.Sleep(exportPatience / 10)
-			return resp.Body.Read(p[:min(len(p), 4<<10)])
+			n, err := resp.Body.Read(p[:min(len(p), 8<<10)])
+			time.Sleep(time.Duration(n) * time.Second / (slowestReader * 5 / 4))
+			if pauses++; pauses == 100 {
+				time.Sleep(exportPatience * 2 / 3)
+			}
+			return n, err
 		})
 		began := time.Now()
-		if ids, end, err := exported(t, slow); err != nil || end == nil || len(ids) != 2500 || time.Since(began) < 2*writeTimeout {
+		if ids, end, err := exported(t, slow); err != nil || end == nil || len(ids) != 1000 || time.Since(began) < 2*writeTimeout {
 			t.Errorf("%d tasks, %v, %v after %v", len(ids), end, err, time.Since(began))
 		}
 		// One that takes nothing is cut.
@@ -250,18 +256,47 @@ func TestAReaderMayTakeItsTime(t *testing.T) {
 
 func TestAnExportEndsInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		x := newExporter(t, manyTasks(15_000))
+		x := newExporter(t, largeTasks(15_000, 1<<10))
 		defer x.close()
 		conn, resp := x.begin()
 		defer conn.Close()
 		began := time.Now()
 		x.cutShort("a reader that takes little", readerFunc(func(p []byte) (int, error) {
-			n, err := io.ReadFull(resp.Body, p[:min(len(p), 512)])
-			time.Sleep(exportPatience * 512 / (2 * exportPiece))
+			n, err := io.ReadFull(resp.Body, p[:min(len(p), 64<<10)])
+			time.Sleep(time.Duration(n) * time.Second / (slowestReader * 5 / 4))
 			return n, err
 		}))
 		if d := time.Since(began); d < exportTime || d > exportTime+time.Minute {
 			t.Errorf("it took %v", d)
+		}
+	})
+}
+
+// Readers that take a little now and then don't keep the places from others.
+func TestAReaderThatIsTooSlowLosesItsPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newExporter(t, largeTasks(1000, 1<<10))
+		defer x.close()
+		var wait sync.WaitGroup
+		for range maxExports {
+			conn, resp := x.begin()
+			wait.Go(func() {
+				defer conn.Close()
+				began := time.Now()
+				x.cutShort("a reader that takes little", readerFunc(func(p []byte) (int, error) {
+					time.Sleep(exportPatience / 10)
+					return resp.Body.Read(p[:min(len(p), 8<<10)])
+				}))
+				if d := time.Since(began); d > 3*exportPatience {
+					t.Errorf("it held its place for %v", d)
+				}
+			})
+		}
+		wait.Wait()
+		conn, resp := x.begin()
+		defer conn.Close()
+		if _, end, err := exported(t, resp.Body); err != nil || end == nil {
+			t.Errorf("then: %v, %v", end, err)
 		}
 	})
 }

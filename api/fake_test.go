@@ -401,14 +401,16 @@ func (v fakeView) List(q task.Query) task.Page {
 		slices.Reverse(ids)
 	}
 	var page task.Page
+	size := 0
 	for _, id := range ids {
 		t := v.tasks[id]
 		after := q.After == 0 || !q.Descending && id > q.After || q.Descending && id < q.After
 		if !after || !q.Matches(&t) {
 			continue
 		}
-		if len(page.Tasks) == q.Limit {
-			page.Next = page.Tasks[q.Limit-1].ID
+		size += t.Bytes()
+		if n := len(page.Tasks); n == q.Limit || n > 0 && size > task.MaxPageBytes {
+			page.Next = page.Tasks[n-1].ID
 			break
 		}
 		page.Tasks = append(page.Tasks, t)

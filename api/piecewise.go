@@ -9,11 +9,22 @@ import (
 	"time"
 )
 
+// slowestReader is how many bytes a second the reader of a large answer or of an
+// export has to take on average: what is sent to it takes one of a few places.
+const slowestReader = 32 << 10
+
 // piecewise writes to a client that has so long for each piece.
 type piecewise struct {
 	w        io.Writer
 	control  *http.ResponseController
 	patience time.Duration // for each piece
+
+	// rate, if not 0, is how many bytes a second the client has to take on average;
+	// it may be allowance behind. Only the time of writing counts.
+	rate      int64
+	allowance time.Duration
+	written   int64         // bytes
+	waited    time.Duration // for the client to take them
 
 	mu  sync.Mutex
 	cut bool // under mu
@@ -53,10 +64,23 @@ func (p *piecewise) flush() error {
 
 // Write sends one piece.
 func (p *piecewise) Write(b []byte) (int, error) {
+	p.written += int64(len(b))
 	if err := p.extend(); err != nil {
 		return 0, err
 	}
-	return p.w.Write(b) //nolint:wrapcheck // as above
+	began := time.Now()
+	n, err := p.w.Write(b)
+	p.waited += time.Since(began)
+	return n, err //nolint:wrapcheck // as above
+}
+
+// left is how long the client has for what comes next.
+func (p *piecewise) left() time.Duration {
+	if p.rate == 0 {
+		return p.patience
+	}
+	due := p.allowance + time.Duration(float64(p.written)/float64(p.rate)*float64(time.Second))
+	return min(p.patience, due-p.waited)
 }
 
 func (p *piecewise) extend() error {
@@ -65,7 +89,7 @@ func (p *piecewise) extend() error {
 	if p.cut {
 		return errCut
 	}
-	err := p.control.SetWriteDeadline(time.Now().Add(p.patience))
+	err := p.control.SetWriteDeadline(time.Now().Add(p.left()))
 	if errors.Is(err, http.ErrNotSupported) {
 		return nil
 	}

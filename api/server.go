@@ -57,9 +57,12 @@ func waiting(request context.Context, d time.Duration) (context.Context, context
 
 // extend gives this request's connection time for a call that may last d: the
 // server's time-out for writing runs from the request's header on.
-func (s *server) extend(c *gin.Context, d time.Duration) {
-	err := http.NewResponseController(c.Writer).SetWriteDeadline(time.Now().Add(d + writeTimeout))
+func (s *server) extend(c *gin.Context, d time.Duration) { s.deadline(c, d+writeTimeout) }
+
+// deadline has the answer be written within d from now.
+func (s *server) deadline(c *gin.Context, d time.Duration) {
+	err := http.NewResponseController(c.Writer).SetWriteDeadline(time.Now().Add(d))
 	if err != nil && !errors.Is(err, http.ErrNotSupported) {
-		s.log.Debug("can't extend a connection's deadline", "error", err)
+		s.log.Debug("can't set a connection's deadline", "error", err)
 	}
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"math"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -119,12 +120,20 @@ func (s *server) listSlaves(c *gin.Context, q *query) error {
 	if err != nil {
 		return err
 	}
-	slaves := view.Slaves()
-	out := make([]wire.Slave, len(slaves))
-	for i := range slaves {
-		out[i] = wire.FromSlave(&slaves[i])
-	}
 	s.stamp(c, view.Index())
-	s.answer(c, http.StatusOK, wire.SlaveList{Slaves: out})
-	return nil
+	l := s.list(c)
+	defer l.close()
+	l.text(`{"slaves":[`)
+	for _, slave := range view.Slaves() {
+		if err := l.grow(slave.Bytes() + slaveFixed); err != nil {
+			return err
+		}
+		if _, err := l.item(wire.FromSlave(&slave), math.MaxInt); err != nil {
+			return err
+		}
+	}
+	return l.end(struct{}{})
 }
+
+// slaveFixed is about what a slave takes in an answer besides its texts.
+const slaveFixed = 256

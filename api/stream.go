@@ -24,6 +24,7 @@ type stream struct {
 
 	backend Backend
 	resyncs room
+	large   room // for large events
 	to      *piecewise
 	out     *bufio.Writer
 
@@ -34,7 +35,7 @@ type stream struct {
 }
 
 func newStream(s *server, w watch, to *piecewise) *stream {
-	return &stream{watch: w, backend: s.Backend, resyncs: s.resyncs, to: to, out: bufio.NewWriterSize(to, streamPiece), at: w.from}
+	return &stream{watch: w, backend: s.Backend, resyncs: s.resyncs, large: s.bigEvents, to: to, out: bufio.NewWriterSize(to, streamPiece), at: w.from}
 }
 
 // run sends until the reader leaves, is too slow, or ctx ends.
@@ -58,7 +59,9 @@ func (x *stream) run(ctx context.Context) error {
 			continue
 		}
 		for i := range changes.List {
-			x.change(&changes.List[i])
+			if err := x.change(ctx, &changes.List[i]); err != nil {
+				return err
+			}
 		}
 		if err := x.send(); err != nil {
 			return err
@@ -89,27 +92,42 @@ func (x *stream) send() error {
 }
 
 // change sends one change, if the reader wants it. An error of writing is found
-// by the next send.
-func (x *stream) change(c *Change) {
+// by the next send; an error means that the change was not written, so nothing
+// may follow.
+func (x *stream) change(ctx context.Context, c *Change) error {
 	x.at = c.Place
 	e := wire.Event{ID: c.String(), Change: c.What}
 	switch {
 	case c.Task != nil && x.types[eventTask] && x.tasks.Matches(c.Task):
-		x.task(e, c.Task)
+		if err := x.task(ctx, e, c.Task); err != nil {
+			return err
+		}
 	case c.Slave != nil && x.types[eventSlave]:
 		x.slave(e, c.Slave)
 	case c.Master != nil && x.types[eventMaster]:
 		x.master(e, x.role(*c.Master))
 	default:
-		return
+		return nil
 	}
 	x.told = c.Place
+	return nil
 }
 
-func (x *stream) task(e wire.Event, t *task.Task) {
+// task sends a task. A large one takes a place among large answers: each reader
+// that has not taken it holds it in memory.
+func (x *stream) task(ctx context.Context, e wire.Event, t *task.Task) error {
+	if t.Bytes() > smallAnswer {
+		select {
+		case x.large <- struct{}{}:
+			defer x.large.leave()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	shown := wire.FromTask(t)
 	e.Task = &shown
 	x.event(eventTask, e.ID, e)
+	return nil
 }
 
 func (x *stream) slave(e wire.Event, s *task.Slave) {
@@ -212,7 +230,9 @@ func (x *stream) presentTasks(ctx context.Context, view View, present wire.Event
 	for {
 		page := view.List(selection)
 		for i := range page.Tasks {
-			x.task(present, &page.Tasks[i])
+			if err := x.task(ctx, present, &page.Tasks[i]); err != nil {
+				return err
+			}
 		}
 		if err := errors.Join(x.send(), ctx.Err()); err != nil || page.Next == 0 {
 			return err

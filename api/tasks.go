@@ -168,6 +168,11 @@ func (s *server) getTask(c *gin.Context, q *query) error {
 			return unknownTask(id, view) // forgotten while we waited
 		}
 	}
+	release, err := s.place(c, t.Bytes())
+	if err != nil {
+		return err
+	}
+	defer release()
 	s.stamp(c, view.Index())
 	s.answer(c, http.StatusOK, wire.TaskAnswer{Task: wire.FromTask(&t)})
 	return nil
@@ -192,45 +197,64 @@ func (s *server) await(c *gin.Context, id task.ID, wait time.Duration) (View, er
 
 // listTasks shows a page of tasks.
 func (s *server) listTasks(c *gin.Context, q *query) error {
-	page, counts, next, err := s.page(c, q, task.DefaultPage)
-	if err != nil {
-		return err
-	}
-	out := make([]wire.Task, len(page))
-	for i := range page {
-		out[i] = wire.FromTask(&page[i])
-	}
-	s.answer(c, http.StatusOK, wire.TaskPage{Tasks: out, Next: next, Counts: wire.FromCounts(counts)})
-	return nil
+	return s.page(c, q, task.DefaultPage, func(t *task.Task) any { return wire.FromTask(t) })
 }
 
 // listTasksSimply is the original system's list.
 func (s *server) listTasksSimply(c *gin.Context, q *query) error {
-	page, counts, next, err := s.page(c, q, task.MaxPage)
-	if err != nil {
-		return err
-	}
-	out := make([]wire.SimpleTask, len(page))
-	for i := range page {
-		out[i] = wire.FromTaskSimply(&page[i])
-	}
-	s.answer(c, http.StatusOK, wire.SimpleTaskPage{Tasks: out, Next: next, Counts: wire.FromCounts(counts)})
-	return nil
+	return s.page(c, q, task.MaxPage, func(t *task.Task) any { return wire.FromTaskSimply(t) })
 }
 
-// page reads what a list shows, and stamps the answer.
-func (s *server) page(c *gin.Context, q *query, defaultLimit int) (tasks []task.Task, counts task.Counts, next string, err error) {
+// page answers with a page of tasks, each as show has it.
+func (s *server) page(c *gin.Context, q *query, defaultLimit int, show func(*task.Task) any) error {
 	selection := q.page(defaultLimit)
 	view, err := s.read(c, q)
 	if err != nil {
-		return nil, task.Counts{}, "", err
-	}
-	page := view.List(selection)
-	if page.Next != 0 {
-		next = q.formatCursor(page.Next, selection.Descending)
+		return err
 	}
 	s.stamp(c, view.Index())
-	return page.Tasks, view.Counts(), next, nil
+	l := s.list(c)
+	defer l.close()
+	l.text(`{"tasks":[`)
+	next, err := l.tasks(view, selection, show)
+	if err != nil {
+		return err
+	}
+	rest := struct {
+		Next   string      `json:"next,omitempty"`
+		Counts wire.Counts `json:"counts"`
+	}{Counts: wire.FromCounts(view.Counts())}
+	if next != 0 {
+		rest.Next = q.formatCursor(next, selection.Descending)
+	}
+	return l.end(rest)
+}
+
+// tasks adds the tasks of a page, and returns the cursor of the next.
+func (l *listing) tasks(view View, selection task.Query, show func(*task.Task) any) (next task.ID, err error) {
+	wanted, examine := selection.Limit, task.MaxExamined
+	for {
+		selection.Limit, selection.Examine = wanted-l.items, examine
+		page := view.List(selection)
+		texts := 0
+		for i := range page.Tasks {
+			texts += page.Tasks[i].Bytes()
+		}
+		if err := l.grow(texts); err != nil {
+			return 0, err
+		}
+		for i := range page.Tasks {
+			if fits, err := l.item(show(&page.Tasks[i]), maxPageBytes); err != nil || !fits {
+				return selection.After, err
+			}
+			selection.After = page.Tasks[i].ID
+		}
+		examine -= page.Examined
+		if page.Next == 0 || l.items == wanted || examine <= 0 {
+			return page.Next, nil
+		}
+		selection.After = page.Next
+	}
 }
 
 // read returns a view as consistent as the call asks, once all its parameters

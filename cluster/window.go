@@ -140,13 +140,9 @@ func eventBytes(e fsm.Event) int {
 	const fixed = 128
 	switch {
 	case e.Task != nil:
-		n := 5*fixed + len(e.Task.Spec.Expression) + len(e.Task.Key) + len(e.Task.Result.Text) + len(e.Task.Error)
-		for _, p := range e.Task.Spec.Parameters {
-			n += len(p.Name) + len(p.Value.Text)
-		}
-		return n
+		return 5*fixed + e.Task.Bytes()
 	case e.Slave != nil:
-		return 4 * fixed
+		return 4*fixed + e.Slave.Bytes()
 	default:
 		return 2 * fixed
 	}

@@ -3,26 +3,36 @@ package fsm
 import "muster/task"
 
 // List returns a page of the tasks that a query selects, in order of their ids.
-// It examines at most task.MaxExamined tasks: a page with filters may hold few
-// tasks, or none, and still have a Next.
+// It examines at most q.Examine tasks, and ends before its texts exceed
+// task.MaxPageBytes: a page may hold fewer tasks than q.Limit, or with filters none,
+// and still have a Next.
 func (v *View) List(q task.Query) task.Page {
 	limit := min(q.Limit, task.MaxPage)
 	if limit < 1 {
 		limit = task.DefaultPage
 	}
+	examine := q.Examine
+	if examine < 1 {
+		examine = task.MaxExamined
+	}
 	var page task.Page
-	last := task.ID(0)
-	tasks := v.walk(&q)
-	for examined := 0; tasks.id() != 0; examined++ {
-		if len(page.Tasks) == limit || examined == task.MaxExamined {
+	last, size := task.ID(0), 0
+	for tasks := v.walk(&q); tasks.id() != 0; tasks.step() {
+		if len(page.Tasks) == limit || page.Examined == examine {
 			page.Next = last
 			break
 		}
-		last = tasks.id()
-		if t := tasks.task(); q.Matches(&t) {
+		t := tasks.task()
+		page.Examined++
+		if q.Matches(&t) {
+			size += t.Bytes()
+			if size > task.MaxPageBytes && len(page.Tasks) > 0 {
+				page.Next = last // the next page begins with this task
+				break
+			}
 			page.Tasks = append(page.Tasks, t)
 		}
-		tasks.step()
+		last = tasks.id()
 	}
 	return page
 }

@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"muster/task"
@@ -158,5 +159,53 @@ func TestTaskThatIsNotThere(t *testing.T) {
 		if x, ok := v.Task(id); ok {
 			t.Errorf("task %d is %+v", id, x)
 		}
+	}
+}
+
+// A page ends before its texts exceed their bound, unless one task alone has more.
+func TestAPageIsBoundedByItsTexts(t *testing.T) {
+	l := newLab(t)
+	large := func() task.Spec {
+		s := expression()
+		for i := range 40 {
+			s.Parameters = append(s.Parameters, task.Parameter{Name: string(rune('a'+i%26)) + string(rune('a'+i/26)), Value: task.Value{Type: task.String, Text: strings.Repeat("x", task.MaxParameterBytes)}})
+		}
+		slices.SortFunc(s.Parameters, func(a, b task.Parameter) int { return strings.Compare(a.Name, b.Name) })
+		return s
+	}()
+	for range 3 {
+		l.submit(expression(), nil)
+		l.submit(large, nil)
+		l.submit(large, nil)
+	}
+	v := l.state.View()
+	for _, descending := range []bool{false, true} {
+		var got []task.ID
+		q := task.Query{Limit: task.MaxPage, Descending: descending}
+		for range 9 {
+			page := v.List(q)
+			size := 0
+			for i := range page.Tasks {
+				size += page.Tasks[i].Bytes()
+			}
+			if size > task.MaxPageBytes && len(page.Tasks) > 1 || len(page.Tasks) == 0 {
+				t.Errorf("a page of %d tasks has %d bytes", len(page.Tasks), size)
+			}
+			got = append(got, idsOf(page.Tasks)...)
+			if q.After = page.Next; q.After == 0 {
+				break
+			}
+		}
+		want := []task.ID{1, 2, 3, 4, 5, 6, 7, 8, 9}
+		if descending {
+			slices.Reverse(want)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("descending %t: got %v", descending, got)
+		}
+	}
+	// What is left to be examined counts over several pages.
+	if page := v.List(task.Query{Kind: "none", Examine: 4}); page.Next != 4 || page.Examined != 4 {
+		t.Errorf("of 4 to be examined: %d, next is %d", page.Examined, page.Next)
 	}
 }

@@ -2,14 +2,16 @@ package task
 
 import "slices"
 
-// MaxPage bounds the tasks of one answer; MaxExamined bounds the records that a
-// filtered page looks at before it returns a cursor; MaxQueryIDs bounds the ids
-// that a query may name.
+// MaxPage bounds the tasks of one answer; MaxPageBytes bounds their texts, as
+// Task.Bytes counts them, unless the first task alone has more; MaxExamined bounds
+// the records that a filtered page looks at before it returns a cursor; MaxQueryIDs
+// bounds the ids that a query may name.
 const (
-	DefaultPage = 100
-	MaxPage     = 1000
-	MaxExamined = 10_000
-	MaxQueryIDs = 1000
+	DefaultPage  = 100
+	MaxPage      = 1000
+	MaxPageBytes = 256 << 10
+	MaxExamined  = 10_000
+	MaxQueryIDs  = 1000
 )
 
 // Query selects tasks, in order of their ids. Filters that are given must all
@@ -29,6 +31,8 @@ type Query struct {
 	// After is the cursor: the last id that was examined, 0 at the start.
 	After ID
 	Limit int // 1 to MaxPage
+	// Examine is how many records may be looked at; 0 for MaxExamined.
+	Examine int
 }
 
 // Period is a span of stamps: those at or after From, and before Before. Zero
@@ -68,8 +72,9 @@ func (q *Query) names(id ID) bool {
 // Page is an answer to a Query. Next is the cursor for the following page; 0
 // says that there is none.
 type Page struct {
-	Tasks []Task
-	Next  ID
+	Tasks    []Task
+	Next     ID
+	Examined int // records that were looked at
 }
 
 // Counts are the state's counters of tasks.

@@ -67,6 +67,15 @@ type Slave struct {
 	Index        uint64 // log index of the last change
 }
 
+// Bytes is how long the slave's texts are together; see Task.Bytes.
+func (s *Slave) Bytes() int {
+	n := len(s.Name) + len(s.URL) + len(s.Incarnation) + len(s.Version) + labelBytes(s.Labels)
+	for _, k := range s.Kinds {
+		n += len(k.Name)
+	}
+	return n
+}
+
 // Present returns the state of the slave while it answers: alive, or draining.
 func (s *Slave) Present() SlaveState {
 	if s.Drained {

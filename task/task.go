@@ -134,6 +134,23 @@ type Task struct {
 	Index       uint64 // log index of the last change
 }
 
+// Bytes is how long the task's texts are together: what it takes beyond a fixed size
+// in memory, and about that in an answer, where a byte can be written as six.
+func (t *Task) Bytes() int {
+	n := len(t.Spec.Kind) + len(t.Spec.Expression) + len(t.Key) + len(t.Result.Text) + len(t.Error) + len(t.Slave) + len(t.Incarnation)
+	for _, p := range t.Spec.Parameters {
+		n += len(p.Name) + len(p.Value.Text)
+	}
+	return n + labelBytes(t.Spec.Labels) + labelBytes(t.Spec.Requires)
+}
+
+func labelBytes(labels []Label) (n int) {
+	for _, l := range labels {
+		n += len(l.Name) + len(l.Value)
+	}
+	return n
+}
+
 // Attempt names one assignment: the fence that a result must carry.
 type Attempt struct {
 	ID          ID

@@ -28,7 +28,7 @@ const maxHops = 4
 // shunFor is how long a leader is not asked that was named and could not be called.
 const shunFor = time.Minute
 
-// maxAnswer bounds the body of an answer.
+// maxAnswer bounds the body of an answer. Masters bound their pages far below it.
 const maxAnswer = 256 << 20
 
 // call is one thing to ask for.
@@ -46,6 +46,9 @@ type call struct {
 	// stream, if set, takes the body of an answer as it comes. Then timeout is
 	// for the answer's header, and each read has maxQuiet.
 	stream func(header http.Header, body io.Reader)
+	// large: the answer may take long to arrive, so timeout is for its header, and
+	// each read has maxQuiet.
+	large bool
 }
 
 // do asks until it is answered, ctx ends, or repeating is not safe. The answer's
@@ -171,7 +174,7 @@ func (c *Client) request(ctx context.Context, base string, k call, out any) (nex
 	}
 	var quiet *quietness
 	switch {
-	case k.stream != nil:
+	case k.stream != nil || k.large:
 		ctx, quiet = watch(ctx, k.timeout)
 		defer quiet.stop()
 	case k.timeout > 0:
@@ -194,9 +197,16 @@ func (c *Client) request(ctx context.Context, base string, k call, out any) (nex
 		k.stream(resp.Header, &impatient{body: resp.Body, quiet: quiet})
 		return "", nil
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	var from io.Reader = resp.Body
+	if k.large {
+		from = &impatient{body: resp.Body, quiet: quiet}
+	}
+	body, err := io.ReadAll(io.LimitReader(from, c.maxAnswer+1))
 	if err != nil {
 		return "", &silence{address: base, cause: fmt.Errorf("read the answer: %w", err), sent: true}
+	}
+	if int64(len(body)) > c.maxAnswer { // it would be as large the next time, so this is no silence
+		return "", fmt.Errorf("%w of %s: it has more than %d MiB; ask for less at once (a lower limit)", ErrTooLarge, base, c.maxAnswer>>20)
 	}
 	c.note(base, resp)
 	switch {

@@ -36,6 +36,7 @@ type Client struct {
 	http      *http.Client
 	addresses []string
 	log       *slog.Logger
+	maxAnswer int64 // bytes
 
 	seen   atomic.Uint64 // the highest index of an answer
 	traces atomic.Bool   // see connTrace
@@ -50,7 +51,7 @@ type Client struct {
 
 // New returns a client. It asks nobody yet.
 func New(cfg Config) (*Client, error) {
-	c := &Client{cfg: cfg, log: cfg.Logger, shunned: map[string]time.Time{}}
+	c := &Client{cfg: cfg, log: cfg.Logger, maxAnswer: maxAnswer, shunned: map[string]time.Time{}}
 	for _, a := range cfg.Addresses {
 		base, err := baseURL(a)
 		if err != nil {

@@ -19,6 +19,8 @@ var (
 	ErrNoLeader = errors.New("there is no leader")
 	// ErrCut: an export ended without its last line.
 	ErrCut = errors.New("the export was cut short")
+	// ErrTooLarge: an answer is larger than this client reads.
+	ErrTooLarge = errors.New("too large an answer")
 )
 
 // Error is a refusal by a master, or says that a write's fate is unknown. It

@@ -55,7 +55,7 @@ func (o *ListOptions) params(minIndex *uint64) wire.ListTasksParams {
 func (c *Client) Page(ctx context.Context, opts ListOptions) (TaskPage, error) {
 	var out TaskPage
 	err := c.do(ctx, call{
-		what: "list tasks", write: opts.Linearizable, safe: true, timeout: c.cfg.AttemptTimeout,
+		what: "list tasks", write: opts.Linearizable, safe: true, large: true, timeout: c.cfg.AttemptTimeout,
 		build: func(base string) (*http.Request, error) {
 			params := opts.params(c.minIndex(opts.ReadOptions))
 			return raw.NewListTasksRequest(base, &params)

@@ -12,7 +12,7 @@ import (
 func (c *Client) Slaves(ctx context.Context, opts ReadOptions) ([]Slave, error) {
 	var out wire.SlaveList
 	err := c.do(ctx, call{
-		what: "list slaves", write: opts.Linearizable, safe: true, timeout: c.cfg.AttemptTimeout,
+		what: "list slaves", write: opts.Linearizable, safe: true, large: true, timeout: c.cfg.AttemptTimeout,
 		build: func(base string) (*http.Request, error) {
 			return raw.NewListSlavesRequest(base, &wire.ListSlavesParams{MinIndex: c.minIndex(opts), Consistency: consistency(opts)})
 		},

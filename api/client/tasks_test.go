@@ -3,10 +3,12 @@ package client
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"muster/task"
@@ -57,6 +59,51 @@ func TestWaitEnds(t *testing.T) {
 	_, err = ask(t, missing.URL).Wait(t.Context(), 7)
 	wantCode(t, err, task.CodeTaskNotFound)
 }
+
+// An answer that is too large is as large the next time: it is not asked for again.
+func TestAnAnswerThatIsTooLargeIsNotAskedForAgain(t *testing.T) {
+	master := newScripted(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
+		say(w, 200, map[string]any{"tasks": []map[string]any{{"id": 1, "expression": strings.Repeat("x", 2<<20)}}})
+	})
+	c := ask(t, master.URL)
+	c.maxAnswer = 1 << 20
+	_, err := c.Page(t.Context(), ListOptions{})
+	if !errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), "a lower limit") {
+		t.Errorf("got %v", err)
+	}
+	if n := len(master.heard()); n != 1 {
+		t.Errorf("it was asked %d times", n)
+	}
+}
+
+// A page may take longer to arrive than a request may be without an answer.
+func TestALargePageMayArriveSlowly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		body, w := io.Pipe()
+		c, err := New(Config{Addresses: []string{"http://m1"}, HTTPClient: &http.Client{Transport: answering(func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: body}, nil
+		})}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			for _, piece := range []string{`{"tasks":[`, `{"id":1}`, `]}`} {
+				time.Sleep(maxQuiet / 2)
+				_, _ = io.WriteString(w, piece) // the reader may have left
+			}
+			_ = w.Close()
+		}()
+		page, err := c.Page(t.Context(), ListOptions{})
+		if err != nil || len(page.Tasks) != 1 {
+			t.Errorf("got %v, %v", page.Tasks, err)
+		}
+	})
+}
+
+// answering is a network.
+type answering func(*http.Request) (*http.Response, error)
+
+func (f answering) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func TestList(t *testing.T) {
 	master := newScripted(t, func(n int, w http.ResponseWriter, _ *http.Request) {

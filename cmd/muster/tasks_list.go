@@ -31,7 +31,7 @@ func (p *program) tasksListCommand() *cobra.Command {
 				return err
 			}
 			if limit < 1 || limit > maxPage {
-				return usagef("--limit %d: a page has 1 to %d tasks; --all goes through all pages", limit, maxPage)
+				return usagef("--limit %d: it is from 1 to %d; --all goes through all pages", limit, maxPage)
 			}
 			if err := filled(cmd, "cursor"); err != nil {
 				return err
@@ -48,7 +48,7 @@ func (p *program) tasksListCommand() *cobra.Command {
 	}
 	filter.add(cmd)
 	flags := cmd.Flags()
-	flags.IntVar(&limit, "limit", 50, "tasks on a page")
+	flags.IntVar(&limit, "limit", 50, "tasks at most")
 	flags.StringVar(&cursor, "cursor", "", "where the page before, with the same filters and order, ended")
 	flags.BoolVar(&all, "all", false, "all pages")
 	return cmd
@@ -57,14 +57,19 @@ func (p *program) tasksListCommand() *cobra.Command {
 // maxPage is how many tasks the API puts on one page.
 const maxPage = 1000
 
-// tasks returns one page, or all of them as one.
+// tasks returns opts.Limit tasks, or all. It goes on where a page is shorter: a
+// master bounds pages by bytes, too, and by the tasks that a filter looks at.
 func (p *program) tasks(ctx context.Context, c *client.Client, opts client.ListOptions, all bool) (client.TaskPage, error) {
+	limit := opts.Limit
 	if all {
 		opts.Limit = maxPage
 	}
 	whole, err := c.Page(ctx, opts)
-	for err == nil && all && whole.Next != "" {
+	for err == nil && whole.Next != "" && (all || len(whole.Tasks) < limit) {
 		opts.Cursor = whole.Next
+		if !all {
+			opts.Limit = limit - len(whole.Tasks)
+		}
 		var page client.TaskPage
 		if page, err = c.Page(ctx, opts); err == nil {
 			page.Tasks = append(whole.Tasks, page.Tasks...)

@@ -9,7 +9,7 @@ import (
 func TestTasksList(t *testing.T) {
 	f := newFake(t, map[string]answer{"GET /v1/tasks": {0, `{"tasks":[` + taskDone + `,` + taskRunning + `,` + taskFailed + `],"next":"9",` +
 		`"counts":{"submitted":12,"pending":2,"in_progress":1,"done":9}}`}})
-	f.muster(t, "tasks", "list").want(t, "tasks list", exitOK, `
+	f.muster(t, "tasks", "list", "--limit", "3").want(t, "tasks list", exitOK, `
 ID  STATUS        RESULT        SLAVE    TRIES  SUBMITTED             TOOK  EXPRESSION
  7  done          14            slave-1      1  2026-01-02T03:04:05Z  7s    2+3*x
  8  in progress   -             slave-2      1  2026-01-02T03:04:06Z  -     sleep(7)
@@ -29,7 +29,7 @@ There is more: --cursor 9, or --all
 			t.Errorf("asked %q, without %s", call, want)
 		}
 	}
-	f.muster(t, "tasks", "list", "--kind", "own", "--label", "team=maths", "--label", "run=7", "--key", "k-7", "--id", "7,8", "--submitted-after", "2026-01-02T03:04:05Z", "--submitted-before", "2026-01-02T03:04:06.5+01:00",
+	f.muster(t, "tasks", "list", "--limit", "3", "--kind", "own", "--label", "team=maths", "--label", "run=7", "--key", "k-7", "--id", "7,8", "--submitted-after", "2026-01-02T03:04:05Z", "--submitted-before", "2026-01-02T03:04:06.5+01:00",
 		"--finished-after", "2026-01-02T03:04:07Z", "--finished-before", "2026-01-02T03:04:08Z")
 	call, err := url.PathUnescape(f.last(t).call)
 	for _, want := range []string{
@@ -40,7 +40,7 @@ There is more: --cursor 9, or --all
 			t.Errorf("asked %q, %v, without %s", call, err, want)
 		}
 	}
-	o = f.muster(t, "tasks", "list", "-o", "json")
+	o = f.muster(t, "tasks", "list", "--limit", "3", "-o", "json")
 	if !strings.Contains(canonical(t, o.stdout), `"counts":{"done":9,"in_progress":1,"pending":2,"submitted":12},"next":"9"`) {
 		t.Errorf("json: %s", o.stdout)
 	}
@@ -52,6 +52,21 @@ func TestTasksListAllPages(t *testing.T) {
 	o := f.muster(t, "tasks", "list", "--all", "-o", "jsonl")
 	if got := strings.Count(o.stdout, "\n"); got != 3 || o.code != exitOK {
 		t.Errorf("%d tasks of 3 pages: %+v", got, o)
+	}
+}
+
+// A page may be shorter than the limit, because masters bound pages by bytes, too.
+func TestTasksListGoesOnWhereAPageIsShort(t *testing.T) {
+	f := newFake(t, nil)
+	f.Config.Handler = pages{}
+	for limit, want := range map[string]int{"1": 1, "2": 2, "50": 3} {
+		o := f.muster(t, "tasks", "list", "--limit", limit, "-o", "jsonl")
+		if got := strings.Count(o.stdout, "\n"); got != want || o.code != exitOK {
+			t.Errorf("--limit %s: %d tasks of pages with one each, want %d: %+v", limit, got, want, o)
+		}
+	}
+	if o := f.muster(t, "tasks", "list", "--limit", "2"); !strings.Contains(o.stdout, "--cursor b") {
+		t.Errorf("where it goes on: %s", o.stdout)
 	}
 }
 

@@ -175,6 +175,8 @@ type ClientInterface interface {
 
 	// ListSlaves List the slaves, in registration order
 	//
+	// All of them. When this master is sending as many large answers as it has room for, it answers 429 `overloaded`.
+	//
 	// Corresponds with GET /v1/slaves (the `ListSlaves` operationId).
 	ListSlaves(ctx context.Context, params *ListSlavesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
@@ -265,8 +267,9 @@ type ClientInterface interface {
 
 	// ListTasks List tasks
 	//
-	// In order of their ids. Filters that are given must all fit. A page of a filtered list examines at most 10,000
-	// tasks, so it may be short, or empty, and still have a `next`.
+	// In order of their ids. Filters that are given must all fit. A page examines at most 10,000 tasks
+	// and has at most 4 MiB of them in JSON (one task alone may have more), so it may be short, or empty, and still have a `next`.
+	// When this master is sending as many large answers as it has room for, it answers 429 `overloaded`.
 	//
 	// Tasks may come and go between the pages of a list: one that fits throughout is shown exactly once.
 	//
@@ -522,6 +525,8 @@ func (c *Client) ReportResults(ctx context.Context, params *ReportResultsParams,
 
 // ListSlaves List the slaves, in registration order
 //
+// All of them. When this master is sending as many large answers as it has room for, it answers 429 `overloaded`.
+//
 // Corresponds with GET /v1/slaves (the `ListSlaves` operationId).
 func (c *Client) ListSlaves(ctx context.Context, params *ListSlavesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListSlavesRequest(c.Server, params)
@@ -722,8 +727,9 @@ func (c *Client) GetStatus(ctx context.Context, params *GetStatusParams, reqEdit
 
 // ListTasks List tasks
 //
-// In order of their ids. Filters that are given must all fit. A page of a filtered list examines at most 10,000
-// tasks, so it may be short, or empty, and still have a `next`.
+// In order of their ids. Filters that are given must all fit. A page examines at most 10,000 tasks
+// and has at most 4 MiB of them in JSON (one task alone may have more), so it may be short, or empty, and still have a `next`.
+// When this master is sending as many large answers as it has room for, it answers 429 `overloaded`.
 //
 // Tasks may come and go between the pages of a list: one that fits throughout is shown exactly once.
 //
