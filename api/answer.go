@@ -116,7 +116,7 @@ func (s *server) fail(c *gin.Context, refusal *task.Error) {
 		refusal, status = task.Refuse(task.CodeInternal, refusal.Message), http.StatusInternalServerError
 	}
 	if retryable(refusal.Code) {
-		c.Header("Retry-After", "1")
+		c.Header("Retry-After", strconv.Itoa(max(1, refusal.RetryAfter)))
 	}
 	s.answer(c, status, wire.FromError(refusal))
 }

@@ -76,6 +76,8 @@ type Error struct {
 	Task ID
 	// Leader is the leader's API URL, for CodeNotLeader, where it is known.
 	Leader string
+	// RetryAfter is in how many seconds to try again, where that is known; 0: it is not.
+	RetryAfter int
 }
 
 // Error returns the message, for people; it starts with the code.

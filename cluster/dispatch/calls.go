@@ -50,55 +50,92 @@ func (d *Dispatcher) SubmitAll(ctx context.Context, reqs []Request) []SubmitResu
 // submitAll returns the results, or why the loop took none of the requests. What
 // it took is answered as a whole before it ends.
 func (d *Dispatcher) submitAll(ctx context.Context, reqs []Request) ([]SubmitResult, error) {
-	answer := make(chan outcome[[]SubmitResult], 1)
-	submits := make([]*submit, len(reqs)) // the loop's
-	err := d.input(ctx, func(c *core, _ time.Time) {
-		results, left := make([]SubmitResult, len(reqs)), len(reqs)
-		for i, r := range reqs {
-			submits[i] = c.submit(r, func(a Answer, err error) {
-				results[i] = SubmitResult{a, err}
-				if left--; left == 0 {
-					answer <- outcome[[]SubmitResult]{value: results}
-				}
-			})
+	b := d.newBatch(reqs)
+	err := d.put(ctx, func(c *core, now time.Time) {
+		for _, s := range b.submits {
+			c.submit(s, now)
 		}
 	})
 	if err != nil {
 		return nil, err
 	}
 	select {
-	case o := <-answer:
-		return o.value, nil
+	case <-b.answered:
+		return b.results, nil
 	case <-d.done:
-		return settled(answer)
+		return b.leftOver(), nil
 	case <-ctx.Done():
 	}
 	withdraw := func(c *core, _ time.Time) {
-		for _, s := range submits {
+		for _, s := range b.submits {
 			c.withdraw(s)
 		}
 	}
-	if d.input(context.WithoutCancel(ctx), withdraw) != nil {
-		return settled(answer)
+	if d.put(context.WithoutCancel(ctx), withdraw) != nil {
+		return b.leftOver(), nil //nolint:nilerr // the loop has ended, and each result says what that means for it
 	}
 	select {
-	case o := <-answer:
-		return o.value, nil
+	case <-b.answered:
+		return b.results, nil
 	case <-d.done:
-		return settled(answer)
+		return b.leftOver(), nil
 	}
 }
 
+// batch are the submits of one call. It is the loop's until answered or the
+// dispatcher's done is closed.
+type batch struct {
+	d        *Dispatcher
+	submits  []*submit
+	results  []SubmitResult
+	open     []bool // has no result yet
+	left     int    // how many have none
+	answered chan struct{}
+}
+
+func (d *Dispatcher) newBatch(reqs []Request) *batch {
+	b := &batch{
+		d: d, submits: make([]*submit, len(reqs)), results: make([]SubmitResult, len(reqs)),
+		open: make([]bool, len(reqs)), left: len(reqs), answered: make(chan struct{}),
+	}
+	for i, r := range reqs {
+		b.open[i] = true
+		b.submits[i] = &submit{Request: r, reply: func(a Answer, err error) { b.answer(i, SubmitResult{a, err}) }}
+	}
+	return b
+}
+
+func (b *batch) answer(i int, r SubmitResult) {
+	b.results[i], b.open[i] = r, false
+	if b.left--; b.left == 0 {
+		close(b.answered)
+	}
+}
+
+// leftOver returns the results after the loop has ended: what it did not answer
+// was not proposed, or it panicked.
+func (b *batch) leftOver() []SubmitResult {
+	for i, open := range b.open {
+		if open {
+			b.results[i].Err = b.d.leftOver(b.submits[i])
+		}
+	}
+	return b.results
+}
+
 // settled returns an answer that was given before the loop ended, or not_leader:
-// an input that the loop never took has changed nothing.
-func settled[T any](answer chan outcome[T]) (T, error) {
+// what the loop did not answer has changed nothing, unless it panicked.
+func settled[T any](d *Dispatcher, answer chan outcome[T], taken bool) (T, error) {
+	var none T
 	select {
 	case o := <-answer:
 		return o.value, o.err
 	default:
-		var none T
-		return none, notLeader()
 	}
+	if taken && d.crash != nil {
+		return none, task.Refuse(task.CodeOutcomeUnknown, "the leader failed before it was known what became of this call; look, or repeat it")
+	}
+	return none, notLeader()
 }
 
 // Register dials a slave back and puts it into the registry. Only the
@@ -228,7 +265,7 @@ func (d *Dispatcher) Remove(ctx context.Context, name string, force bool) (task.
 
 // Heard takes in a slave's word that came with its results.
 func (d *Dispatcher) Heard(ctx context.Context, slave string, a task.Availability) error {
-	return d.input(ctx, func(c *core, now time.Time) {
+	return d.put(ctx, func(c *core, now time.Time) {
 		if s := c.slaves[slave]; s != nil {
 			c.reported(s, a, now)
 		}
@@ -249,7 +286,9 @@ func (d *Dispatcher) LastSeen(slave string) (time.Time, bool) {
 func ask[T any](ctx context.Context, d *Dispatcher, f func(c *core, now time.Time, reply func(T, error))) (T, error) {
 	answer := make(chan outcome[T], 1)
 	var none T
-	err := d.input(ctx, func(c *core, now time.Time) {
+	taken := false // the loop's until done is closed
+	err := d.put(ctx, func(c *core, now time.Time) {
+		taken = true
 		f(c, now, func(v T, err error) { answer <- outcome[T]{v, err} })
 	})
 	if err != nil {
@@ -259,7 +298,7 @@ func ask[T any](ctx context.Context, d *Dispatcher, f func(c *core, now time.Tim
 	case o := <-answer:
 		return o.value, o.err
 	case <-d.done:
-		return settled(answer)
+		return settled(d, answer, taken)
 	case <-ctx.Done():
 		return none, task.Refuse(task.CodeOutcomeUnknown, "the leader did not finish in time; repeat the call")
 	}

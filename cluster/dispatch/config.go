@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"muster/task"
@@ -22,7 +23,12 @@ type Config struct {
 	MaxClasses      int           // different requirements of tasks that wait; 1,000
 	Retention       Retention
 	Clock           func() task.Millis // the cluster's; by default this machine's
-	Logger          *slog.Logger       // discards by default
+	// Sequence numbers the requests to slaves, who take none that is lower than one
+	// before in the same term. A master that may lead twice in a term gives all its
+	// dispatchers the same.
+	Sequence *atomic.Uint64
+	Breaker  *Breaker     // what this master's dispatchers panicked over
+	Logger   *slog.Logger // discards by default
 }
 
 func (c Config) defaulted() Config {
@@ -52,6 +58,12 @@ func (c Config) defaulted() Config {
 	}
 	if c.Clock == nil {
 		c.Clock = func() task.Millis { return task.Millis(time.Now().UnixMilli()) }
+	}
+	if c.Sequence == nil {
+		c.Sequence = new(atomic.Uint64)
+	}
+	if c.Breaker == nil {
+		c.Breaker = NewBreaker(func() {})
 	}
 	if c.MaxClasses <= 0 {
 		c.MaxClasses = 1000

@@ -34,6 +34,8 @@ type core struct {
 	arrivals  uint64 // numbers submits
 	dues      dueHeap
 	moments   moments
+	// aside are waiting tasks that a panic was about, and until when they are left alone.
+	aside map[task.ID]time.Time
 
 	touched   []*slaveBook // lanes that may have something to do
 	proposals []proposal   // for the next actions
@@ -41,6 +43,7 @@ type core struct {
 	refusals  []*submit
 	stopped   bool
 	broken    error // why this dispatcher can't go on
+	about     blame // what is being worked on, should it panic
 
 	// seen tells when each slave was last heard of: name → time.Time. It is the
 	// one part that other goroutines read.
@@ -51,7 +54,8 @@ type core struct {
 // known. err is nil if it was applied; then o is its outcome.
 type proposal struct {
 	fsm.Proposal
-	done func(o fsm.Outcome, err error, now time.Time)
+	submit *submit // that it records; nil for other commands
+	done   func(o fsm.Outcome, err error, now time.Time)
 }
 
 // actions are what the loop has to carry out.
@@ -79,6 +83,7 @@ func (c *core) literal() bool { return c.cfg.QuestionTTL <= 0 }
 // input. What is in progress may have begun under an earlier leader, so all of
 // it is re-attached; every slave gets a full fresh time-out.
 func (c *core) rebuild(v *fsm.View, now time.Time) {
+	c.aside = c.cfg.Breaker.setAside(now)
 	for _, rec := range v.Slaves() {
 		c.putSlave(rec, now)
 		// It may have what was ended while nobody could tell it.
@@ -93,6 +98,7 @@ func (c *core) rebuild(v *fsm.View, now time.Time) {
 		return true
 	})
 	v.Pending(func(t task.Task) bool {
+		c.about = blame{task: t.ID}
 		c.watch(&t)
 		c.addPending(&t)
 		return true
@@ -102,11 +108,14 @@ func (c *core) rebuild(v *fsm.View, now time.Time) {
 // plan gives free slots to those who wait, in order, and returns all that is to
 // be done.
 func (c *core) plan(now time.Time) actions {
+	c.about = blame{}
 	if !c.stopped {
 		c.lookAtDue(now)
 		c.passSilent(now)
+		c.lookAtAside(now)
 		c.lookAtMoments(now)
 		c.serveLines(now)
+		c.about = blame{}
 		c.sweep(now)
 		c.fillLanes(now)
 	}
@@ -117,7 +126,12 @@ func (c *core) plan(now time.Time) actions {
 
 // propose binds a command to this dispatcher's term and puts it on its way.
 func (c *core) propose(cmd fsm.Command, done func(o fsm.Outcome, err error, now time.Time)) {
-	c.proposals = append(c.proposals, proposal{fsm.Proposal{Term: c.cfg.Term, Command: cmd}, done})
+	c.proposeSubmit(nil, cmd, done)
+}
+
+// proposeSubmit is propose for the command that records a submit.
+func (c *core) proposeSubmit(s *submit, cmd fsm.Command, done func(o fsm.Outcome, err error, now time.Time)) {
+	c.proposals = append(c.proposals, proposal{fsm.Proposal{Term: c.cfg.Term, Command: cmd}, s, done})
 }
 
 // proposed takes in the fate of proposals. If it is unknown, the books can't be
@@ -127,6 +141,10 @@ func (c *core) proposed(ps []proposal, outcomes []fsm.Outcome, err error, now ti
 		c.broken = fmt.Errorf("the fate of %d proposals is unknown: %w", len(ps), err)
 	}
 	for i, p := range ps {
+		c.about = blame{submit: p.submit}
+		if p.submit != nil {
+			p.submit.inLog = err == nil && outcomes[i].Err == nil || err != nil && fateUnknown(err)
+		}
 		switch {
 		case err != nil:
 			p.done(fsm.Outcome{}, err, now)
@@ -148,6 +166,10 @@ func fateUnknown(err error) bool {
 
 // event takes in a change of the state.
 func (c *core) event(e fsm.Event, now time.Time) {
+	c.about = blame{}
+	if e.Task != nil {
+		c.about.task = e.Task.ID
+	}
 	switch e.Kind {
 	case fsm.TaskSubmitted:
 		c.watch(e.Task)

@@ -27,7 +27,10 @@ func TestBooksInDoubtDecideNothing(t *testing.T) {
 
 	heard := map[string]error{}
 	submit := func(name, key string) {
-		c.submit(Request{Spec: task.Spec{Kind: task.KindExpression, Expression: "1"}, Key: key}, func(_ Answer, err error) { heard[name] = err })
+		c.submit(&submit{
+			Request: Request{Spec: task.Spec{Kind: task.KindExpression, Expression: "1"}, Key: key},
+			reply:   func(_ Answer, err error) { heard[name] = err },
+		}, time.Now())
 	}
 	submit("first", "k")
 	var proposals []proposal

@@ -27,5 +27,7 @@
 //   - registry.go  slaves that register and leave
 //   - retention.go which done tasks are forgotten
 //   - proposals.go what is on its way into the log, in order
+//   - panic.go     what becomes of all that when it panics
+//   - breaker.go   what keeps that from every leader in turn
 //   - loop.go      the Dispatcher: goroutines, timers, the public methods
 package dispatch

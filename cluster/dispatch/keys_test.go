@@ -25,6 +25,9 @@ func (w *world) keyed(ctx context.Context) <-chan error {
 
 // Barrier is the instant log's: it hangs, and fails, with the proposals.
 func (l *instantLog) Barrier(ctx context.Context) error {
+	if l.faults.barrier {
+		panic(errBug)
+	}
 	l.mu.Lock()
 	hold := l.hold
 	l.mu.Unlock()

@@ -81,6 +81,7 @@ func (c *core) servePending(now time.Time) bool {
 
 // movePending takes the first pending task of a class as far as it goes.
 func (c *core) movePending(cl *class, first turn, now time.Time) {
+	c.about = blame{task: first.id}
 	l := &cl.line
 	l.parkedUntil = time.Time{}
 	if l.head == nil {
@@ -156,6 +157,7 @@ func (l *line) movableSubmit() *submit {
 
 // moveSubmit takes a submit as far as it goes.
 func (c *core) moveSubmit(first *submit, now time.Time) {
+	c.about = blame{submit: first}
 	if first.seeker.class.line.takes(first) {
 		c.noSlot(first)
 		return
@@ -381,6 +383,9 @@ func (c *core) nextWake() time.Time {
 	if !c.sweeper.busy {
 		earlier(c.sweeper.next)
 	}
+	for _, until := range c.aside {
+		earlier(until)
+	}
 	if !c.moments.wake.IsZero() {
 		earlier(c.moments.wake)
 	}
@@ -400,7 +405,7 @@ func (c *core) nextWake() time.Time {
 
 // addPending puts a pending task into its line, when it is ready.
 func (c *core) addPending(t *task.Task) {
-	if c.delay(t) {
+	if _, aside := c.aside[t.ID]; aside || c.delay(t) {
 		return
 	}
 	l := &c.class(&t.Spec).line

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"muster/fsm"
 	"muster/task"
 )
+
+// input is what the loop takes in: it changes the core.
+type input func(c *core, now time.Time)
 
 // Dispatcher leads for one term. Make it with New, run it with Run, and call its
 // methods from any goroutine; after Run has returned they refuse with not_leader.
@@ -19,34 +21,43 @@ type Dispatcher struct {
 	source Source
 	sender Sender
 
-	inbox    chan func(c *core, now time.Time)
-	done     chan struct{} // closed when the loop takes nothing any more
-	sequence atomic.Uint64
-	seen     sync.Map // slave name → time.Time of its last sign of life
-	workers  sync.WaitGroup
+	inbox   chan input
+	done    chan struct{} // closed when the loop takes nothing any more
+	seen    sync.Map      // slave name → time.Time of its last sign of life
+	workers sync.WaitGroup
 
-	proposals proposals // the loop's
+	proposals proposals   // the loop's
+	crash     *PanicError // set before done is closed; nil: it did not panic
 }
 
 // New returns a dispatcher for cfg.Term.
 func New(cfg Config, log Log, source Source, sender Sender) *Dispatcher {
 	return &Dispatcher{
 		cfg: cfg.defaulted(), log: log, source: source, sender: sender,
-		inbox: make(chan func(*core, time.Time), 1024),
+		inbox: make(chan input, 1024),
 		done:  make(chan struct{}),
 	}
 }
 
 // Run dispatches until ctx ends, which is no error, or until it can't go on.
-// It returns when all that it started has ended.
-func (d *Dispatcher) Run(ctx context.Context) error {
+// It returns when all that it started has ended. A panic is returned as a *PanicError.
+func (d *Dispatcher) Run(ctx context.Context) (err error) {
+	c := newCore(d.cfg, d.source.View, d.stamp, &d.seen)
+	if p := caught(func() { err = d.run(ctx, c) }); p != nil {
+		d.crashed(c, p)
+		err = p
+	}
+	close(d.done)
+	d.drain(func(input) {}) // who sent it learns by done that it was not taken
+	return err
+}
+
+func (d *Dispatcher) run(ctx context.Context, c *core) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	view, sub := d.source.Subscribe()
 	defer sub.Close()
-	c := newCore(d.cfg, d.source.View, d.stamp, &d.seen)
 	c.rebuild(view, time.Now())
-
 	err := d.loop(ctx, c, sub)
 	cancel()
 	d.wind(c)
@@ -61,11 +72,11 @@ func (d *Dispatcher) loop(ctx context.Context, c *core, sub Subscription) error 
 		select {
 		case <-ctx.Done():
 			return nil
-		case input := <-d.inbox:
+		case f := <-d.inbox:
 			if err := d.takeEvents(c, sub); err != nil {
 				return err
 			}
-			d.takeInputs(c, input)
+			d.takeInputs(c, f)
 		case <-sub.Ready():
 		case <-wake.C:
 		}
@@ -99,13 +110,15 @@ func (d *Dispatcher) takeEvents(c *core, sub Subscription) error {
 
 // takeInputs feeds what is in the inbox to the core, within reason: what arrives
 // together is planned together.
-func (d *Dispatcher) takeInputs(c *core, first func(*core, time.Time)) {
+func (d *Dispatcher) takeInputs(c *core, first input) {
+	c.about = blame{}
 	now := time.Now()
 	first(c, now)
 	for range cap(d.inbox) {
+		c.about = blame{}
 		select {
-		case input := <-d.inbox:
-			input(c, now)
+		case f := <-d.inbox:
+			f(c, now)
 		default:
 			return
 		}
@@ -117,29 +130,34 @@ func (d *Dispatcher) takeInputs(c *core, first func(*core, time.Time)) {
 func (d *Dispatcher) wind(c *core) {
 	c.stop()
 	c.proposed(d.proposals.waiting, nil, notLeader(), time.Now())
+	take := func(f input) { f(c, time.Now()) }
+	for ended := d.workersEnded(); ; {
+		select {
+		case f := <-d.inbox:
+			take(f)
+		case <-ended:
+			d.drain(take) // answers to all that was under way
+			return
+		}
+	}
+}
+
+// workersEnded returns a channel that closes when no worker is left.
+func (d *Dispatcher) workersEnded() <-chan struct{} {
 	ended := make(chan struct{})
 	go func() {
 		d.workers.Wait()
 		close(ended)
 	}()
-	for running := true; running; {
-		select {
-		case input := <-d.inbox:
-			input(c, time.Now())
-		case <-ended:
-			running = false
-		}
-	}
-	d.drain(c) // answers to all that was under way, before done is closed
-	close(d.done)
-	d.drain(c)
+	return ended
 }
 
-func (d *Dispatcher) drain(c *core) {
+// drain empties the inbox.
+func (d *Dispatcher) drain(take func(input)) {
 	for {
 		select {
-		case input := <-d.inbox:
-			input(c, time.Now())
+		case f := <-d.inbox:
+			take(f)
 		default:
 			return
 		}
@@ -153,17 +171,29 @@ func (d *Dispatcher) carryOut(ctx context.Context, a actions) {
 		d.commit(ctx, ps)
 	}
 	if len(a.refusals) > 0 {
-		d.workers.Go(func() {
+		d.work(func() input {
 			err := d.log.Barrier(ctx)
-			d.inbox <- func(c *core, _ time.Time) { c.stillLeads(a.refusals, err) }
+			return func(c *core, _ time.Time) { c.stillLeads(a.refusals, err) }
 		})
 	}
 	for _, r := range a.requests {
-		d.workers.Go(func() {
+		d.work(func() input {
 			resp := d.call(ctx, r)
-			d.inbox <- func(c *core, now time.Time) { c.answered(r, resp, now) }
+			return func(c *core, now time.Time) { c.answered(r, resp, now) }
 		})
 	}
+}
+
+// work runs something beside the loop, which takes in what came of it. A panic is
+// the loop's.
+func (d *Dispatcher) work(do func() input) {
+	d.workers.Go(func() {
+		var came input
+		if p := caught(func() { came = do() }); p != nil {
+			came = func(*core, time.Time) { panic(p) }
+		}
+		d.inbox <- came
+	})
 }
 
 // commit hands proposals to the log, and has a worker wait for their outcomes.
@@ -171,18 +201,21 @@ func (d *Dispatcher) commit(ctx context.Context, ps []proposal) {
 	batch := make([]fsm.Proposal, len(ps))
 	for i, p := range ps {
 		batch[i] = p.Proposal
+		if p.submit != nil {
+			p.submit.inLog = true
+		}
 	}
 	await := d.log.Enqueue(batch...) // here, so that calls enter the log in order
-	d.workers.Go(func() {
+	d.work(func() input {
 		outcomes, err := await(ctx)
-		d.inbox <- func(c *core, now time.Time) {
+		return func(c *core, now time.Time) {
 			d.proposals.calls--
 			c.proposed(ps, outcomes, err, now)
 		}
 	})
 }
 
-func (d *Dispatcher) call(ctx context.Context, r request) (resp response) {
+func (d *Dispatcher) request(ctx context.Context, r request) (resp response) {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	switch r.kind {
@@ -203,11 +236,11 @@ func (d *Dispatcher) call(ctx context.Context, r request) (resp response) {
 
 // stamp numbers a request to a slave.
 func (d *Dispatcher) stamp() task.Stamp {
-	return task.Stamp{Term: d.cfg.Term, Sequence: d.sequence.Add(1)}
+	return task.Stamp{Term: d.cfg.Term, Sequence: d.cfg.Sequence.Add(1)}
 }
 
-// input hands an input to the loop.
-func (d *Dispatcher) input(ctx context.Context, f func(c *core, now time.Time)) error {
+// put hands an input to the loop.
+func (d *Dispatcher) put(ctx context.Context, f input) error {
 	select {
 	case <-d.done:
 		return notLeader()

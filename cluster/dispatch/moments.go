@@ -102,6 +102,7 @@ func (c *core) lookAtMoments(now time.Time) {
 			return // the fate of those on their way wakes the loop
 		}
 		m.set.Delete(next)
+		c.about = blame{task: next.id}
 		t, ok := c.view().Task(next.id)
 		switch {
 		case !ok || t.Status == task.Done:

@@ -34,22 +34,26 @@ type submit struct {
 	replans int
 	inLine  bool
 	delayed bool        // may not start yet: it looks for no slave
+	inLog   bool        // its proposal may be, or come to be, in the log
 	refusal *task.Error // what it is refused with, if this master still leads
+	repeats *submit     // an earlier one with the same key, whose answer it gets
 	twins   []*submit   // later ones with the same key, that get the same answer
 	reply   func(Answer, error)
 }
 
-// submit takes in a request: the key first, then the line. reply is called once.
-func (c *core) submit(req Request, reply func(Answer, error)) *submit {
-	s := &submit{Request: req, reply: reply}
+// submit takes in a request: the key first, then the line. Its reply is called once.
+func (c *core) submit(s *submit, now time.Time) {
+	c.about = blame{submit: s}
 	switch known, err := c.byKey(s); {
 	case err != nil:
-		reply(Answer{}, err)
+		s.reply(Answer{}, err)
 	case known:
 	case c.stopped:
-		reply(Answer{}, notLeader())
+		s.reply(Answer{}, notLeader())
+	case c.cfg.Breaker.suspects(&s.Request, now):
+		c.refuse(s, suspected())
 	case c.waiting >= c.cfg.MaxWaiting:
-		reply(Answer{}, task.Refuse(task.CodeOverloaded, fmt.Sprintf("%d tasks already wait for a slave's answer; try again in a moment", c.waiting)))
+		s.reply(Answer{}, task.Refuse(task.CodeOverloaded, fmt.Sprintf("%d tasks already wait for a slave's answer; try again in a moment", c.waiting)))
 	default:
 		if s.Key != "" {
 			c.keys[s.Key] = s
@@ -58,13 +62,12 @@ func (c *core) submit(req Request, reply func(Answer, error)) *submit {
 		s.Queue = s.Queue || s.delayed
 		if refusal := c.admit(s); refusal != nil {
 			c.refuse(s, refusal)
-			return s
+			return
 		}
 		c.arrivals++
 		s.arrival = c.arrivals
 		c.enterLine(s)
 	}
-	return s
 }
 
 // byKey answers a submit whose key is known, and has one whose key is under way
@@ -87,7 +90,7 @@ func (c *core) byKey(s *submit) (known bool, err error) {
 	if !sameRequest(first.Spec, s.Spec) {
 		return false, keyReused(s.Key, 0)
 	}
-	first.twins = append(first.twins, s)
+	first.twins, s.repeats = append(first.twins, s), first
 	return true, nil
 }
 
@@ -175,7 +178,7 @@ func (c *core) noSlot(s *submit) {
 func (c *core) queue(s *submit) {
 	c.queueing++
 	asked := s.seeker.tell.tell(s.seeker.class, nil)
-	c.propose(fsm.SubmitTask{Spec: s.Spec, Key: s.Key}, func(o fsm.Outcome, err error, _ time.Time) {
+	c.proposeSubmit(s, fsm.SubmitTask{Spec: s.Spec, Key: s.Key}, func(o fsm.Outcome, err error, _ time.Time) {
 		c.queueing--
 		if err != nil {
 			c.unrecorded(s, err)
@@ -250,7 +253,7 @@ func underWay(key string) *task.Error {
 func (c *core) record(s *submit, on *slaveBook) {
 	place := fsm.Place{Slave: on.rec.Name, Incarnation: on.rec.Incarnation}
 	asked := s.seeker.tell.tell(s.seeker.class, on)
-	c.propose(fsm.SubmitTask{Spec: s.Spec, Key: s.Key, Assign: &place}, func(o fsm.Outcome, err error, now time.Time) {
+	c.proposeSubmit(s, fsm.SubmitTask{Spec: s.Spec, Key: s.Key, Assign: &place}, func(o fsm.Outcome, err error, now time.Time) {
 		c.unreserve(on, now)
 		if err != nil {
 			c.unrecorded(s, err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,6 +30,9 @@ type world struct {
 
 	retention dispatch.Retention
 	clock     func() task.Millis // nil: the default
+	sequence  atomic.Uint64
+	breaker   *dispatch.Breaker
+	panics    atomic.Int32 // counted
 	stop      context.CancelFunc
 	stopped   chan error
 }
@@ -39,6 +43,7 @@ func inWorld(t *testing.T, ttl time.Duration, test func(w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, ttl: ttl, log: &instantLog{state: fsm.New()}, wire: &wire{slaves: map[string]*slave{}}}
 		w.log.wire = w.wire
+		w.breaker = dispatch.NewBreaker(func() { w.panics.Add(1) })
 		w.lead()
 		defer func() { // also after a t.Fatal
 			w.depose()
@@ -54,7 +59,9 @@ func inWorld(t *testing.T, ttl time.Duration, test func(w *world)) {
 func (w *world) lead() {
 	w.term++
 	w.log.setTerm(w.term)
-	w.d = dispatch.New(dispatch.Config{Term: w.term, QuestionTTL: w.ttl, QueueLimit: w.limit, Retention: w.retention, Clock: w.clock}, w.log, w.log, w.wire)
+	w.d = dispatch.New(dispatch.Config{
+		Term: w.term, QuestionTTL: w.ttl, QueueLimit: w.limit, Retention: w.retention, Clock: w.clock, Sequence: &w.sequence, Breaker: w.breaker,
+	}, w.log, w.log, w.wire)
 	ctx, cancel := context.WithCancel(context.Background())
 	w.stop, w.stopped = cancel, make(chan error, 1)
 	go func() { w.stopped <- w.d.Run(ctx) }()
@@ -146,6 +153,7 @@ type instantLog struct {
 	hold   chan struct{} // if set, proposals wait for it to be closed
 	last   chan struct{} // closed when the last call is applied
 	calls  int           // not applied yet
+	faults faults
 	most   int           // proposals of one call, if set
 	skew   time.Duration // of the stamps
 }
@@ -168,19 +176,22 @@ func (l *instantLog) Propose(ctx context.Context, proposals ...fsm.Proposal) ([]
 
 // Enqueue has calls applied in the order in which they were made.
 func (l *instantLog) Enqueue(proposals ...fsm.Proposal) (await func(context.Context) ([]fsm.Outcome, error)) {
+	if l.faults.enqueue {
+		panic(errBug)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	before, applied := l.last, make(chan struct{})
 	l.last = applied
 	l.calls++
-	return func(context.Context) ([]fsm.Outcome, error) {
+	return l.faults.after(func(context.Context) ([]fsm.Outcome, error) {
 		defer close(applied)
 		defer l.set(func(l *instantLog) { l.calls-- })
 		if before != nil {
 			<-before
 		}
 		return l.apply(proposals)
-	}
+	})
 }
 
 // waiting tells how many calls are not applied yet.
@@ -223,9 +234,17 @@ func (l *instantLog) apply(proposals []fsm.Proposal) ([]fsm.Outcome, error) {
 	return outcomes, nil
 }
 
-func (l *instantLog) View() *fsm.View { return l.state.View() }
+func (l *instantLog) View() *fsm.View {
+	if l.faults.view {
+		panic(errBug)
+	}
+	return l.state.View()
+}
 
 func (l *instantLog) Subscribe() (*fsm.View, dispatch.Subscription) {
+	if l.faults.subscribe {
+		panic(errBug)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := &subscription{log: l, ready: make(chan struct{}, 1)}

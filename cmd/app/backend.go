@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync/atomic"
+	"time"
 
 	"muster/api"
 	"muster/cluster"
@@ -21,6 +23,8 @@ type backend struct {
 	// current is the dispatcher of the term in which this master leads; nil on a
 	// follower and while leadership is being taken over.
 	current atomic.Pointer[dispatch.Dispatcher]
+	// paused is set while this master leads and no dispatcher runs after a panic.
+	paused atomic.Pointer[paused]
 }
 
 var _ api.Backend = (*backend)(nil)
@@ -164,10 +168,10 @@ func (b *backend) CancelTask(ctx context.Context, id task.ID) (task.Task, error)
 // Results records a slave's results.
 func (b *backend) Results(ctx context.Context, r task.Report) ([]task.Verdict, error) {
 	d, err := b.dispatcher()
-	if err != nil {
+	if err != nil && b.paused.Load() == nil {
 		return nil, err
 	}
-	if r.Availability.Slots > 0 {
+	if d != nil && r.Availability.Slots > 0 {
 		if err := d.Heard(ctx, r.Slave, r.Availability); err != nil {
 			return nil, b.refusal(err)
 		}
@@ -294,7 +298,14 @@ func atDispatcher[T any](b *backend, ask func(d *dispatch.Dispatcher) (T, error)
 // elsewhere is the refusal of a master that can't write now.
 func (b *backend) elsewhere() *task.Error {
 	id, url := b.node.Leader()
+	pause := b.paused.Load()
 	switch {
+	case b.node.IsLeader() && pause != nil:
+		wait := max(1, int(math.Ceil(time.Until(pause.until).Seconds())))
+		err := task.Refuse(task.CodeNoLeader, fmt.Sprintf("this master leads, but what gives tasks to slaves failed %d times in a short time, by a mistake in muster that its log tells of, "+
+			"and pauses for %d s more; nothing was recorded, try again then", pause.panics, wait))
+		err.RetryAfter = wait
+		return err
 	case b.node.IsLeader():
 		return task.Refuse(task.CodeNoLeader, "this master was just elected and is taking over; try again in a moment")
 	case url == "":

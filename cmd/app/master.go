@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -55,6 +56,9 @@ type master struct {
 	sender  *link.Sender // to slaves
 	peers   *http.Client // to other masters
 	server  *http.Server
+	// Of all terms in which this master leads.
+	sequence atomic.Uint64
+	breaker  *dispatch.Breaker
 }
 
 func newMaster(ctx context.Context, cfg MasterConfig) (*master, error) {
@@ -69,6 +73,11 @@ func newMaster(ctx context.Context, cfg MasterConfig) (*master, error) {
 
 	m := &master{cfg: cfg, backend: &backend{version: cfg.Version}, sender: link.NewSender(link.SenderConfig{Dial: cfg.Network.dial()})}
 	m.peers = httpClient
+	panics := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "muster_dispatch_panics_total", Help: "Panics of this master's dispatcher, which are mistakes in muster: the log has the stack.",
+	})
+	registry.MustRegister(panics)
+	m.breaker = dispatch.NewBreaker(panics.Inc)
 	m.node, err = cluster.Open(cluster.Config{
 		ID: cfg.ID, DataDir: cfg.DataDir, RaftAdvertise: cfg.RaftAdvertise, APIURL: cfg.APIAdvertise,
 		Transport: transport, Peers: peers{httpClient},
@@ -117,16 +126,6 @@ func (m *master) run(ctx context.Context, apiListener net.Listener, ready func(s
 	m.sender.Close()
 	m.peers.CloseIdleConnections()
 	return errors.Join(err, <-served)
-}
-
-// lead dispatches for one term.
-func (m *master) lead(ctx context.Context, term uint64) error {
-	d := dispatch.New(dispatch.Config{
-		Term: term, QuestionTTL: m.cfg.QuestionTTL, SlaveTimeout: m.cfg.SlaveTimeout, QueueLimit: m.cfg.QueueLimit, Retention: m.cfg.Retention, Clock: m.node.Clock, Logger: m.cfg.Logger,
-	}, m.node, source{m.node}, m.sender)
-	m.backend.current.Store(d)
-	defer m.backend.current.Store(nil)
-	return d.Run(ctx)
 }
 
 // source shows the node's state to a dispatcher.
