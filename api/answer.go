@@ -115,6 +115,11 @@ func (s *server) fail(c *gin.Context, refusal *task.Error) {
 		s.log.Error("a refusal has an unknown code", "code", refusal.Code, "message", refusal.Message)
 		refusal, status = task.Refuse(task.CodeInternal, refusal.Message), http.StatusInternalServerError
 	}
+	s.failAs(c, status, refusal)
+}
+
+// failAs answers with a refusal and a status that is not its code's own.
+func (s *server) failAs(c *gin.Context, status int, refusal *task.Error) {
 	if retryable(refusal.Code) {
 		c.Header("Retry-After", strconv.Itoa(max(1, refusal.RetryAfter)))
 	}

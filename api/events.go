@@ -2,7 +2,9 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strconv"
@@ -23,6 +25,7 @@ const (
 	streamTime     = 24 * time.Hour   // of one stream; its reader comes back
 	heartbeat      = 15 * time.Second
 	leaderLook     = 250 * time.Millisecond // how often it is looked who leads
+	comeBackAfter  = 2 * time.Second        // at least, for a reader that came at a bad time
 	changesAtOnce  = 256
 	largeEvents    = 16 // that are being sent at once
 )
@@ -43,8 +46,32 @@ type watch struct {
 	resync bool
 }
 
-// watchEvents streams what changes.
+// watchEvents streams what changes. Any answer but 200 ends a browser's
+// EventSource for good, so one that has come at a bad time is told to come back in
+// a stream of its own; other readers hear 503.
 func (s *server) watchEvents(c *gin.Context, q *query) error {
+	err := s.streamEvents(c, q)
+	refusal, ok := errors.AsType[*task.Error](err)
+	switch {
+	case !ok || !retryable(refusal.Code):
+		return err
+	case accepts(c.Request.Header, "text/event-stream"):
+		s.comeBack(c, refusal)
+	default:
+		s.failAs(c, http.StatusServiceUnavailable, refusal)
+	}
+	return nil
+}
+
+// comeBack has an EventSource ask again after a while, and not all at once.
+func (s *server) comeBack(c *gin.Context, refusal *task.Error) {
+	pause := comeBackAfter + rand.N(comeBackAfter) //nolint:gosec // chance, not secrecy
+	c.Header("Cache-Control", "no-store")
+	c.Header("X-Accel-Buffering", "no")
+	s.write(c, http.StatusOK, "text/event-stream", fmt.Appendf(nil, "retry: %d\n: %s: %s\n\n", pause.Milliseconds(), refusal.Code, refusal.Message))
+}
+
+func (s *server) streamEvents(c *gin.Context, q *query) error {
 	w, err := s.watch(c.Request.Context(), c.Request.Header, q)
 	if err != nil {
 		return err

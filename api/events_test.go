@@ -28,8 +28,13 @@ type watcher struct {
 // watching serves a master, and hangs up at the end of the test.
 func watching(t *testing.T, m *fakeMaster) *pipes {
 	t.Helper()
+	return serving(t, New(Config{Backend: m}))
+}
+
+func serving(t *testing.T, h http.Handler) *pipes {
+	t.Helper()
 	listener := newPipes()
-	srv := NewServer(New(Config{Backend: m}))
+	srv := NewServer(h)
 	served := make(chan error)
 	go func() { served <- srv.Serve(listener) }()
 	t.Cleanup(func() {
@@ -279,7 +284,7 @@ func TestAReaderFromAheadWaits(t *testing.T) {
 		listener := watching(t, m)
 		began := time.Now()
 		w := watchOver(t, listener, "/v1/events", "7-2")
-		if took := time.Since(began); w.resp.StatusCode != http.StatusGatewayTimeout || took != 5*time.Second {
+		if took := time.Since(began); w.resp.StatusCode != http.StatusServiceUnavailable || w.resp.Header.Get("Retry-After") == "" || took != 5*time.Second {
 			t.Errorf("%s after %s", w.resp.Status, took)
 		}
 		go func() {
@@ -287,6 +292,47 @@ func TestAReaderFromAheadWaits(t *testing.T) {
 			m.happen(Change{What: "submitted", Task: taskIs(1, "k", task.Pending)}, Change{What: "assigned", Task: taskIs(1, "k", task.InProgress)})
 		}()
 		watchOver(t, listener, "/v1/events?types=task", "2-0").want("2-0", "task 2-1 assigned 1 in_progress")
+	})
+}
+
+// Any answer but 200 ends a browser's EventSource for good. One that has come at a
+// bad time is told to come back.
+func TestAnEventSourceIsToldToComeBack(t *testing.T) {
+	inBubble(t, func(t *testing.T, m *fakeMaster) {
+		t.Helper()
+		h := New(Config{Backend: m})
+		for _, refused := range []struct {
+			code task.Code
+			full bool // of readers
+		}{{task.CodeIndexNotReached, false}, {task.CodeTooManyStreams, true}} {
+			if refused.full {
+				listener := serving(t, h)
+				for range maxStreams {
+					watchOver(t, listener, "/v1/events?types=task", "").want("1")
+				}
+			}
+			r := request("GET", "/v1/events", "")
+			r.Header.Set("Accept", "text/event-stream")
+			r.Header.Set("Last-Event-ID", "7-2")
+			a := exchange(t, h, r)
+			var pause int
+			if _, err := fmt.Sscanf(string(a.body), "retry: %d\n: "+string(refused.code), &pause); err != nil ||
+				a.StatusCode != http.StatusOK || !strings.HasSuffix(string(a.body), "\n\n") || pause < 2000 || pause > 4000 {
+				t.Errorf("%s: got %d %s, %v", refused.code, a.StatusCode, a.body, err)
+			}
+			r = request("GET", "/v1/events", "")
+			r.Header.Set("Accept", "application/json, */*")
+			r.Header.Set("Last-Event-ID", "7-2")
+			if a := exchange(t, h, r); a.StatusCode != http.StatusServiceUnavailable || a.code(t) != refused.code {
+				t.Errorf("a program: got %d %s", a.StatusCode, a.body)
+			}
+		}
+		// What is wrong stays wrong.
+		r := request("GET", "/v1/events?after=x", "")
+		r.Header.Set("Accept", "text/event-stream")
+		if a := exchange(t, h, r); a.StatusCode != http.StatusBadRequest {
+			t.Errorf("a wrong query: got %d", a.StatusCode)
+		}
 	})
 }
 

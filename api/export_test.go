@@ -283,10 +283,10 @@ func TestAReaderThatIsTooSlowLosesItsPlace(t *testing.T) {
 			wait.Go(func() {
 				defer conn.Close()
 				began := time.Now()
-				x.cutShort("a reader that takes little", readerFunc(func(p []byte) (int, error) {
+				x.cutShort("a reader that takes little", bufio.NewReaderSize(readerFunc(func(p []byte) (int, error) {
 					time.Sleep(exportPatience / 10)
-					return resp.Body.Read(p[:min(len(p), 8<<10)])
-				}))
+					return resp.Body.Read(p)
+				}), 8<<10))
 				if d := time.Since(began); d > 3*exportPatience {
 					t.Errorf("it held its place for %v", d)
 				}

@@ -2,11 +2,9 @@ package api
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -40,23 +38,21 @@ type listing struct {
 	to  *piecewise // nil while the answer is small
 	// size is of the JSON so far, texts that of the texts in it; items counts.
 	size, texts, items int
-	release            []func() // in reverse order
-	placed             bool     // it may be large: the caller holds a place of another kind
+	placed             bool   // it may be large: the caller holds a place of another kind
+	leave              func() // gives the place back
 }
 
 // list begins a listing; its end gives everything back.
 func (s *server) list(c *gin.Context) *listing {
 	b, _ := s.buffers.Get().(*bytes.Buffer)
-	l := &listing{s: s, c: c, b: b, enc: json.NewEncoder(b)}
+	l := &listing{s: s, c: c, b: b, enc: json.NewEncoder(b), leave: func() {}}
 	l.enc.SetEscapeHTML(false)
 	return l
 }
 
 func (l *listing) close() {
 	l.s.release(l.b)
-	for _, release := range slices.Backward(l.release) {
-		release()
-	}
+	l.leave()
 }
 
 // place takes a place among largeAnswers, if texts make one: it refuses with
@@ -86,14 +82,12 @@ func (l *listing) grow(texts int) error {
 		if err != nil {
 			return err
 		}
-		l.release = append(l.release, leave)
+		l.leave = leave
 	}
-	ctx, cancel := context.WithCancel(l.c.Request.Context())
 	l.to = &piecewise{
 		w: l.c.Writer, control: http.NewResponseController(l.c.Writer),
 		patience: answerTimeout, allowance: answerTimeout, rate: slowestReader,
 	}
-	l.release = append(l.release, cancel, l.to.cutWith(ctx))
 	l.s.head(l.c, http.StatusOK, "application/json")
 	if err := l.to.begin(); err != nil {
 		return l.cut(err)

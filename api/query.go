@@ -2,6 +2,8 @@ package api
 
 import (
 	"fmt"
+	"mime"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -108,4 +110,16 @@ func (q *query) wait(name string, most time.Duration) time.Duration {
 		return 0
 	}
 	return d
+}
+
+// accepts reports whether a client asks for a media type by name.
+func accepts(h http.Header, mediaType string) bool {
+	for _, line := range h.Values("Accept") {
+		for one := range strings.SplitSeq(line, ",") {
+			if got, _, err := mime.ParseMediaType(one); err == nil && got == mediaType {
+				return true
+			}
+		}
+	}
+	return false
 }

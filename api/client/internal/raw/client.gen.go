@@ -133,6 +133,9 @@ type ClientInterface interface {
 	// of them, and none from before the snapshot that it started from. An id without an event moves the reader's place on, where filters hold back what happens. A line that begins
 	// with `:` comes every 15 seconds and means nothing.
 	//
+	// Where a master can't serve a reader at the moment, because it has not come as far as the reader's place or has no place for another reader, it answers 503; to a request that
+	// accepts `text/event-stream` by name it answers 200 with a `retry:` line alone, because any other answer would end a browser's EventSource for good.
+	//
 	// A reader has 10 seconds to take a piece; then it is cut. A master serves 256 readers at once, and at most 4 of them get the whole state at the same time.
 	//
 	// Corresponds with GET /v1/events (the `WatchEvents` operationId).
@@ -422,6 +425,9 @@ func (c *Client) GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn
 // A reader that was cut off goes on where it was with `Last-Event-ID` (browsers send it), at this master or any other. A master keeps about the last 65,000 events, at most 64 MiB
 // of them, and none from before the snapshot that it started from. An id without an event moves the reader's place on, where filters hold back what happens. A line that begins
 // with `:` comes every 15 seconds and means nothing.
+//
+// Where a master can't serve a reader at the moment, because it has not come as far as the reader's place or has no place for another reader, it answers 503; to a request that
+// accepts `text/event-stream` by name it answers 200 with a `retry:` line alone, because any other answer would end a browser's EventSource for good.
 //
 // A reader has 10 seconds to take a piece; then it is cut. A master serves 256 readers at once, and at most 4 of them get the whole state at the same time.
 //
