@@ -92,6 +92,16 @@ func CleanKey(key string) (string, error) { return task.CleanKey(key) }
 // batchTimeout is how long a master may take for a batch.
 const batchTimeout = time.Minute
 
+// ReadItem reads an item of a batch from JSON, as strictly as a master does: the
+// error names the field that is unknown, given twice, or wrong.
+func ReadItem(text []byte) (BatchItem, error) {
+	item, refusal := wire.NewDecoder[BatchItem]().Decode(text)
+	if refusal != nil {
+		return BatchItem{}, errors.New(refusal.Message)
+	}
+	return item, nil
+}
+
 // Task returns one task.
 func (c *Client) Task(ctx context.Context, id uint64, opts ReadOptions) (Task, error) {
 	return c.task(ctx, id, opts, 0)

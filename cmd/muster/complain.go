@@ -44,7 +44,7 @@ func (p *program) advice(cmd *cobra.Command, err error) []string {
 	case code == exitUnreachable:
 		return []string{
 			"asked: " + plain(strings.Join(p.address, ", ")),
-			"an election takes about a second; if it lasts, more than half of the masters must run: see muster status",
+			"an election takes about a second; if it lasts, more than half of the masters must run" + otherwise(cmd, "muster status"),
 		}
 	case client.CodeOf(err) == client.CodeOutcomeUnknown:
 		if p.key != "" {
@@ -54,4 +54,12 @@ func (p *program) advice(cmd *cobra.Command, err error) []string {
 	default:
 		return nil
 	}
+}
+
+// otherwise points to a command, unless it is the one that was just run.
+func otherwise(cmd *cobra.Command, command string) string {
+	if cmd != nil && cmd.CommandPath() == command {
+		return ""
+	}
+	return ": see " + command
 }

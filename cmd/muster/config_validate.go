@@ -115,7 +115,11 @@ func roleOf(key string) string {
 // unknownKeys finds keys that nothing reads.
 func (v *validator) unknownKeys() {
 	check(v.cmd.Root(), v.text.content, "", func(key, name string, known []string) {
-		f := finding{Key: key, Line: v.text.keys[key].line, Message: "is unknown; see muster " + v.Role + " --help for the settings"}
+		shown := key
+		if !keyWord.MatchString(key) {
+			shown = shownKey(key)
+		}
+		f := finding{Key: shown, Line: v.text.keys[key].line, Message: "is unknown; see muster " + v.Role + " --help for the settings"}
 		if near := nearest(name, known); near != "" {
 			f.Message = fmt.Sprintf("is unknown; did you mean %s?", near)
 		}

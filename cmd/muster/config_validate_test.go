@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -41,6 +43,48 @@ func checkText(m machine, env []string, text string) (mistakes, warnings []strin
 		warnings = append(warnings, f.text("FILE", "warning: "))
 	}
 	return mistakes, warnings
+}
+
+// TestWhatStandsInAFileIsNotRepeated: it may be another file than was meant, with
+// secrets in it.
+func TestWhatStandsInAFileIsNotRepeated(t *testing.T) {
+	const secret = "s3cr3t"
+	for _, text := range []string{
+		secret + "-token\nof another program", "- " + secret + "\n- more", "token of: " + secret + "\n  more: x", "key " + secret + " here: 1",
+		"id: &" + secret + " x\nid: *" + secret, "!!int " + secret, "master: !" + secret + " {id: \"" + secret + "\", id: '" + secret + "'}", "{" + secret, "\"" + secret, "@" + secret,
+	} {
+		mistakes, warnings := checkText(testMachine(nil), nil, text)
+		if said := strings.Join(append(mistakes, warnings...), "\n"); strings.Contains(said, secret) || said == "" {
+			t.Errorf("of %q it says %s", text, said)
+		}
+		file := filepath.Join(t.TempDir(), "c.yaml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if o := muster(t, nil, "version", "--config", file); o.code != exitUsage || strings.Contains(o.stderr, secret) {
+			t.Errorf("of %q a command says %s", text, o.stderr)
+		}
+	}
+}
+
+// TestOneFileIsOneDocument: of several only the first would count.
+func TestOneFileIsOneDocument(t *testing.T) {
+	for _, text := range []string{rightMaster + "---\n" + rightMaster, rightMaster + "---\n", "---\n" + rightMaster + "...\n---\nslots: 1\n"} {
+		mistakes, _ := checkText(testMachine(nil), nil, text)
+		if len(mistakes) != 1 || !strings.Contains(mistakes[0], "more than one document") {
+			t.Errorf("%q: %q", text, mistakes)
+		}
+		file := filepath.Join(t.TempDir(), "c.yaml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if o := muster(t, nil, "version", "--config", file); o.code != exitUsage || !strings.Contains(o.stderr, "more than one document") {
+			t.Errorf("%q: %+v", text, o)
+		}
+	}
+	if mistakes, _ := checkText(testMachine(nil), nil, "---\n"+rightMaster+"...\n"); len(mistakes) > 0 {
+		t.Errorf("one document: %q", mistakes)
+	}
 }
 
 func TestRightFilesAreFine(t *testing.T) {

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"regexp"
 	"slices"
@@ -30,8 +32,8 @@ type configKey struct {
 // parseConfig reads YAML as settings do; what is wrong with it is in the findings.
 func parseConfig(text []byte) (configText, []finding) {
 	c := configText{content: map[string]any{}, keys: map[string]configKey{}}
-	k := koanf.New(noDelimiter)
-	if err := k.Load(rawText(text), koanfyaml.Parser()); err != nil {
+	k, err := readYAML(text)
+	if err != nil {
 		return c, yamlFindings(err)
 	}
 	c.content = k.Raw()
@@ -40,6 +42,23 @@ func parseConfig(text []byte) (configText, []finding) {
 		c.index(doc.Content[0], "", 0)
 	}
 	return c, nil
+}
+
+// readYAML reads a file of one document.
+func readYAML(text []byte) (*koanf.Koanf, error) {
+	k := koanf.New(noDelimiter)
+	if err := k.Load(rawText(text), koanfyaml.Parser()); err != nil {
+		return nil, err //nolint:wrapcheck // the caller says what could not be read
+	}
+	documents := yaml.NewDecoder(bytes.NewReader(text))
+	var doc yaml.Node
+	if err := documents.Decode(&doc); errors.Is(err, io.EOF) {
+		return k, nil
+	}
+	if err := documents.Decode(&doc); !errors.Is(err, io.EOF) {
+		return nil, errors.New("there is more than one document in it, and only the first would count; remove the line with ---")
+	}
+	return k, nil
 }
 
 // maxNesting is more than the commands of muster have.
@@ -93,7 +112,11 @@ func (t rawText) ReadBytes() ([]byte, error) { return t, nil }
 // Read is what providers of maps do.
 func (rawText) Read() (map[string]any, error) { return nil, errors.New("it is text") }
 
-var yamlLine = regexp.MustCompile(`(?:yaml: )?line (\d+): (.*)`)
+var (
+	yamlValue = regexp.MustCompile("(?s)`.*`|\"[^\"]*\"|'[^']*'")
+	keyTwice  = regexp.MustCompile(`mapping key "[a-z-]{1,30}" already defined at line \d+$`)
+	yamlLine  = regexp.MustCompile(`(?:yaml: )?line (\d+): (.*)`)
+)
 
 // yamlFindings are what the YAML parser says, one finding for each line of it.
 func yamlFindings(err error) []finding {
@@ -103,6 +126,10 @@ func yamlFindings(err error) []finding {
 		lines = several.Errors
 	}
 	for _, text := range lines {
+		// What stands in the file is not repeated: it may be another one, with secrets.
+		if !keyTwice.MatchString(text) {
+			text = yamlValue.ReplaceAllString(text, "something")
+		}
 		f := finding{Message: "it can't be read as YAML: " + text}
 		if m := yamlLine.FindStringSubmatch(text); m != nil {
 			f.Line, _ = strconv.Atoi(m[1]) // digits

@@ -53,6 +53,8 @@ func exitCode(err error) int {
 		return exitUnreachable
 	}
 	switch client.CodeOf(err) {
+	case client.CodeInvalidRequest:
+		return exitUsage // what a flag said, as only masters can tell
 	case client.CodeTaskNotFound, client.CodeTaskForgotten, client.CodeSlaveNotFound, client.CodeMasterNotFound, client.CodeNotFound:
 		return exitNotFound
 	case client.CodeNoLeader, client.CodeNotLeader:

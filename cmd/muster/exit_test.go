@@ -24,6 +24,7 @@ func TestExitCodes(t *testing.T) {
 		{refusal(client.CodeInvalidExpression), 1},
 		{refusal(client.CodeOutcomeUnknown), 1},
 		{refusal(client.CodeQuorumAtRisk), 1},
+		{refusal(client.CodeInvalidRequest), 2},
 		{usagef("wrong"), 2},
 		{errors.Join(usagef("wrong"), usagef("wrong, too")), 2},
 		{refusal(client.CodeTaskNotFound), 3},
@@ -39,6 +40,23 @@ func TestExitCodes(t *testing.T) {
 		if got := exitCode(c.err); got != c.want {
 			t.Errorf("exit code %d for %v, want %d", got, c.err, c.want)
 		}
+	}
+}
+
+// TestStatusDoesNotAdviseStatus: without a leader other commands do.
+func TestStatusDoesNotAdviseStatus(t *testing.T) {
+	f := newFake(t, map[string]answer{
+		"GET /v1/masters": {0, `{"masters":[{"id":"m1","raft_address":"127.0.0.1:1","api_url":"$URL"}]}`},
+		"GET /v1/status":  {0, `{"id":"m1","role":"follower","ready":false,"counts":{},"capacity":{}}`},
+		"GET /v1/tasks/7": {503, `{"error":"there is no leader","code":"no_leader"}`},
+	})
+	o := f.muster(t, "status")
+	if o.code != exitUnreachable || !strings.Contains(o.stderr, "more than half") || strings.Contains(o.stderr, "muster status") {
+		t.Errorf("%+v", o)
+	}
+	o = f.muster(t, "tasks", "get", "7", "--request-timeout", "300ms")
+	if o.code != exitUnreachable || !strings.Contains(o.stderr, "see muster status") {
+		t.Errorf("%+v", o)
 	}
 }
 

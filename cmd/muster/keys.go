@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,9 +22,21 @@ func checkKeys(root *cobra.Command, content map[string]any, path string) error {
 		if near := nearest(name, known); near != "" {
 			hint = fmt.Sprintf("; the nearest known key is %q", near)
 		}
-		wrong = append(wrong, usagef("%s: unknown key %q%s", path, key, hint))
+		wrong = append(wrong, usagef("%s: unknown key %s%s", path, shownKey(key), hint))
 	})
 	return errors.Join(wrong...)
+}
+
+// keyWord is what names of settings, and mistakes in them, look like.
+var keyWord = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,60}$`)
+
+// shownKey is a key for people, if it looks like one: what else may stand in a file
+// that is not muster's need not get into a log.
+func shownKey(key string) string {
+	if keyWord.MatchString(key) {
+		return strconv.Quote(key)
+	}
+	return "(not shown: it is no setting's name)"
 }
 
 func check(cmd *cobra.Command, section map[string]any, prefix string, unknown func(key, name string, known []string)) {

@@ -9,9 +9,9 @@ import (
 )
 
 // TestMain lets the test's binary stand in for muster: slaves start it for their
-// evaluations, and slave-test starts it as a slave.
+// evaluations, slave-test starts it as a slave, and a shell as any command.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && slices.Contains([]string{"evaluate-child", "slave", "master"}, os.Args[1]) {
+	if len(os.Args) > 1 && slices.Contains([]string{"evaluate-child", "slave", "master", "tasks"}, os.Args[1]) {
 		main()
 	}
 	os.Exit(m.Run())

@@ -3,13 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
-	"github.com/knadh/koanf/parsers/yaml"
 	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/providers/env/v2"
-	"github.com/knadh/koanf/providers/file"
 	"github.com/knadh/koanf/providers/posflag"
 	"github.com/knadh/koanf/v2"
 	"github.com/spf13/cobra"
@@ -115,9 +114,17 @@ func readEnvironment(environ []string) (*koanf.Koanf, error) {
 
 // readFile returns what the file says to cmd.
 func readFile(cmd *cobra.Command, path string) (*koanf.Koanf, error) {
-	whole := koanf.New(noDelimiter)
-	if err := whole.Load(file.Provider(path), yaml.Parser()); err != nil {
-		return nil, usagef("read the configuration file (--config): %v", err)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, usagef("read the configuration file (--config): %w", err)
+	}
+	whole, err := readYAML(text)
+	if err != nil {
+		var wrong []error
+		for _, f := range yamlFindings(err) {
+			wrong = append(wrong, usagef("read the configuration file (--config): %s", f.text(path, "")))
+		}
+		return nil, errors.Join(wrong...)
 	}
 	content := whole.Raw()
 	if err := checkKeys(cmd.Root(), content, path); err != nil {

@@ -50,7 +50,7 @@ submits only what is missing.`,
 	flags.StringVar(&s.key, "key", "", "Idempotency-Key: the same key never makes a second task")
 	flags.BoolVar(&s.explain, "explain", false, "show which slaves were asked, and what they answered")
 	flags.DurationVar(&s.timeout, "timeout", 0, "limit of one execution (default: the master's, 5m)")
-	flags.StringVarP(&s.file, "file", "f", "", "submit the tasks of this file, one a line")
+	flags.StringVarP(&s.file, "file", "f", "", "submit the tasks of this file, one a line; - is standard input")
 	flags.IntVar(&s.priority, "priority", 0, "of the tasks that wait, the higher goes first: 0 to 9")
 	flags.Var(&s.whenFull, "when-full", "without a free slot: reject or queue it (default: the master's choice; with -f: queue)")
 	complete(cmd, "when-full", whenFullWords[:]...)

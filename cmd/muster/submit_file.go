@@ -5,8 +5,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -59,7 +57,7 @@ type fileLine struct {
 // the file and the number of the line, so that the same file never makes a task
 // twice: who was interrupted repeats the command.
 func (p *program) submitFile(cmd *cobra.Command, path, whenFull string) error {
-	lines, err := readTasks(path, whenFull)
+	lines, err := p.readTasks(path, whenFull)
 	if err != nil {
 		return err
 	}
@@ -90,13 +88,20 @@ func (p *program) submitFile(cmd *cobra.Command, path, whenFull string) error {
 	return nil
 }
 
-// readTasks reads a file of JSON lines. Every line must be right before the first
-// is submitted.
-func readTasks(path, whenFull string) ([]fileLine, error) {
-	content, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read tasks: %w", err)
+// readTasks reads a file of JSON lines, or with - standard input. Every line must be
+// right before the first is submitted.
+func (p *program) readTasks(path, whenFull string) ([]fileLine, error) {
+	var content []byte
+	var err error
+	if path == "-" {
+		content, err = io.ReadAll(p.stdin)
+	} else {
+		content, err = os.ReadFile(path)
 	}
+	if err != nil {
+		return nil, usagef("read the tasks of --file %s: %w", path, err)
+	}
+	content = bytes.TrimPrefix(content, []byte("\ufeff")) // as some editors begin a file
 	sum := sha256.Sum256(content)
 	var lines []fileLine
 	in := bufio.NewScanner(bytes.NewReader(content))
@@ -107,13 +112,8 @@ func readTasks(path, whenFull string) ([]fileLine, error) {
 			continue
 		}
 		l := fileLine{number: n}
-		d := json.NewDecoder(bytes.NewReader(text))
-		d.DisallowUnknownFields()
-		if err := d.Decode(&l.item); err != nil {
-			return nil, usagef("%s, line %d: %v; a line is a task like {\"expression\":\"2+3*x\",\"parameters\":{\"x\":4}}", path, n, err)
-		}
-		if _, err := d.Token(); !errors.Is(err, io.EOF) {
-			return nil, usagef("%s, line %d: one task a line; there is something behind it", path, n)
+		if l.item, err = client.ReadItem(text); err != nil {
+			return nil, usagef("%s, line %d: %w; a line is a task like {\"expression\":\"2+3*x\",\"parameters\":{\"x\":4}}", path, n, err)
 		}
 		if l.item.IdempotencyKey == "" {
 			l.item.IdempotencyKey = fmt.Sprintf("file-%x-%d", sum[:16], n)

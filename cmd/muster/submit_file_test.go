@@ -81,18 +81,50 @@ func TestAFileIsSubmittedOnce(t *testing.T) {
 	run().want(t, "another file", exitFailure, "502 of 503 tasks submitted, 0 of them by an earlier run.\n",
 		"line 1005: \"bad\" is no expression\nmuster: 1 of 503 lines were refused\n")
 	for text, says := range map[string]string{
-		"":                                      "has no tasks",
-		"{\"expression\":\"1\"}\n{":             "line 2: ",
-		"{\"expression\":\"1\",\"x\":1}":        `unknown field "x"`,
-		"{\"expression\":\"1\"} {}":             "one task a line",
-		"{\"expression\":\"1\"}\n[1]":           "line 2: ",
-		strings.Repeat(" ", maxLine+1) + "{}\n": "a line has at most",
+		"":                               "has no tasks",
+		"{\"expression\":\"1\"}\n{":      "line 2: ",
+		"{\"expression\":\"1\",\"x\":1}": `unknown field "x"`,
+		"{\"expression\":\"1\"} {}":      "something follows",
+		"{\"expression\":\"1\",\"priority\":1,\"priority\":2}": "priority is given twice",
+		"{\"expression\":\"1\",\"max_tries\":0}":               "max_tries is 0",
+		"{\"expression\":\"\\ud800\"}":                         "half of a character",
+		"{\"expression\":\"1\"}\n[1]":                          "line 2: ",
+		strings.Repeat(" ", maxLine+1) + "{}\n":                "a line has at most",
 	} {
 		write(text)
 		if o := run(); o.code == exitOK || !strings.Contains(o.stderr, says) {
 			t.Errorf("%.40q: exit %d, %q; want %q in it", text, o.code, o.stderr, says)
 		}
 	}
+}
+
+// TestAFileComesFromWhereverAUserHasIt: from an editor that begins it with a mark, or
+// from a pipe. It is the same file, and is submitted once.
+func TestAFileComesFromWhereverAUserHasIt(t *testing.T) {
+	master := &batches{keys: map[string]bool{}}
+	server := httptest.NewServer(master)
+	defer server.Close()
+	file := filepath.Join(t.TempDir(), "tasks.jsonl")
+	const tasks = "{\"expression\":\"1\"}\n{\"expression\":\"2\"}\n"
+	if err := os.WriteFile(file, []byte("\ufeff"+tasks), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	submit := func(stdin, from string) string {
+		var stdout, stderr bytes.Buffer
+		code := run(t.Context(), []string{"submit", "-f", from}, strings.NewReader(stdin), &stdout, &stderr, []string{"MUSTER_ADDRESS=" + server.URL})
+		if code != exitOK {
+			t.Errorf("from %s: %d %s", from, code, &stderr)
+		}
+		return stdout.String()
+	}
+	if got := submit("", file); got != "2 of 2 tasks submitted, 0 of them by an earlier run.\n" {
+		t.Error(got)
+	}
+	if got := submit(tasks, "-"); got != "2 of 2 tasks submitted, 2 of them by an earlier run.\n" {
+		t.Error(got)
+	}
+	muster(t, []string{"MUSTER_ADDRESS=" + server.URL}, "submit", "-f", file+".gone").want(t, "no file", exitUsage, "",
+		"muster: read the tasks of --file "+file+".gone: open "+file+".gone: no such file or directory\n  see: muster submit --help\n")
 }
 
 // TestAnInterruptedFileSaysHowToGoOn: what was taken before is counted.

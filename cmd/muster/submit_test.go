@@ -94,6 +94,11 @@ muster: No slave has a free slot (2 of 2 busy).
 	wrong.muster(t, "submit", "(").want(t, "a wrong expression", exitFailure, "", `
 muster: 1 parenthesis is not closed.
 `)
+	range9 := newFake(t, map[string]answer{"POST /v1/tasks": {400, `{"error":"priority must be from 0 to 9","code":"invalid_request"}`}})
+	range9.muster(t, "submit", "1", "--priority", "10").want(t, "a flag that only a master can judge", exitUsage, "", `
+muster: priority must be from 0 to 9
+  see: muster submit --help
+`)
 }
 
 func TestSubmitAsJSON(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -55,6 +56,9 @@ then; until then, and if the export is cut short, what was there stays.`,
 }
 
 func (p *program) exportToStdout(ctx context.Context, c *client.Client, opts client.ListOptions) error {
+	if closed(p.stdout) {
+		return errors.New("standard output is closed: nothing was written; name a file, or say >/dev/null")
+	}
 	show := isTerminal(p.stderr) && !isTerminal(p.stdout)
 	if _, err := p.export(ctx, c, opts, p.stdout, show); err != nil {
 		return fmt.Errorf("what was written is not all: %w", err)
