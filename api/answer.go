@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -19,6 +20,9 @@ import (
 const (
 	headerIndex  = "Muster-Index"
 	headerLeader = "Muster-Leader"
+	// headerCluster is left out while this master belongs to none. In a request it says
+	// which one is meant.
+	headerCluster = "Muster-Cluster"
 )
 
 // answer writes a JSON body. It is encoded first: a body that can't be becomes
@@ -76,6 +80,21 @@ func (s *server) stamp(c *gin.Context, index uint64) {
 	h := c.Writer.Header()
 	h.Set(headerIndex, strconv.FormatUint(index, 10))
 	h.Set(headerLeader, leader)
+	if own := s.Backend.Cluster(); own != "" {
+		h.Set(headerCluster, own)
+	}
+}
+
+// meant refuses a call that is for another cluster: at this address there may have
+// been masters of that before, and numbers of tasks and of entries mean something else
+// here.
+func (s *server) meant(h http.Header) *task.Error {
+	want := h.Get(headerCluster)
+	own := s.Backend.Cluster()
+	if want == "" || own == "" || want == own {
+		return nil
+	}
+	return task.Refuse(task.CodeWrongCluster, fmt.Sprintf("the call is for cluster %.100q, and this master belongs to cluster %s; nothing was done", want, own))
 }
 
 // index is that of the last entry applied, or 0 if the backend won't say.

@@ -58,6 +58,9 @@ type Backend interface {
 	// whether this node is the leader.
 	Leader() (apiURL string, self bool)
 
+	// Cluster names the cluster that this node belongs to; empty before it does.
+	Cluster() string
+
 	// Read returns a picture of the state. It waits, until ctx ends, for what
 	// opts ask, and then returns CodeIndexNotReached, or CodeNoLeader.
 	Read(ctx context.Context, opts ReadOptions) (View, error)

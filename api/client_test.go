@@ -37,11 +37,11 @@ func TestClientAgainstAPI(t *testing.T) {
 	}
 
 	// A slave registers, reports and leaves.
-	err = c.RegisterSlave(ctx, task.Registration{
+	cluster, err := c.RegisterSlave(ctx, task.Registration{
 		Name: "slave-2", URL: "http://10.0.0.1:1", Slots: 1, Incarnation: "i-2", Kinds: []task.Kind{{Name: "own"}},
 	})
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || cluster != "c-1" {
+		t.Fatalf("got %q, %v", cluster, err)
 	}
 	slaves, err := c.Slaves(ctx, client.ReadOptions{})
 	if err != nil || len(slaves) != 2 || slaves[1].Kinds[0].Name != "own" {

@@ -43,7 +43,7 @@ type watch struct {
 	tasks  task.Query
 	types  map[string]bool
 	from   Place
-	resync bool
+	resync string // why the reader gets the whole state first; empty: it does not
 }
 
 // watchEvents streams what changes. Any answer but 200 ends a browser's
@@ -127,7 +127,10 @@ func (s *server) reach(c *gin.Context, p Place) error {
 // watch reads what a reader wants. Where it names no place, it is what happens
 // from now on.
 func (s *server) watch(ctx context.Context, h http.Header, q *query) (watch, error) {
-	w := watch{tasks: q.tasks(), resync: q.flag("resync")}
+	w := watch{tasks: q.tasks()}
+	if q.flag("resync") {
+		w.resync = "the whole state was asked for"
+	}
 	w.types = q.types()
 	after, given := q.get("after")
 	if last := h.Get("Last-Event-ID"); last != "" {
@@ -141,6 +144,9 @@ func (s *server) watch(ctx context.Context, h http.Header, q *query) (watch, err
 	}
 	if q.wrong != nil {
 		return w, q.wrong
+	}
+	if of, ok := q.get("cluster"); ok && s.Backend.Cluster() != of {
+		given, w.resync = false, "the masters are another cluster: "+s.Backend.Cluster()
 	}
 	if !given {
 		w.from = Place{Index: s.index(ctx), Position: EndOfEntry}

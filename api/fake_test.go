@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,6 +40,7 @@ type fakeMaster struct {
 	panics   bool  // in every write
 	notReady error
 	wrongURL string // what this master takes for the leader's URL
+	cluster  string // empty: c-1
 	hang     bool   // writes last until their context ends
 }
 
@@ -93,6 +95,8 @@ func (m *fakeMaster) Leader() (string, bool) {
 	}
 	return m.leader.url, false
 }
+
+func (m *fakeMaster) Cluster() string { return cmp.Or(m.cluster, "c-1") }
 
 func (m *fakeMaster) Read(ctx context.Context, opts ReadOptions) (View, error) {
 	if opts.Linearizable && m.hang {
@@ -270,7 +274,7 @@ func (m *fakeMaster) Join(ctx context.Context, _ task.JoinRequest) (Joined, erro
 	if err := m.write(ctx); err != nil {
 		return Joined{}, err
 	}
-	return Joined{ClusterID: "c-1", Masters: m.Masters()}, nil
+	return Joined{ClusterID: m.Cluster(), Masters: m.Masters()}, nil
 }
 
 func (m *fakeMaster) RemoveMaster(ctx context.Context, id string) error {
@@ -367,7 +371,7 @@ func (m *fakeMaster) TransferLeadership(ctx context.Context, id string) error {
 func (m *fakeMaster) Status(fingerprint bool) Status {
 	index, _ := m.look()
 	s := Status{
-		ID: m.id, ClusterID: "c-1", DiskID: "d-1", Founders: map[string]string{"m1": "d-1"}, Version: "1", Role: task.Leader,
+		ID: m.id, ClusterID: m.Cluster(), DiskID: "d-1", Founders: map[string]string{"m1": "d-1"}, Version: "1", Role: task.Leader,
 		Voter: true, Term: 7, LeaderID: m.id, LeaderURL: m.url, AppliedIndex: index, Ready: true,
 	}
 	if fingerprint {

@@ -94,6 +94,17 @@ func (s *server) forward(c *gin.Context, r route, leader string) {
 		Rewrite: func(p *httputil.ProxyRequest) {
 			p.SetURL(target)
 			p.Out.Header.Set(headerForwarded, self)
+			if own := s.Backend.Cluster(); own != "" {
+				p.Out.Header.Set(headerCluster, own)
+			}
+		},
+		// Its address may have become that of another cluster's master, which refuses.
+		ModifyResponse: func(resp *http.Response) error {
+			theirs, own := resp.Header.Get(headerCluster), s.Backend.Cluster()
+			if resp.StatusCode != http.StatusConflict || theirs == "" || own == "" || theirs == own {
+				return nil
+			}
+			return task.Refuse(task.CodeNoLeader, "at the leader's address "+leader+" answers a master of another cluster, "+theirs+"; nothing was done, try again")
 		},
 		ErrorHandler: func(_ http.ResponseWriter, _ *http.Request, err error) {
 			s.log.Warn("can't forward a call to the leader", "leader", leader, "path", r.path, "error", err)

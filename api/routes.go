@@ -51,7 +51,7 @@ func (s *server) routes() []route {
 	forTask := append([]string{"wait"}, forReads...)
 	forLists := append(append([]string{"limit", "cursor", "order"}, taskFilters()...), forReads...)
 	forExports := append(append([]string{"order"}, taskFilters()...), forReads...)
-	forEvents := append(append([]string{"after", "resync", "types"}, taskFilters()...), "forward")
+	forEvents := append(append([]string{"after", "cluster", "resync", "types"}, taskFilters()...), "forward")
 	return []route{
 		{post, "/v1/tasks", s.submit, forSubmit, atLeader},
 		{post, "/v1/tasks/batch", s.submitBatch, forWrites, atLeader | batch},
@@ -92,6 +92,10 @@ func (s *server) serve(r route) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		release := s.room.meter(c)
 		defer release()
+		if refusal := s.meant(c.Request.Header); refusal != nil {
+			s.fail(c, refusal)
+			return
+		}
 		q, err := readQuery(c.Request.URL.RawQuery, r.params)
 		if err != nil {
 			s.fail(c, err)

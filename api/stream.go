@@ -40,8 +40,8 @@ func newStream(s *server, w watch, to *piecewise) *stream {
 
 // run sends until the reader leaves, is too slow, or ctx ends.
 func (x *stream) run(ctx context.Context) error {
-	if x.resync {
-		if err := x.reset(ctx, "the whole state was asked for"); err != nil {
+	if x.resync != "" {
+		if err := x.reset(ctx, x.resync); err != nil {
 			return err
 		}
 	}

@@ -29,6 +29,9 @@ func (n *Node) Hello() Hello {
 	}
 }
 
+// ClusterID names the cluster that this node belongs to; empty before it does.
+func (n *Node) ClusterID() string { return n.identity.get().ClusterID }
+
 // Term returns Raft's term as this node knows it, 0 before Raft runs.
 func (n *Node) Term() uint64 {
 	r := n.raft.Load()

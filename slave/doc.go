@@ -16,7 +16,9 @@
 //
 // It listens before it registers, because a master calls it back; registers
 // with any master, and again when no master has asked it anything for a while;
-// and repeats each result until a master has acknowledged it. When ctx ends it
+// and repeats each result until a master has acknowledged it. Should its masters
+// turn out to be another cluster (rebuilt from empty disks, say), it lets go of what
+// it had for the old one, as if it had just been started. When ctx ends it
 // takes no more work, finishes and reports what it has, and leaves.
 //
 // # Wiring

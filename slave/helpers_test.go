@@ -60,6 +60,8 @@ type masters struct {
 	sender *link.Sender
 
 	mu            sync.Mutex
+	cluster       string // empty: of a version that does not say
+	term          uint64
 	sequence      uint64
 	refusal       error // of everything, if set
 	registrations []task.Registration
@@ -72,7 +74,20 @@ func (m *masters) stamp() task.Stamp {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.sequence++
-	return task.Stamp{Term: 1, Sequence: m.sequence}
+	return task.Stamp{Cluster: m.cluster, Term: max(1, m.term), Sequence: m.sequence}
+}
+
+// become is another cluster from now on, with terms of its own.
+func (m *masters) become(cluster string, term uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.cluster, m.term, m.sequence = cluster, term, 0
+}
+
+func (m *masters) own() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.cluster
 }
 
 func (m *masters) refuse(err error) {
@@ -87,24 +102,26 @@ func (m *masters) refused() error {
 	return m.refusal
 }
 
-func (m *masters) RegisterSlave(ctx context.Context, r task.Registration) error {
+func (m *masters) RegisterSlave(ctx context.Context, r task.Registration) (string, error) {
 	m.mu.Lock()
 	m.attempts++
 	m.mu.Unlock()
 	if err := m.refused(); err != nil {
-		return err
+		return m.own(), err
 	}
 	a, err := m.sender.Available(ctx, r.URL, m.stamp())
-	if err != nil {
-		return task.Refuse(task.CodeSlaveUnreachable, err.Error())
-	}
-	if a.Incarnation != r.Incarnation {
-		return task.Refuse(task.CodeWrongIncarnation, a.Incarnation+" answers")
+	switch {
+	case errors.Is(err, task.ErrWrongCluster):
+		return m.own(), task.Refuse(task.CodeWrongCluster, err.Error())
+	case err != nil:
+		return m.own(), task.Refuse(task.CodeSlaveUnreachable, err.Error())
+	case a.Incarnation != r.Incarnation:
+		return m.own(), task.Refuse(task.CodeWrongIncarnation, a.Incarnation+" answers")
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.registrations = append(m.registrations, r)
-	return nil
+	return m.cluster, nil
 }
 
 func (m *masters) Report(_ context.Context, r task.Report) ([]task.Verdict, error) {
@@ -113,6 +130,9 @@ func (m *masters) Report(_ context.Context, r task.Report) ([]task.Verdict, erro
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if r.Cluster != "" && m.cluster != "" && r.Cluster != m.cluster {
+		return nil, task.Refuse(task.CodeWrongCluster, "the report is of cluster "+r.Cluster)
+	}
 	vs := make([]task.Verdict, len(r.Results))
 	for i, res := range r.Results {
 		vs[i] = task.Verdict{ID: res.ID, Attempt: res.Attempt}

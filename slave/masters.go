@@ -14,8 +14,9 @@ import (
 // without harm.
 type Masters interface {
 	// RegisterSlave puts the slave into the registry. The leader calls the
-	// slave at its URL before it answers.
-	RegisterSlave(ctx context.Context, r task.Registration) error
+	// slave at its URL before it answers. It returns which cluster answered, also
+	// with a refusal; empty if that is not known.
+	RegisterSlave(ctx context.Context, r task.Registration) (cluster string, err error)
 	// Report tells results, as worker.Reporter asks.
 	Report(ctx context.Context, r task.Report) ([]task.Verdict, error)
 	// LeaveSlave says goodbye for an incarnation.

@@ -14,19 +14,28 @@ import (
 // registerTimeout bounds one call of RegisterSlave, which may try several masters.
 const registerTimeout = 30 * time.Second
 
+// doubtfulSilence is the time without a question of a leader after which the slave
+// registers again if its masters may be another cluster. A leader asks a slave that
+// holds attempts every second, and results that are not settled are such.
+const doubtfulSilence = 5 * time.Second
+
+// errMoved says that the masters are another cluster than the slave worked for.
+var errMoved = errors.New("the masters are another cluster now")
+
 // registrar keeps the slave registered. run is one goroutine; leave is called
 // when it has ended.
 type registrar struct {
-	masters Masters
-	self    task.Registration
-	slots   func() int       // how many it has now
-	resized <-chan struct{}  // has a value when that has changed
-	asked   func() time.Time // when a master last asked something
-	silence time.Duration    // without questions, after which to register again
-	log     *slog.Logger
+	masters   Masters
+	self      task.Registration
+	worker    *worker.Worker
+	resized   <-chan struct{} // has a value when its number of slots has changed
+	estranged <-chan struct{} // has a value when a report was refused as another cluster's
+	silence   time.Duration   // without questions, after which to register again
+	log       *slog.Logger
 
 	registered time.Time // zero: not yet
 	changed    bool      // the masters have another number of slots
+	doubtful   bool      // the masters may be another cluster
 	mayBeKnown bool      // a master may have it in the registry
 	complaint  string    // why the last call failed; empty if it did not
 }
@@ -53,8 +62,8 @@ func (r *registrar) run(ctx context.Context) {
 	}
 }
 
-// rest waits, until the number of slots changes at most, and reports whether ctx is
-// still alive.
+// rest waits, until something happens that changes for how long at most, and reports
+// whether ctx is still alive.
 func (r *registrar) rest(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -63,6 +72,8 @@ func (r *registrar) rest(ctx context.Context, d time.Duration) bool {
 		return false
 	case <-r.resized:
 		r.changed = true
+	case <-r.estranged:
+		r.doubtful = true
 	case <-t.C:
 	}
 	return true
@@ -74,24 +85,31 @@ func (r *registrar) untilSilence() time.Duration {
 	if r.registered.IsZero() || r.changed {
 		return 0
 	}
-	heard := r.registered
-	if asked := r.asked(); asked.After(heard) {
+	heard, silence := r.registered, r.silence
+	if asked := r.worker.LastAsked(); asked.After(heard) {
 		heard = asked
 	}
-	return r.silence - time.Since(heard)
+	if r.doubtful {
+		silence = min(silence, doubtfulSilence)
+	}
+	return silence - time.Since(heard)
 }
 
 func (r *registrar) register(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, registerTimeout)
 	defer cancel()
-	r.self.Slots = r.slots()
-	err := r.masters.RegisterSlave(limited, r.self)
+	r.self.Slots, r.self.Incarnation = r.worker.Slots(), r.worker.Incarnation()
+	cluster, err := r.masters.RegisterSlave(limited, r.self)
+	if (err == nil || errors.Is(err, &task.Error{Code: task.CodeWrongCluster})) && r.worker.Serve(cluster, newIncarnation()) {
+		r.registered, r.mayBeKnown, r.complaint = time.Time{}, false, ""
+		return errMoved // what was registered, if anything, is gone
+	}
 	if err == nil {
 		if r.registered.IsZero() || r.complaint != "" {
 			r.log.Info("registered", "url", r.self.URL)
 		}
 		r.registered, r.mayBeKnown, r.complaint = time.Now(), true, ""
-		r.changed = r.self.Slots != r.slots()
+		r.changed, r.doubtful = r.self.Slots != r.worker.Slots(), false
 		return nil
 	}
 	r.complain(ctx, err)

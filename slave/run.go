@@ -26,7 +26,8 @@ const (
 // Run runs the slave until ctx ends or it can't listen any more. When ctx ends
 // it takes no more work, finishes and reports what it has within DrainTimeout,
 // leaves, and returns nil; the error says what could not be finished. Each call
-// is a new incarnation.
+// is a new incarnation, and so is the time after the masters were found to be
+// another cluster.
 func (s *Slave) Run(ctx context.Context) error {
 	if err := s.run(ctx); err != nil {
 		return fmt.Errorf("slave %q: %w", s.cfg.Name, err)
@@ -40,15 +41,11 @@ func (s *Slave) run(ctx context.Context) error {
 		return err
 	}
 	incarnation := newIncarnation()
-	resized := make(chan struct{}, 1)
+	resized, estranged := make(chan struct{}, 1), make(chan struct{}, 1)
 	w, err := s.begin(worker.Config{
 		Name: s.cfg.Name, Incarnation: incarnation, Handlers: s.cfg.handlers(), Reporter: s.cfg.Masters, Logger: s.cfg.Logger,
-		Resized: func() {
-			select {
-			case resized <- struct{}{}:
-			default: // it was told already
-			}
-		},
+		Resized:   func() { tell(resized) },
+		Estranged: func() { tell(estranged) },
 	})
 	if err != nil {
 		return errors.Join(err, listener.Close())
@@ -64,7 +61,7 @@ func (s *Slave) run(ctx context.Context) error {
 	defer stopRegistering()
 	r := registrar{
 		masters: s.cfg.Masters, self: s.cfg.registration(url, incarnation),
-		slots: w.Slots, resized: resized, asked: w.LastAsked, silence: s.cfg.SilenceTimeout, log: s.log,
+		worker: w, resized: resized, estranged: estranged, silence: s.cfg.SilenceTimeout, log: s.log,
 	}
 	var registrarDone sync.WaitGroup
 	registrarDone.Go(func() { r.run(registering) })
@@ -78,6 +75,14 @@ func (s *Slave) run(ctx context.Context) error {
 	stopRegistering()
 	registrarDone.Wait()
 	return errors.Join(err, s.end(context.WithoutCancel(ctx), w, &r), server.close())
+}
+
+// tell leaves a value in a channel that has room for one.
+func tell(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default: // it was told already
+	}
 }
 
 // begin starts the worker of a run.

@@ -4,14 +4,15 @@ package task
 // encoding; package slave/link speaks it over HTTP.
 
 // Stamp orders the requests of leaders to a slave. A slave refuses a request
-// whose stamp is not above the highest it has seen, so a delayed request can
-// never start a task twice.
+// whose stamp is not above the highest it has seen from the same cluster, so a
+// delayed request can never start a task twice. Terms of two clusters don't compare.
 type Stamp struct {
+	Cluster  string // the leader's; empty from a master of a version that does not say
 	Term     uint64
 	Sequence uint64
 }
 
-// Above reports whether s is newer than o.
+// Above reports whether s is newer than o, if both are of one cluster.
 func (s Stamp) Above(o Stamp) bool {
 	return s.Term > o.Term || s.Term == o.Term && s.Sequence > o.Sequence
 }
@@ -117,6 +118,7 @@ type Held struct {
 // Report is a slave's batch of results for any master.
 type Report struct {
 	Slave        string
+	Cluster      string       // the one that gave the tasks; empty if it is not known
 	Availability Availability // its Incarnation is the reporter's
 	Results      []Result
 }

@@ -3,7 +3,7 @@ package task
 import "testing"
 
 func TestStampsAreOrderedByTermThenSequence(t *testing.T) {
-	order := []Stamp{{}, {0, 1}, {1, 0}, {1, 1}, {1, 9}, {2, 0}, {2, 5}}
+	order := []Stamp{{}, {Term: 0, Sequence: 1}, {Term: 1, Sequence: 0}, {Term: 1, Sequence: 1}, {Term: 1, Sequence: 9}, {Term: 2, Sequence: 0}, {Term: 2, Sequence: 5}}
 	for i, a := range order {
 		for j, b := range order {
 			if got := a.Above(b); got != (i > j) {

@@ -9,6 +9,9 @@ var (
 	ErrUnreached = errors.New("slave not reached")
 	// ErrWrongIncarnation: another incarnation answered and did nothing.
 	ErrWrongIncarnation = errors.New("another incarnation of the slave answered")
+	// ErrWrongCluster: the slave works for the masters of another cluster and did
+	// nothing. What it had of this one it has let go.
+	ErrWrongCluster = errors.New("the slave works for another cluster")
 	// ErrStaleStamp: the slave has seen a newer stamp and did nothing.
 	ErrStaleStamp = errors.New("the slave has seen a newer request")
 	// ErrNotResizable: the slave's program can't change its number of slots.

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -39,6 +40,12 @@ type call struct {
 	write bool
 	// safe: may be repeated although it may have been done.
 	safe bool
+	// cluster is the one that the call is for; empty: the client's.
+	cluster string
+	// anyCluster: whichever cluster answers, and it is not the client's by that.
+	anyCluster bool
+	// answered, if set, gets the cluster of the master that answered.
+	answered func(cluster string)
 	// once: one round over the addresses, without a pause; the caller repeats.
 	once bool
 	// timeout of one request; 0: only the context's.
@@ -57,7 +64,7 @@ func (c *Client) do(ctx context.Context, k call, out any) error {
 	pause := c.cfg.MinBackoff
 	var sum summary
 	for {
-		sum.noLeader = false
+		sum.noLeader, sum.foreign, sum.own = false, nil, false
 		for _, target := range c.targets(k.write) {
 			if err := ctx.Err(); err != nil && sum.last == nil {
 				return fmt.Errorf("%s: %w", k.what, err)
@@ -71,6 +78,10 @@ func (c *Client) do(ctx context.Context, k call, out any) error {
 			}
 			c.log.Debug("will ask again", "call", k.what, "address", target, "error", err)
 			c.turnFrom(target, err)
+		}
+		if sum.foreign != nil && !sum.own {
+			sum.last, sum.final = sum.foreign, true
+			return sum.failure(ctx, k)
 		}
 		if k.once || !sleep(ctx, max(sum.after, pause/2+rand.N(pause))) { //nolint:gosec // chance, not secrecy
 			return sum.failure(ctx, k)
@@ -86,6 +97,10 @@ type summary struct {
 	noLeader bool          // a master of this round said so
 	maybe    bool          // an earlier attempt may have been done
 	after    time.Duration // pause that a master asked for
+	// Of this round: the refusal of a master of another cluster, which may be listed by
+	// mistake, and whether one that is meant has spoken.
+	foreign *Error
+	own     bool
 }
 
 // add takes in a failed attempt and reports whether it is the last.
@@ -101,6 +116,11 @@ func (s *summary) add(k call, err error) bool {
 		s.final = true
 		return true
 	}
+	if refusal.Code == task.CodeWrongCluster {
+		s.foreign = refusal
+		return false
+	}
+	s.own = true
 	switch refusal.Code {
 	case task.CodeNoLeader, task.CodeNotLeader:
 		s.noLeader = true
@@ -147,7 +167,7 @@ func (s *summary) failure(ctx context.Context, k call) error {
 // is still under way to a master, may meet one yet.
 func passing(code Code) bool {
 	switch code {
-	case task.CodeFullCapacity, task.CodeNoSlaveForKind, task.CodeDiskLow, task.CodeMembershipBusy:
+	case task.CodeFullCapacity, task.CodeNoSlaveForKind, task.CodeDiskLow, task.CodeMembershipBusy, task.CodeWrongCluster:
 		return true
 	default:
 		return false
@@ -172,6 +192,9 @@ func (c *Client) request(ctx context.Context, base string, k call, out any) (nex
 	if err != nil {
 		return "", fmt.Errorf("make the request: %w", err)
 	}
+	if cluster := cmp.Or(k.cluster, c.ownCluster(k)); cluster != "" {
+		req.Header.Set(headerCluster, cluster)
+	}
 	var quiet *quietness
 	switch {
 	case k.stream != nil || k.large:
@@ -193,7 +216,7 @@ func (c *Client) request(ctx context.Context, base string, k call, out any) (nex
 	}
 	defer func() { _ = resp.Body.Close() }() // it is read to its end
 	if k.stream != nil && resp.StatusCode == http.StatusOK {
-		c.note(base, resp)
+		c.note(base, resp, k)
 		k.stream(resp.Header, &impatient{body: resp.Body, quiet: quiet})
 		return "", nil
 	}
@@ -208,7 +231,10 @@ func (c *Client) request(ctx context.Context, base string, k call, out any) (nex
 	if int64(len(body)) > c.maxAnswer { // it would be as large the next time, so this is no silence
 		return "", fmt.Errorf("%w of %s: it has more than %d MiB; ask for less at once (a lower limit)", ErrTooLarge, base, c.maxAnswer>>20)
 	}
-	c.note(base, resp)
+	c.note(base, resp, k)
+	if k.answered != nil {
+		k.answered(resp.Header.Get(headerCluster))
+	}
 	switch {
 	case resp.StatusCode == http.StatusTemporaryRedirect:
 		return leaderOf(base, resp)
@@ -257,7 +283,10 @@ func leaderOf(base string, resp *http.Response) (string, error) {
 }
 
 // note remembers what an answer tells by the way.
-func (c *Client) note(base string, resp *http.Response) {
+func (c *Client) note(base string, resp *http.Response, k call) {
+	if !c.ours(resp, k) {
+		return
+	}
 	if index, err := strconv.ParseUint(resp.Header.Get("Muster-Index"), 10, 64); err == nil {
 		for {
 			old := c.seen.Load()

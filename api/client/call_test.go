@@ -229,7 +229,7 @@ func TestCircles(t *testing.T) {
 	var a, b *scripted
 	a = newScripted(t, func(_ int, w http.ResponseWriter, r *http.Request) { redirect(w, r, b.URL) })
 	b = newScripted(t, func(_ int, w http.ResponseWriter, r *http.Request) { redirect(w, r, a.URL) })
-	err := ask(t, a.URL).RegisterSlave(t.Context(), task.Registration{Name: "s"})
+	_, err := ask(t, a.URL).RegisterSlave(t.Context(), task.Registration{Name: "s"})
 	if !errors.Is(err, ErrNoLeader) {
 		t.Errorf("got %v", err)
 	}

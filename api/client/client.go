@@ -31,6 +31,11 @@ type Config struct {
 }
 
 // Client asks the masters of one cluster. It is safe for concurrent use.
+//
+// It stays with the cluster that answered first. Masters of another, in the list by
+// mistake or built anew at the same addresses, refuse its calls; when no other answers,
+// a call ends with CodeWrongCluster, and so will those after it: ids and indexes of the
+// old cluster mean nothing in the new one. Make a new Client for that.
 type Client struct {
 	cfg       Config
 	http      *http.Client
@@ -41,8 +46,9 @@ type Client struct {
 	seen   atomic.Uint64 // the highest index of an answer
 	traces atomic.Bool   // see connTrace
 
-	mu     sync.Mutex
-	leader string // last known URL, "" for unknown; under mu
+	mu      sync.Mutex
+	cluster string // see Cluster; under mu
+	leader  string // last known URL, "" for unknown; under mu
 	// shunned are leaders that were named and could not be called, and until when
 	// they are not called unless they redirect: behind a proxy nobody reaches them.
 	shunned map[string]time.Time // under mu

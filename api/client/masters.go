@@ -95,6 +95,7 @@ func (c *Client) ask(ctx context.Context, address string, k call, out any) error
 	if err != nil {
 		return err
 	}
+	k.anyCluster = true
 	if err := c.follow(ctx, base, k, out); err != nil {
 		var sum summary
 		sum.add(k, err)

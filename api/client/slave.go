@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -14,25 +15,31 @@ import (
 // This file is what slaves call. Each call is one round: every address at most
 // once, redirects followed, no pause. A slave has its own patience, and newer
 // words on its free slots by the time that it tries again. Each may be repeated
-// without harm.
+// without harm. Which cluster it works for the slave knows itself, so that it can go
+// to another one when its masters are that.
 
 // RegisterSlave puts a slave into the registry. The leader calls it back before
-// it answers.
-func (c *Client) RegisterSlave(ctx context.Context, r task.Registration) error {
+// it answers. It returns the cluster of the master that answered last.
+func (c *Client) RegisterSlave(ctx context.Context, r task.Registration) (cluster string, err error) {
 	var out wire.SlaveAnswer
-	return c.do(ctx, call{
+	err = c.do(ctx, call{
 		what: "register slave " + r.Name, write: true, safe: true, once: true, timeout: c.cfg.AttemptTimeout,
+		anyCluster: true, answered: func(theirs string) { cluster = theirs },
 		build: func(base string) (*http.Request, error) {
 			return raw.NewRegisterSlaveRequest(base, &wire.RegisterSlaveParams{}, wire.FromRegistration(r))
 		},
 	}, &out)
+	if refusal, ok := errors.AsType[*Error](err); ok && refusal.Code == task.CodeWrongCluster {
+		cluster = refusal.Cluster
+	}
+	return cluster, err
 }
 
 // LeaveSlave says goodbye for an incarnation of a slave.
 func (c *Client) LeaveSlave(ctx context.Context, name, incarnation string) error {
 	var out wire.SlaveAnswer
 	return c.do(ctx, call{
-		what: "say goodbye for slave " + name, write: true, safe: true, once: true, timeout: c.cfg.AttemptTimeout,
+		what: "say goodbye for slave " + name, write: true, safe: true, once: true, timeout: c.cfg.AttemptTimeout, anyCluster: true,
 		build: func(base string) (*http.Request, error) {
 			return raw.NewLeaveSlaveRequest(base, name, &wire.LeaveSlaveParams{}, wire.Leave{Incarnation: incarnation})
 		},
@@ -67,6 +74,7 @@ func (c *Client) report(ctx context.Context, r task.Report) ([]task.Verdict, err
 	var out wire.Verdicts
 	err := c.do(ctx, call{
 		what: "report results of slave " + r.Slave, write: true, safe: true, once: true, timeout: c.cfg.AttemptTimeout,
+		cluster: r.Cluster, anyCluster: true,
 		build: func(base string) (*http.Request, error) {
 			return raw.NewReportResultsRequest(base, &wire.ReportResultsParams{}, wire.FromReport(r))
 		},

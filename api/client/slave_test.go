@@ -16,7 +16,7 @@ func TestSlaveCalls(t *testing.T) {
 		say(w, 200, map[string]any{"slave": map[string]any{"name": "a b"}})
 	})
 	c := ask(t, master.URL)
-	err := c.RegisterSlave(t.Context(), task.Registration{
+	_, err := c.RegisterSlave(t.Context(), task.Registration{
 		Name: "a b", URL: "http://h", Slots: 2, Incarnation: "i", Kinds: []task.Kind{{Name: "k", Idempotent: true}},
 	})
 	if err = errors.Join(err, c.LeaveSlave(t.Context(), "a b", "i")); err != nil {
@@ -42,11 +42,12 @@ func TestSlaveCallsAreOneRound(t *testing.T) {
 	if len(a.heard()) != 1 || len(b.heard()) != 1 {
 		t.Errorf("asked %d and %d times", len(a.heard()), len(b.heard()))
 	}
-	if err := ask(t, gone()).LeaveSlave(t.Context(), "s", "i"); !errors.Is(err, ErrUnreachable) {
+	if err = ask(t, gone()).LeaveSlave(t.Context(), "s", "i"); !errors.Is(err, ErrUnreachable) {
 		t.Errorf("got %v", err)
 	}
 	refusing := newScripted(t, func(_ int, w http.ResponseWriter, _ *http.Request) { refuse(w, 409, task.CodeNameTaken) })
-	wantCode(t, ask(t, refusing.URL, a.URL).RegisterSlave(t.Context(), task.Registration{}), task.CodeNameTaken)
+	_, err = ask(t, refusing.URL, a.URL).RegisterSlave(t.Context(), task.Registration{})
+	wantCode(t, err, task.CodeNameTaken)
 }
 
 // verdicts accepts all, except that task 2's attempt is stale.

@@ -839,6 +839,10 @@ type WatchEventsParams struct {
 	// After An event's id; what follows it is sent. By default what happens from now on. The header goes before it.
 	After *string `form:"after,omitempty" json:"after,omitempty"`
 
+	// Cluster The cluster in which `after` or `Last-Event-ID` is a place, for readers that can't send `Muster-Cluster`. In another one it means nothing:
+	// the stream then begins with a `reset` and the whole state.
+	Cluster *string `form:"cluster,omitempty" json:"cluster,omitempty"`
+
 	// Resync Begin with a `reset` and the whole state.
 	Resync *bool `form:"resync,omitempty" json:"resync,omitempty"`
 

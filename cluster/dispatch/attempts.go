@@ -145,7 +145,7 @@ func (c *core) accepted(a *attempt) {
 func (c *core) unsent(s *slaveBook, batch []*attempt, first []bool, err error, now time.Time) {
 	overdue := false
 	unreached := errors.Is(err, task.ErrUnreached)
-	refused := unreached || errors.Is(err, task.ErrWrongIncarnation) || errors.Is(err, task.ErrStaleStamp)
+	refused := unreached || errors.Is(err, task.ErrWrongCluster) || errors.Is(err, task.ErrWrongIncarnation) || errors.Is(err, task.ErrStaleStamp)
 	for i, a := range batch {
 		if a.dropped {
 			continue

@@ -141,11 +141,15 @@ func settled[T any](d *Dispatcher, answer chan outcome[T], taken bool) (T, error
 // Register dials a slave back and puts it into the registry. Only the
 // incarnation that answers at the URL is registered, so that a late registration
 // of an older one can't end a newer one's attempts. It refuses with
-// slave_unreachable, wrong_incarnation, name_taken, not_leader, or what a
-// proposal can be refused with.
+// slave_unreachable, wrong_cluster, stale_term, wrong_incarnation, name_taken,
+// not_leader, or what a proposal can be refused with.
 func (d *Dispatcher) Register(ctx context.Context, r task.Registration) (task.Slave, error) {
 	a, err := d.dial(ctx, r.URL)
 	switch {
+	case errors.Is(err, task.ErrWrongCluster):
+		return task.Slave{}, task.Refuse(task.CodeWrongCluster, fmt.Sprintf("slave %q at %s works for another cluster than this one, %s (%v)", r.Name, r.URL, d.cfg.Cluster, err))
+	case errors.Is(err, task.ErrStaleStamp):
+		return task.Slave{}, task.Refuse(task.CodeStaleTerm, fmt.Sprintf("slave %q answered at %s, but it has heard a leader of a later term than this one's, %d; if that was of another cluster, start the slave anew", r.Name, r.URL, d.cfg.Term))
 	case err != nil:
 		return task.Slave{}, task.Refuse(task.CodeSlaveUnreachable, fmt.Sprintf("slave %q did not answer at %s (%v); it must be reachable there from every master", r.Name, r.URL, err))
 	case a.Incarnation != r.Incarnation:
@@ -172,8 +176,8 @@ func (d *Dispatcher) nameIsFree(ctx context.Context, r task.Registration) error 
 
 // Resize has a slave change its number of slots, and records it. What the slave
 // has goes on. Repeating it does no harm. It refuses with slave_not_found,
-// slave_not_alive, slave_unreachable, not_resizable, wrong_incarnation (it has just
-// started anew), not_leader, or what a proposal can be refused with.
+// slave_not_alive, slave_unreachable, not_resizable, wrong_cluster, wrong_incarnation
+// (it has just started anew), not_leader, or what a proposal can be refused with.
 func (d *Dispatcher) Resize(ctx context.Context, name string, slots int) (task.Slave, error) {
 	rec, ok := d.source.View().Slave(name)
 	switch {
@@ -186,6 +190,8 @@ func (d *Dispatcher) Resize(ctx context.Context, name string, slots int) (task.S
 	switch {
 	case errors.Is(err, task.ErrNotResizable):
 		return task.Slave{}, task.Refuse(task.CodeNotResizable, fmt.Sprintf("slave %q runs a program that can't change its slots; start it again with %d", name, slots))
+	case errors.Is(err, task.ErrWrongCluster):
+		return task.Slave{}, task.Refuse(task.CodeWrongCluster, fmt.Sprintf("what answers at %s works for another cluster (%v)", rec.URL, err))
 	case errors.Is(err, task.ErrWrongIncarnation):
 		return task.Slave{}, task.Refuse(task.CodeWrongIncarnation, fmt.Sprintf("slave %q has just started anew; try again", name))
 	case err != nil:

@@ -12,6 +12,7 @@ import (
 // QuestionTTL, where 0 means: ask every slave in turn, for every task.
 type Config struct {
 	Term            uint64        // the term in which this master leads
+	Cluster         string        // which cluster, said to slaves
 	QuestionTTL     time.Duration // how long a slave's answer serves
 	QuestionTimeout time.Duration // silence after which the next slave is asked; 250 ms
 	SendTimeout     time.Duration // for any other request to a slave; 1 s

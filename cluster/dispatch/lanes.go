@@ -189,6 +189,8 @@ func (c *core) unanswered(r request, err error, now time.Time) {
 	switch {
 	case errors.Is(err, task.ErrWrongIncarnation):
 		c.lose(s, "slave "+s.rec.Name+" restarted", now)
+	case errors.Is(err, task.ErrWrongCluster):
+		c.lose(s, "what answers at "+s.rec.URL+" works for another cluster", now)
 	case errors.Is(err, task.ErrStaleStamp):
 		// Alive, but a newer request got there first: a dial back of this
 		// leader, so that the next one gets through, or a later leader's, which

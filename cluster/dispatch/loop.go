@@ -236,7 +236,7 @@ func (d *Dispatcher) request(ctx context.Context, r request) (resp response) {
 
 // stamp numbers a request to a slave.
 func (d *Dispatcher) stamp() task.Stamp {
-	return task.Stamp{Term: d.cfg.Term, Sequence: d.cfg.Sequence.Add(1)}
+	return task.Stamp{Cluster: d.cfg.Cluster, Term: d.cfg.Term, Sequence: d.cfg.Sequence.Add(1)}
 }
 
 // put hands an input to the loop.

@@ -42,8 +42,9 @@ type Subscription interface {
 }
 
 // Sender talks to slaves. Every call carries a stamp, ends with ctx, and
-// returns nil, task.ErrUnreached, task.ErrWrongIncarnation or task.ErrStaleStamp
-// (wrapped), or another error: unclear, the slave may have got the request.
+// returns nil, task.ErrUnreached, task.ErrWrongCluster, task.ErrWrongIncarnation or
+// task.ErrStaleStamp (wrapped), or another error: unclear, the slave may have got
+// the request.
 type Sender interface {
 	// Available asks "are you available?".
 	Available(ctx context.Context, url string, stamp task.Stamp) (task.Availability, error)

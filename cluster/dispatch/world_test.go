@@ -60,7 +60,7 @@ func (w *world) lead() {
 	w.term++
 	w.log.setTerm(w.term)
 	w.d = dispatch.New(dispatch.Config{
-		Term: w.term, QuestionTTL: w.ttl, QueueLimit: w.limit, Retention: w.retention, Clock: w.clock, Sequence: &w.sequence, Breaker: w.breaker,
+		Term: w.term, Cluster: "own", QuestionTTL: w.ttl, QueueLimit: w.limit, Retention: w.retention, Clock: w.clock, Sequence: &w.sequence, Breaker: w.breaker,
 	}, w.log, w.log, w.wire)
 	ctx, cancel := context.WithCancel(context.Background())
 	w.stop, w.stopped = cancel, make(chan error, 1)

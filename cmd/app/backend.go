@@ -35,6 +35,9 @@ func (b *backend) Leader() (string, bool) {
 	return url, b.node.IsLeader()
 }
 
+// Cluster names the cluster that this master belongs to.
+func (b *backend) Cluster() string { return b.node.ClusterID() }
+
 // Read returns a picture of the state, as consistent as opts ask.
 func (b *backend) Read(ctx context.Context, opts api.ReadOptions) (api.View, error) {
 	if opts.Linearizable {
@@ -228,7 +231,7 @@ func (b *backend) Join(ctx context.Context, r task.JoinRequest) (api.Joined, err
 	if err := b.node.Join(ctx, r); err != nil {
 		return api.Joined{}, b.refusal(err)
 	}
-	return api.Joined{ClusterID: b.node.Hello().ClusterID, Masters: b.node.Masters()}, nil
+	return api.Joined{ClusterID: b.node.ClusterID(), Masters: b.node.Masters()}, nil
 }
 
 // RemoveMaster takes a master out.

@@ -27,13 +27,14 @@ type leader struct {
 	words  *words
 
 	mu       sync.Mutex // held over a request, so that they arrive in order
+	cluster  string
 	term     uint64
 	sequence uint64
 }
 
 func newLeader(cfg Config, w *words) *leader {
 	return &leader{
-		url: cfg.URL, words: w,
+		url: cfg.URL, words: w, cluster: firstCluster,
 		// Above the term of whoever asked this slave before.
 		term: uint64(time.Now().UnixMilli()),
 		client: &http.Client{
@@ -49,7 +50,7 @@ func (l *leader) ask(ctx context.Context, method, path string, body any) (answer
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.sequence++
-	a, err := l.send(ctx, method, path, body, &stamp{l.term, l.sequence})
+	a, err := l.send(ctx, l.cluster, method, path, body, &stamp{l.term, l.sequence})
 	if err == nil && a.status == http.StatusOK {
 		l.words.heard(a.word)
 	}
@@ -60,7 +61,21 @@ func (l *leader) ask(ctx context.Context, method, path string, body any) (answer
 func (l *leader) askWith(ctx context.Context, s *stamp, method, path string, body any) (answer, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.send(ctx, method, path, body, s)
+	return l.send(ctx, l.cluster, method, path, body, s)
+}
+
+// askAs sends a request as the leader of another cluster does.
+func (l *leader) askAs(ctx context.Context, cluster string, s *stamp, method, path string, body any) (answer, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.send(ctx, cluster, method, path, body, s)
+}
+
+// begin makes it the leader of another cluster, whose terms begin at one.
+func (l *leader) begin(cluster string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cluster, l.term, l.sequence = cluster, 1, 0
 }
 
 // last is the stamp that was used last.
@@ -81,7 +96,7 @@ func (l *leader) newTerm() {
 // raw is a body that is sent as it is.
 type raw string
 
-func (l *leader) send(ctx context.Context, method, path string, body any, s *stamp) (answer, error) {
+func (l *leader) send(ctx context.Context, cluster, method, path string, body any, s *stamp) (answer, error) {
 	var a answer
 	what := method + " " + path
 	text, err := encoded(body)
@@ -98,6 +113,7 @@ func (l *leader) send(ctx context.Context, method, path string, body any, s *sta
 	if s != nil {
 		req.Header.Set("Muster-Term", strconv.FormatUint(s.term, 10))
 		req.Header.Set("Muster-Sequence", strconv.FormatUint(s.sequence, 10))
+		req.Header.Set("Muster-Cluster", cluster)
 	}
 	resp, err := l.client.Do(req)
 	if err != nil {

@@ -46,6 +46,7 @@ type master struct {
 
 	mu            sync.Mutex
 	changed       chan struct{} // closed and replaced when something was heard
+	cluster       string
 	mode          mode
 	redirects     int
 	atLeader      bool // the first registration that was taken came to the leader
@@ -57,7 +58,7 @@ type master struct {
 
 // newMaster listens. The caller closes it.
 func newMaster(ctx context.Context, cfg Config, l *leader, w *words) (*master, error) {
-	m := &master{leader: l, words: w, mode: accepting, changed: make(chan struct{}), told: map[attemptKey][]result{}}
+	m := &master{leader: l, words: w, cluster: firstCluster, mode: accepting, changed: make(chan struct{}), told: map[attemptKey][]result{}}
 	var lc net.ListenConfig
 	front, err := lc.Listen(ctx, "tcp", cfg.Listen)
 	if err != nil {
@@ -105,6 +106,8 @@ func (m *master) following(leader string, next http.Handler) http.Handler {
 		rw.Header().Set("Muster-Leader", m.url)
 		rw.Header().Set("Muster-Index", "1")
 		m.mu.Lock()
+		own := m.cluster
+		rw.Header().Set("Muster-Cluster", own)
 		redirect := !here && len(m.registrations) == 0 && m.redirects < maxRedirects
 		if redirect {
 			m.redirects++
@@ -117,8 +120,22 @@ func (m *master) following(leader string, next http.Handler) http.Handler {
 			refuse(rw, http.StatusTemporaryRedirect, "not_leader", "only the leader answers this; it is at "+m.url)
 			return
 		}
+		if named := r.Header.Get("Muster-Cluster"); named != "" && named != own {
+			refuse(rw, http.StatusConflict, "wrong_cluster", "the call is for cluster "+named+", and this master belongs to cluster "+own)
+			return
+		}
 		next.ServeHTTP(rw, r)
 	})
+}
+
+// rebuild makes the masters another cluster, and returns how many registrations came
+// before.
+func (m *master) rebuild(cluster string) (registrations int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.cluster = cluster
+	m.leader.begin(cluster)
+	return len(m.registrations)
 }
 
 // register calls the slave back before it answers, as a leader does.
@@ -136,6 +153,9 @@ func (m *master) register(rw http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		m.objectf("when it registered it could not be asked: %v", err)
 		refuse(rw, http.StatusBadGateway, "slave_unreachable", "the slave can't be called back: "+err.Error())
+		return
+	case a.Code == "wrong_cluster":
+		refuse(rw, http.StatusConflict, "wrong_cluster", "the slave works for another cluster: "+a.Error)
 		return
 	case a.Incarnation != body.Incarnation:
 		m.objectf("it registered as the incarnation %q and answers as %q (%v)", body.Incarnation, a.Incarnation, a)

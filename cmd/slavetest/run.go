@@ -50,6 +50,8 @@ type tester struct {
 	words  *words
 	life   Life
 	termed bool // the life was asked to drain
+	// clusters: the slave tells leaders of two clusters apart.
+	clusters bool
 
 	self  registration // as it registered last
 	slots int

@@ -72,6 +72,10 @@ func TestWrongSlavesAreCaughtByName(t *testing.T) {
 		{"ignores the term", "stale-term", "want 409 stale_term"},
 		{"ignores the sequence", "stale-sequence", "want 409 stale_term"},
 		{"does not begin a new term at one", "new-term", "409 stale_term"},
+		{"takes another cluster's tasks", "other-cluster", "want 409 wrong_cluster"},
+		{"keeps its incarnation in another cluster", "new-cluster", "which was another cluster's"},
+		{"keeps another cluster's attempts", "new-cluster", "came again"},
+		{"does not stop another cluster's task", "new-cluster", "not stopped"},
 		{"takes another incarnation's tasks", "wrong-incarnation", "want 409 wrong_incarnation"},
 		{"takes beyond its slots", "slots", "want \"refused:no_slot\""},
 		{"says free slots that it does not have", "slots", "with all 2 slots taken"},
@@ -121,6 +125,26 @@ func TestWrongSlavesAreCaughtByName(t *testing.T) {
 				t.Errorf("%s %s: %q, want it failed with %q", l.Rule, l.Outcome, l.Seen, c.seen)
 			}
 		})
+	}
+}
+
+// A slave may leave clusters out: nothing else fails by that.
+func TestASlaveThatKnowsNoClustersPasses(t *testing.T) {
+	t.Parallel()
+	lines, err := testMini(t.Context(), "knows no clusters")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var skipped []string
+	for _, l := range lines {
+		if l.Outcome == Skipped {
+			skipped = append(skipped, l.Rule)
+		} else if l.Outcome != Passed {
+			t.Errorf("%s %s: %s", l.Rule, l.Outcome, l.Seen)
+		}
+	}
+	if !slices.Equal(skipped, []string{"other-cluster", "new-cluster"}) {
+		t.Errorf("skipped %q", skipped)
 	}
 }
 

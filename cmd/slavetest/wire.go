@@ -38,8 +38,9 @@ type answer struct {
 
 	Tasks []receipt `json:"tasks"`
 
-	Error string `json:"error"`
-	Code  string `json:"code"`
+	Error   string `json:"error"`
+	Code    string `json:"code"`
+	Cluster string `json:"cluster"`
 
 	status int
 }

@@ -34,12 +34,15 @@ type mini struct {
 	ended chan struct{}
 
 	mu       sync.Mutex
+	cluster  string
 	fence    stamp
 	counter  uint64
 	free     int
 	draining bool
 	attempts map[attemptKey]*miniAttempt
 	highest  map[uint64]uint32
+	sees     string // the cluster that its masters said last
+	asks     bool   // it registers again
 }
 
 type miniAttempt struct {
@@ -144,9 +147,52 @@ func (m *mini) register() {
 		body["incarnation"] = "another"
 	}
 	for {
-		if status, _ := m.post("/v1/slaves", body); status == 200 || !m.pause() {
+		m.mu.Lock()
+		if m.fault != "registers as another" {
+			body["incarnation"] = m.incarnation
+		}
+		m.mu.Unlock()
+		status, _ := m.post("/v1/slaves", body)
+		m.mu.Lock()
+		done := status == 200 && m.sees == m.cluster
+		m.mu.Unlock()
+		if done || !m.pause() {
 			return
 		}
+	}
+}
+
+// answered takes in which cluster a master says that it is.
+func (m *mini) answered(path, cluster string, status int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fault == "knows no clusters" {
+		return
+	}
+	m.sees = cluster
+	switch {
+	case path == "/v1/results" && status == 409 && !m.asks:
+		m.asks = true
+		m.owned.Go(m.register)
+	case path != "/v1/slaves":
+	case m.cluster == "" && status == 200:
+		m.cluster = cluster
+	case m.cluster != cluster && status == 409:
+		m.cluster, m.fence = cluster, stamp{}
+		if m.fault != "keeps its incarnation in another cluster" && m.fault != "the same incarnation again" {
+			m.incarnation += "+"
+		}
+		for k, a := range m.attempts {
+			running := a.status == "running"
+			if running && m.fault == "does not stop another cluster's task" || !running && m.fault == "keeps another cluster's attempts" {
+				continue
+			}
+			a.cancelled, a.settled = true, true
+			a.cancel()
+			delete(m.attempts, k)
+			delete(m.highest, k.id)
+		}
+		m.changeFree()
 	}
 }
 
@@ -161,6 +207,11 @@ func (m *mini) post(path string, body any) (int, []byte) {
 		panic(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
+	if path == "/v1/results" {
+		m.mu.Lock()
+		req.Header.Set("Muster-Cluster", m.cluster)
+		m.mu.Unlock()
+	}
 	resp, err := m.client.Do(req)
 	if err != nil {
 		return 0, nil
@@ -170,6 +221,7 @@ func (m *mini) post(path string, body any) (int, []byte) {
 	if _, err := out.ReadFrom(resp.Body); err != nil {
 		return 0, nil
 	}
+	m.answered(path, resp.Header.Get("Muster-Cluster"), resp.StatusCode)
 	return resp.StatusCode, out.Bytes()
 }
 
@@ -219,6 +271,9 @@ func (m *mini) serve(rw http.ResponseWriter, r *http.Request) {
 	case posted && (json.NewDecoder(r.Body).Decode(&body) != nil || cancels == 1 && id == 0 || cancels != 1 && body.Tasks == nil):
 		refuse(rw, 400, "invalid_request", "not a body")
 		return
+	case stamped && m.strange(r):
+		write(rw, 409, map[string]any{"error": "another cluster", "code": "wrong_cluster", "cluster": m.cluster})
+		return
 	case stamped && !m.pass(r):
 		refuse(rw, 409, "stale_term", "an old stamp")
 		return
@@ -247,6 +302,14 @@ func (m *mini) serve(rw http.ResponseWriter, r *http.Request) {
 		answer["answer"] = "I am not available."
 	}
 	write(rw, 200, answer)
+}
+
+// strange tells whether a leader of another cluster asks. The caller holds mu.
+func (m *mini) strange(r *http.Request) bool {
+	if m.fault == "takes another cluster's tasks" && r.Method == http.MethodPost {
+		return false
+	}
+	return m.cluster != "" && r.Header.Get("Muster-Cluster") != m.cluster
 }
 
 // pass moves the fence. The caller holds mu.

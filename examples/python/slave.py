@@ -5,7 +5,7 @@
 
 It runs the kind "wordcount": the result is how many words the expression has. The
 parameter "seconds" makes it take so long. To run something else, write another handle()."""
-import argparse, contextlib, http.client, json, re, secrets, signal, threading, time, urllib.parse
+import argparse, contextlib, http.client, json, os, re, secrets, signal, sys, threading, time, urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 KINDS, LABELS, VERSION = [dict(name="wordcount", idempotent=True)], {}, "python example"
@@ -25,9 +25,10 @@ class Slave:
         self.masters, self.leader = args.masters.split(","), None  # leader: who answered last
         self.incarnation = secrets.token_hex(8)  # new at every start
         self.lock = threading.Condition()
-        self.fence, self.counter, self.free = (0, 0), 0, args.slots
+        self.cluster, self.fences = None, {}  # that of the masters, once they have said it; the highest stamp of each that asks
+        self.counter, self.free = 0, args.slots
         self.attempts = {}  # (id, attempt): {state: running, finished or settled; stop; cancelled; result}
-        self.draining, self.asked = False, time.monotonic()
+        self.draining, self.asked, self.doubt = False, time.monotonic(), False
     def count(self, state):
         return sum(a["state"] == state for a in self.attempts.values())
     def change(self):
@@ -41,14 +42,17 @@ class Slave:
         """What every good answer says of the slots."""
         return dict(available=self.free > 0, answer="I am available." if self.free else "I am not available.", free=self.free,
                     slots=self.slots, incarnation=self.incarnation, counter=self.counter, **more)
-    def admit(self, stamp, incarnation=None):
-        """Refuses what is not newer than the newest request, and what is meant for another start."""
-        if stamp and stamp <= self.fence:
+    def admit(self, cluster, stamp, incarnation=None):
+        """Refuses other clusters, what is not newer than the newest request, and what is meant for another start."""
+        if stamp and cluster and (cluster != self.cluster if self.cluster else len(self.fences) > 8):
+            raise Refusal(409, dict(code="wrong_cluster", error=f"of cluster {cluster}; this slave works for {self.cluster}", cluster=self.cluster))
+        if stamp and any(stamp <= seen for of, seen in self.fences.items() if of == cluster or not of or not cluster):
             raise Refusal(409, dict(code="stale_term", error="the request is older than one that was seen"))
         if stamp:
-            self.fence, self.asked = stamp, time.monotonic()
+            self.fences[cluster], self.asked = stamp, time.monotonic()
         if incarnation not in (None, self.incarnation):
             raise Refusal(409, dict(code="wrong_incarnation", error="this is another incarnation", incarnation=self.incarnation))
+        self.cluster = self.cluster or incarnation and cluster  # who knows the incarnation is one of the masters
     def accept(self, order):
         key, receipt = (order["id"], order["attempt"]), dict(id=order["id"], attempt=order["attempt"])
         if known := self.attempts.get(key):
@@ -98,6 +102,7 @@ class Slave:
             final = [(v["id"], v["attempt"]) for v in answer.get("results", []) if v.get("accepted") or v.get("code") in NOT_WANTED]
             if answer.get("code") == "wrong_incarnation":
                 final = batch  # another start of this slave has taken over
+            self.doubt = answer.get("code") == "wrong_cluster"
             with self.lock:
                 for k in final:
                     self.attempts[k]["state"] = "settled"
@@ -111,29 +116,37 @@ class Slave:
         body = dict(name=self.name, url=self.url, slots=self.slots, incarnation=self.incarnation, kinds=KINDS, labels=LABELS, version=VERSION)
         known = False
         while not self.draining:
-            if not known or time.monotonic() - self.asked > 45:
-                known = self.call("/v1/slaves", body)[0] == 200
-                self.asked = time.monotonic()
+            if not known or time.monotonic() - self.asked > (5 if self.doubt else 45):
+                status, answer = self.call("/v1/slaves", body)
+                if status == 200 or answer.get("code") == "wrong_cluster":
+                    self.cluster = self.cluster or answer["named"]
+                    if answer["named"] not in (None, self.cluster):  # the masters are another cluster: a new start, with nothing of the old
+                        os.execv(sys.executable, [sys.executable, *sys.argv])
+                known, self.asked = status == 200, time.monotonic()
             time.sleep(0.5)
     def call(self, path, body):
         """Asks the masters in turn, the last leader first, and follows redirects. Returns status and answer."""
+        strange = 0, {}
         for base in ([self.leader] if self.leader else []) + self.masters:
             for _ in range(3):
                 status, answer, location = self.ask(base + path, body)
                 if status != 307 or not location: break
                 base = location.removesuffix(path)
-            if 200 <= status < 500 and status != 307:  # a leader has spoken
+            if answer.get("code") == "wrong_cluster":  # the others may be the right one
+                strange = status, answer
+            elif 200 <= status < 500 and status != 307:  # a leader has spoken
                 self.leader = base
                 return status, answer
         self.leader = None
-        return 0, {}
+        return strange
     def ask(self, url, body):
         u = urllib.parse.urlsplit(url)
         try:
             with contextlib.closing(http.client.HTTPConnection(u.netloc, timeout=5)) as connection:
-                connection.request("POST", u.path, json.dumps(body), {"Content-Type": "application/json"})
+                named = {"Muster-Cluster": self.cluster} if self.cluster and u.path == "/v1/results" else {}
+                connection.request("POST", u.path, json.dumps(body), {"Content-Type": "application/json", **named})
                 r = connection.getresponse()
-                return r.status, json.loads(r.read()), r.headers.get("Location")
+                return r.status, dict(json.loads(r.read()), named=r.headers.get("Muster-Cluster")), r.headers.get("Location")
         except (OSError, ValueError, http.client.HTTPException):  # nobody there, hung up, or not JSON
             return 0, {}, None
     def end(self):
@@ -170,7 +183,7 @@ class Handler(BaseHTTPRequestHandler):
     def get(self, slave, stamp, _):
         if self.path not in ("/available", "/tasks"):
             raise Refusal(404, dict(code="not_found", error="there is nothing at " + self.path))
-        slave.admit(stamp)
+        slave.admit(self.headers.get("Muster-Cluster"), stamp)
         held = [dict(id=k[0], attempt=k[1], status=a["state"]) for k, a in slave.attempts.items() if a["state"] != "settled"]
         return slave.word(tasks=held) if self.path == "/tasks" else slave.word()
     def post(self, slave, stamp, text):
@@ -180,7 +193,7 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(text)
         orders = [] if cancel else [dict(o, id=int(o["id"]), attempt=int(o["attempt"]), kind=str(o["kind"])) for o in body["tasks"]]
         key = (int(cancel[1]), int(body["attempt"])) if cancel else None
-        slave.admit(stamp, str(body["incarnation"]))
+        slave.admit(self.headers.get("Muster-Cluster"), stamp, str(body["incarnation"]))
         slave.cancel(key)
         receipts = [slave.accept(o) for o in orders]
         return slave.word() if cancel else slave.word(tasks=receipts)

@@ -9,6 +9,6 @@
 //
 // The shapes are in message.go and parameter.go; they are small and plain, so
 // that a slave can be written in any language. Every request of a leader has
-// the headers Muster-Term and Muster-Sequence. Every answer that is not an error
+// the headers Muster-Term, Muster-Sequence and Muster-Cluster. Every answer that is not an error
 // says how many slots are free. An error is {"error":"a sentence","code":"…"}.
 package link

@@ -99,7 +99,7 @@ func TestExamplesOfTheDocument(t *testing.T) {
 	sequence := 0
 	ask := func(method, path, body string) (int, string) {
 		sequence++
-		status, got := call(t, method, url+path, body, "Muster-Term", "7", "Muster-Sequence", fmt.Sprint(sequence))
+		status, got := call(t, method, url+path, body, "Muster-Term", "7", "Muster-Sequence", fmt.Sprint(sequence), "Muster-Cluster", "b5e2")
 		if err := conforms(doc, method, path, status, got); err != nil {
 			t.Errorf("%s %s: %d %s: %v", method, path, status, got, err)
 		}
@@ -130,14 +130,19 @@ func TestExamplesOfTheDocument(t *testing.T) {
 			_, got := ask("GET", "/available", "")
 			same(t, e, got)
 			compared++
+		case e.about == "error" && strings.Contains(e.text, "wrong_cluster"):
+			ask("POST", "/tasks", `{"incarnation":"`+incarnation+`","tasks":[]}`) // a master knows it
+			_, got := call(t, "GET", url+"/available", "", "Muster-Term", "9", "Muster-Sequence", "1", "Muster-Cluster", "another")
+			same(t, e, got)
+			compared++
 		case e.about == "error":
 			_, got := ask("POST", "/tasks", `{"incarnation":"another","tasks":[]}`)
 			same(t, e, got)
 			compared++
 		}
 	}
-	if compared != 7 {
-		t.Errorf("%d examples were compared, want 7", compared)
+	if compared != 8 {
+		t.Errorf("%d examples were compared, want 8", compared)
 	}
 }
 

@@ -33,7 +33,8 @@ type request struct {
 // what is certain:
 //
 //   - task.ErrUnreached: there never was a connection to write the request to.
-//   - task.ErrStaleStamp, task.ErrWrongIncarnation: the slave refused.
+//   - task.ErrWrongCluster, task.ErrStaleStamp, task.ErrWrongIncarnation: the
+//     slave refused.
 //   - any other: unclear.
 func (s *Sender) exchange(ctx context.Context, r request, limit int64, into any) error {
 	// net/http repeats a GET by itself when a connection that it had kept
@@ -86,6 +87,9 @@ func (r request) http(ctx context.Context) (*http.Request, error) {
 	}
 	req.Header.Set(headerTerm, strconv.FormatUint(r.stamp.Term, 10))
 	req.Header.Set(headerSequence, strconv.FormatUint(r.stamp.Sequence, 10))
+	if r.stamp.Cluster != "" {
+		req.Header.Set(headerCluster, r.stamp.Cluster)
+	}
 	return req, nil
 }
 
@@ -148,6 +152,8 @@ func readRefusal(resp *http.Response) error {
 		return fmt.Errorf("the answer is %s, and not one of a slave", status(resp))
 	case resp.StatusCode == http.StatusConflict && answer.Code == task.CodeStaleTerm:
 		return task.ErrStaleStamp
+	case resp.StatusCode == http.StatusConflict && answer.Code == task.CodeWrongCluster:
+		return fmt.Errorf("%w (%q)", task.ErrWrongCluster, shortened(answer.Cluster))
 	case resp.StatusCode == http.StatusConflict && answer.Code == task.CodeWrongIncarnation:
 		return fmt.Errorf("%w (%q)", task.ErrWrongIncarnation, shortened(answer.Incarnation))
 	default:

@@ -13,8 +13,9 @@ import (
 
 // Bounds of what a slave reads and answers.
 const (
-	maxOrdersBytes = 16 << 20 // the body of POST /tasks
-	maxShortBytes  = 4 << 10  // the body of POST /tasks/{id}/cancel and POST /resize
+	maxOrdersBytes  = 16 << 20 // the body of POST /tasks
+	maxShortBytes   = 4 << 10  // the body of POST /tasks/{id}/cancel and POST /resize
+	maxClusterBytes = 64       // the name of a cluster
 	// maxResultsBytes bounds the texts of the results in one answer to
 	// POST /tasks. Escaped, they stay below what a Sender reads.
 	maxResultsBytes = 8 << 20
@@ -82,7 +83,7 @@ func (e endpoints) available(rw http.ResponseWriter, r *http.Request) {
 	}
 	a, err := e.worker.Available(stamp)
 	if err != nil {
-		e.refuse(rw, err)
+		e.refuse(rw, stamp, err)
 		return
 	}
 	writeJSON(rw, http.StatusOK, fromAvailability(a))
@@ -106,7 +107,7 @@ func (e endpoints) accept(rw http.ResponseWriter, r *http.Request) {
 	}
 	receipts, a, err := e.worker.Accept(stamp, body.Incarnation, orders)
 	if err != nil {
-		e.refuse(rw, err)
+		e.refuse(rw, stamp, err)
 		return
 	}
 	writeJSON(rw, http.StatusOK, ordersAnswer{fromAvailability(a), fromReceipts(receipts)})
@@ -120,7 +121,7 @@ func (e endpoints) held(rw http.ResponseWriter, r *http.Request) {
 	}
 	held, a, err := e.worker.Held(stamp)
 	if err != nil {
-		e.refuse(rw, err)
+		e.refuse(rw, stamp, err)
 		return
 	}
 	tasks := make([]receipt, len(held))
@@ -152,7 +153,7 @@ func (e endpoints) cancel(rw http.ResponseWriter, r *http.Request) {
 	}
 	a, err := e.worker.Cancel(stamp, body.Incarnation, task.ID(id), body.Attempt)
 	if err != nil {
-		e.refuse(rw, err)
+		e.refuse(rw, stamp, err)
 		return
 	}
 	writeJSON(rw, http.StatusOK, fromAvailability(a))
@@ -178,7 +179,7 @@ func (e endpoints) resize(rw http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, task.ErrNoSize):
 		badRequest(rw, err)
 	case err != nil:
-		e.refuse(rw, err)
+		e.refuse(rw, stamp, err)
 	default:
 		writeJSON(rw, http.StatusOK, fromAvailability(a))
 	}
@@ -235,6 +236,12 @@ func readStamp(r *http.Request) (task.Stamp, error) {
 	if s.Sequence, err = strconv.ParseUint(sequence, 10, 64); err != nil {
 		return s, fmt.Errorf("header %s is %q, not a number", headerSequence, sequence)
 	}
+	if s == (task.Stamp{}) {
+		return s, nil // as good as none
+	}
+	if s.Cluster = r.Header.Get(headerCluster); len(s.Cluster) > maxClusterBytes {
+		return s, fmt.Errorf("header %s has %d bytes; at most %d are possible", headerCluster, len(s.Cluster), maxClusterBytes)
+	}
 	return s, nil
 }
 
@@ -248,10 +255,17 @@ func requireStamp(r *http.Request) (task.Stamp, error) {
 }
 
 // refuse answers what the worker refused.
-func (e endpoints) refuse(rw http.ResponseWriter, err error) {
+func (e endpoints) refuse(rw http.ResponseWriter, stamp task.Stamp, err error) {
 	answer := errorAnswer{Error: err.Error(), Code: task.CodeInternal}
 	status := http.StatusInternalServerError
 	switch {
+	case errors.Is(err, task.ErrWrongCluster):
+		status, answer.Code = http.StatusConflict, task.CodeWrongCluster
+		answer.Cluster = e.worker.Cluster()
+		answer.Error = "the request is of cluster " + stamp.Cluster + "; this slave works for cluster " + answer.Cluster
+		if answer.Cluster == "" {
+			answer.Error = "the request is of cluster " + stamp.Cluster + "; this slave does not know yet which it works for, and has heard of too many"
+		}
 	case errors.Is(err, task.ErrStaleStamp):
 		status, answer.Code = http.StatusConflict, task.CodeStaleTerm
 	case errors.Is(err, task.ErrWrongIncarnation):

@@ -12,6 +12,7 @@ import (
 const (
 	headerTerm     = "Muster-Term"
 	headerSequence = "Muster-Sequence"
+	headerCluster  = "Muster-Cluster" // which cluster's; left out by masters of older versions
 )
 
 // ordersRequest is the body of POST /tasks.
@@ -81,11 +82,12 @@ type heldAnswer struct {
 }
 
 // errorAnswer is every answer that is not 200. Incarnation is the slave's own,
-// with wrong_incarnation.
+// with wrong_incarnation; Cluster the one that it works for, with wrong_cluster.
 type errorAnswer struct {
 	Error       string    `json:"error"`
 	Code        task.Code `json:"code"`
 	Incarnation string    `json:"incarnation,omitempty"`
+	Cluster     string    `json:"cluster,omitempty"`
 }
 
 func fromOrder(o task.Order) order {

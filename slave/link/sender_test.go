@@ -239,7 +239,7 @@ func wantUnclear(t *testing.T, err error) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, certain := range []error{task.ErrUnreached, task.ErrStaleStamp, task.ErrWrongIncarnation} {
+	for _, certain := range []error{task.ErrUnreached, task.ErrWrongCluster, task.ErrStaleStamp, task.ErrWrongIncarnation} {
 		if errors.Is(err, certain) {
 			t.Fatalf("the error claims to be certain: %v", err)
 		}

@@ -70,6 +70,7 @@ func TestWrongSlaves(t *testing.T) {
 		"server error":         says(500, `{"error":"oh","code":"internal"}`),
 		"conflict of its own":  says(409, `{"error":"oh","code":"other"}`),
 		"refusal without 409":  says(400, `{"error":"oh","code":"stale_term"}`),
+		"strange, without 409": says(400, `{"error":"oh","code":"wrong_cluster"}`),
 		"not found":            says(404, "404 page not found"),
 		"10 MB of spaces":      says(200, strings.Repeat(" ", 10<<20)),
 		"10 MB of answer":      says(200, `{`+fine+`,"x":"`+strings.Repeat("x", 10<<20)+`","tasks":[{"id":9,"status":"lost"}]}`),

@@ -11,7 +11,8 @@ import (
 
 // Accept takes orders that are meant for an incarnation; the receipts are in
 // order. Fence, incarnation, duplicates and slots are judged in one step:
-// task.ErrStaleStamp or task.ErrWrongIncarnation says that none was looked at.
+// task.ErrWrongCluster, task.ErrStaleStamp or task.ErrWrongIncarnation says that
+// none was looked at.
 // A receipt that refuses says that the attempt has not begun here.
 func (w *Worker) Accept(stamp task.Stamp, incarnation string, orders []task.Order) ([]task.Receipt, task.Availability, error) {
 	w.mu.Lock()
@@ -85,6 +86,7 @@ func (w *Worker) finish(a *attempt, r task.Result, cutShort bool) {
 	defer w.mu.Unlock()
 	w.running--
 	switch {
+	case a.estranged:
 	case a.cancelled:
 		a.result = task.Result{ID: r.ID, Attempt: r.Attempt, Outcome: task.Cancelled, Error: ErrCancelled.Error()}
 		w.known.acknowledge(a)

@@ -34,13 +34,16 @@ type Reporter interface {
 // required.
 type Config struct {
 	Name        string
-	Incarnation string // random, new at every start
+	Incarnation string // random, new at every start; see Serve for the later ones
 	Slots       int    // attempts at once, until Resize; default 1
 	// Resized, if not nil, is called when Resize has changed the number of slots. It
 	// must not block, nor call the worker.
-	Resized  func()
-	Handlers map[string]Handler
-	Reporter Reporter
+	Resized func()
+	// Estranged, if not nil, is called when a report was refused because the masters
+	// are another cluster. It must not block, nor call the worker.
+	Estranged func()
+	Handlers  map[string]Handler
+	Reporter  Reporter
 	// ReportTimeout bounds one call of Reporter.Report, which may try several
 	// masters; default 30 s.
 	ReportTimeout time.Duration
@@ -80,12 +83,14 @@ func New(cfg Config) (*Worker, error) {
 	}
 
 	w := &Worker{
-		cfg:     cfg,
-		log:     cfg.Logger.With("slave", cfg.Name),
-		slots:   cfg.Slots,
-		wake:    make(chan struct{}, 1),
-		changed: make(chan struct{}),
-		known:   newTable(),
+		cfg:         cfg,
+		log:         cfg.Logger.With("slave", cfg.Name),
+		incarnation: cfg.Incarnation,
+		fences:      map[string]task.Stamp{},
+		slots:       cfg.Slots,
+		wake:        make(chan struct{}, 1),
+		changed:     make(chan struct{}),
+		known:       newTable(),
 	}
 	w.work, w.interrupt = context.WithCancelCause(context.Background())
 	w.reporting, w.stopReporting = context.WithCancel(context.Background())

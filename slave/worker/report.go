@@ -23,7 +23,7 @@ func (w *Worker) report() {
 	limit := maxReportResults
 	troubled := false
 	for {
-		batch, about := w.nextBatch(limit)
+		batch, r := w.nextBatch(limit)
 		if len(batch) == 0 {
 			select {
 			case <-w.wake:
@@ -32,7 +32,7 @@ func (w *Worker) report() {
 				return
 			}
 		}
-		verdicts, err := w.send(batch, about)
+		verdicts, err := w.send(batch, r)
 		settled, err := w.settle(batch, verdicts, err)
 		if settled > 0 {
 			limit = maxReportResults
@@ -63,9 +63,9 @@ func (w *Worker) report() {
 	}
 }
 
-// nextBatch takes the next results from the queue, and the slave's word on its
-// slots at the same moment.
-func (w *Worker) nextBatch(limit int) ([]*attempt, task.Availability) {
+// nextBatch takes the next results from the queue. The report, still without
+// them, says for whom they are, and the slave's word on its slots at the same moment.
+func (w *Worker) nextBatch(limit int) ([]*attempt, task.Report) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	n, bytes := 0, 0
@@ -81,13 +81,13 @@ func (w *Worker) nextBatch(limit int) ([]*attempt, task.Availability) {
 	clear(w.queue[:n])
 	w.queue = w.queue[n:]
 	w.inFlight = n
-	return batch, w.availability()
+	return batch, task.Report{Slave: w.cfg.Name, Cluster: w.cluster, Availability: w.availability()}
 }
 
 // send makes one call of the Reporter. Finished attempts don't change, so their
 // results are read without the lock.
-func (w *Worker) send(batch []*attempt, about task.Availability) ([]task.Verdict, error) {
-	r := task.Report{Slave: w.cfg.Name, Availability: about, Results: make([]task.Result, len(batch))}
+func (w *Worker) send(batch []*attempt, r task.Report) ([]task.Verdict, error) {
+	r.Results = make([]task.Result, len(batch))
 	for i, a := range batch {
 		r.Results[i] = a.result
 	}
@@ -107,6 +107,11 @@ func (w *Worker) settle(batch []*attempt, verdicts []task.Verdict, failed error)
 	}
 	// Another incarnation of this name has taken over: nobody wants these.
 	replaced := errors.Is(failed, &task.Error{Code: task.CodeWrongIncarnation})
+	// Not a verdict: one master may be listed by mistake. Who asks all of them in
+	// vain calls Serve.
+	if w.cfg.Estranged != nil && errors.Is(failed, &task.Error{Code: task.CodeWrongCluster}) {
+		w.cfg.Estranged()
+	}
 
 	var unwanted []task.Verdict
 	defer func() { w.logUnwanted(unwanted) }() // without the lock: a program's own logger may take its time
@@ -115,6 +120,9 @@ func (w *Worker) settle(batch []*attempt, verdicts []task.Verdict, failed error)
 	for _, a := range batch {
 		verdict, ok := said[a.key]
 		switch {
+		case a.estranged: // while it was under way
+			settled++
+			continue
 		case replaced || ok && final(verdict):
 			w.kept -= size(a.result)
 			w.known.acknowledge(a)

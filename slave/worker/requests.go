@@ -3,22 +3,23 @@ package worker
 import (
 	"cmp"
 	"slices"
-	"time"
 
 	"muster/task"
 )
 
 // The methods of this file answer a leader's requests. Each begins with the
-// fence: a stamp that is not above the highest seen is task.ErrStaleStamp, and
-// nothing is done.
+// fence: a stamp of another cluster's leader is task.ErrWrongCluster, one that is
+// not above the highest seen task.ErrStaleStamp, and nothing is done.
 
 // Available answers "are you available?". Without a stamp (a person asks) the
 // answer is the same and the fence does not move.
 func (w *Worker) Available(stamp task.Stamp) (task.Availability, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if stamp != (task.Stamp{}) && !w.pass(stamp) {
-		return task.Availability{}, task.ErrStaleStamp
+	if stamp != (task.Stamp{}) {
+		if err := w.pass(stamp); err != nil {
+			return task.Availability{}, err
+		}
 	}
 	return w.availability(), nil
 }
@@ -28,8 +29,10 @@ func (w *Worker) Available(stamp task.Stamp) (task.Availability, error) {
 func (w *Worker) Held(stamp task.Stamp) ([]task.Held, task.Availability, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if stamp != (task.Stamp{}) && !w.pass(stamp) {
-		return nil, task.Availability{}, task.ErrStaleStamp
+	if stamp != (task.Stamp{}) {
+		if err := w.pass(stamp); err != nil {
+			return nil, task.Availability{}, err
+		}
 	}
 	held := make([]task.Held, 0, w.running+w.unreported())
 	for k, a := range w.known.attempts {
@@ -70,26 +73,4 @@ func (w *Worker) ResizeTo(stamp task.Stamp, incarnation string, slots int) (task
 		return task.Availability{}, err
 	}
 	return w.availability(), nil
-}
-
-// admit checks a request that is meant for one incarnation. The caller holds
-// w.mu.
-func (w *Worker) admit(stamp task.Stamp, incarnation string) error {
-	if !w.pass(stamp) {
-		return task.ErrStaleStamp
-	}
-	if incarnation != w.cfg.Incarnation {
-		return task.ErrWrongIncarnation
-	}
-	return nil
-}
-
-// pass moves the fence up to a newer stamp. The caller holds w.mu.
-func (w *Worker) pass(stamp task.Stamp) bool {
-	if !stamp.Above(w.fence) {
-		return false
-	}
-	w.fence = stamp
-	w.asked = time.Now()
-	return true
 }

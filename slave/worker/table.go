@@ -26,6 +26,7 @@ type attempt struct {
 	state     state
 	cancel    context.CancelCauseFunc
 	cancelled bool        // a master had it stopped: its result is not wanted
+	estranged bool        // of a cluster that the worker has left: no master wants it
 	result    task.Result // once finished
 }
 

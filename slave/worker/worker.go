@@ -17,6 +17,9 @@ var (
 	ErrCancelled = errors.New("cancelled by a master")
 	// ErrStopped: the slave stops.
 	ErrStopped = errors.New("the slave stops")
+	// ErrEstranged: the slave's masters are another cluster than the one that gave
+	// the attempt.
+	ErrEstranged = errors.New("the slave works for another cluster now")
 )
 
 // Worker runs attempts in slots. Its methods are safe for concurrent use.
@@ -35,13 +38,16 @@ type Worker struct {
 	reporter sync.WaitGroup // the reporter's goroutine
 	wake     chan struct{}  // tells the reporter that there are results
 
-	mu      sync.Mutex
-	phase   phase
-	fence   task.Stamp // the highest stamp seen
-	asked   time.Time  // of the last request with a good stamp
-	known   table      // the attempts, by id and number
-	slots   int        // attempts at once
-	running int        // handlers that have not returned
+	mu          sync.Mutex
+	phase       phase
+	incarnation string
+	cluster     string                // whose attempts these are; empty: not known yet
+	fences      map[string]task.Stamp // the highest stamp seen, by cluster
+	refusedAt   time.Time             // a leader of another cluster, with a line in the log
+	asked       time.Time             // of the last request with a good stamp
+	known       table                 // the attempts, by id and number
+	slots       int                   // attempts at once
+	running     int                   // handlers that have not returned
 
 	// The results that no verdict has settled: waiting for the next report, and
 	// in the one under way.
@@ -152,9 +158,6 @@ func (w *Worker) resize(slots int) error {
 	return nil
 }
 
-// Incarnation returns the configured incarnation.
-func (w *Worker) Incarnation() string { return w.cfg.Incarnation }
-
 // enter moves to a later phase. The caller holds w.mu.
 func (w *Worker) enter(p phase) {
 	w.phase = max(w.phase, p)
@@ -197,7 +200,7 @@ func (w *Worker) refresh() {
 
 // availability is the slave's word on its slots. The caller holds w.mu.
 func (w *Worker) availability() task.Availability {
-	return task.Availability{Incarnation: w.cfg.Incarnation, Counter: w.counter, Free: w.free, Slots: w.slots}
+	return task.Availability{Incarnation: w.incarnation, Counter: w.counter, Free: w.free, Slots: w.slots}
 }
 
 // unreported counts the results without a verdict. The caller holds w.mu.

@@ -248,7 +248,8 @@ func (s *scripted) registration() task.Registration {
 func (s *scripted) tries(r task.Registration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	return s.api.RegisterSlave(ctx, r)
+	_, err := s.api.RegisterSlave(ctx, r)
+	return err
 }
 
 // register registers the slave.
