@@ -49,7 +49,7 @@ func TestMastersThatAreBuiltAnewGetTheirSlaves(t *testing.T) {
 	if err != nil || now.ClusterID == before.ClusterID || now.Term >= before.Term {
 		t.Fatalf("built anew: cluster %s in term %d, before %s in term %d, %v: the test shows nothing", now.ClusterID, now.Term, before.ClusterID, before.Term, err)
 	}
-	if _, err := old.Task(ctx, first.Task.ID, client.ReadOptions{}); client.CodeOf(err) != client.CodeWrongCluster {
+	if _, err = old.Task(ctx, first.Task.ID, client.ReadOptions{}); client.CodeOf(err) != client.CodeWrongCluster {
 		t.Errorf("a client of the old masters asks for its task: %v", err)
 	}
 	c := s.client()
