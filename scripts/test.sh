@@ -4,15 +4,36 @@
 #   ./scripts/test.sh              all steps
 #   ./scripts/test.sh lint test    these steps only
 #   ./scripts/test.sh --list       the steps
+#   ./scripts/test.sh --slow       the steps that run muster, on a machine made slow;
+#                                  CI=slow ./scripts/test.sh does the same
 #
 # It needs Go; what else is missing it installs (as root on Debian), or it says
 # what it skips. With CI=true a skip is a failure. A failed step does not stop
 # the steps after it.
+#
+# Made slow means two things. Loops that do nothing compete for each processor, so
+# that a step gets about a fifth of the time. And each sync of a file takes some
+# milliseconds more, in the tests and in every muster that they build: those of the
+# log, of votes and of snapshots. Writes without a sync, reads and the network are as
+# quick as the processors allow. It takes about an hour.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly all_steps=(tools generated format modules shell vet lint test demo cross release package containers seeds hyperv)
+readonly all_steps=(tools generated format modules shell vet lint test busy demo cross release package containers seeds hyperv)
+
+# The steps that start masters and slaves: those that a slow machine could fail.
+readonly slow_steps=(test demo package containers)
+
+# How many times slower than a quiet machine with two processors this one may be.
+# systemtest/timelimit reads the same variable, and has the same number.
+readonly slowdown="${MUSTER_TEST_SLOWDOWN:-5}"
+
+# Minutes that the slowest package takes at most on a quiet machine.
+readonly package_minutes=10
+
+# With --slow: loops for each processor, and milliseconds for each sync.
+readonly slow_loops=4 slow_sync=10
 
 # Modules next to muster's own, with dependencies that muster must not have.
 readonly other_modules=(scripts/tools scripts/package scripts/containers/check)
@@ -28,6 +49,7 @@ describe() {
 	vet) echo "go vet" ;;
 	lint) echo "golangci-lint" ;;
 	test) echo "go test -race" ;;
+	busy) echo "the system tests while loops take all processors" ;;
 	demo) echo "the demo's story, on real processes" ;;
 	cross) echo "the other platforms compile" ;;
 	release) echo "a release is made of the same bytes twice" ;;
@@ -45,6 +67,14 @@ main() {
 		list_steps
 		return 0
 	fi
+	slow=false
+	if [[ "${CI:-}" == slow || "${1:-}" == --slow ]]; then
+		slow=true
+		steps=("${slow_steps[@]}")
+	fi
+	if [[ "${1:-}" == --slow ]]; then
+		shift
+	fi
 	if (($# > 0)); then
 		steps=("$@")
 	fi
@@ -54,14 +84,21 @@ main() {
 	done
 	command -v go >/dev/null || usage "go is not installed; go.mod says which version is needed"
 
+	[[ "$slowdown" =~ ^[1-9][0-9]{0,2}$ ]] || usage "MUSTER_TEST_SLOWDOWN is \"$slowdown\"; it must be a number between 1 and 999"
+
 	work="$(mktemp -d)"
-	trap 'rm -rf "$work"' EXIT
+	loops=()
+	trap 'stop_loops; rm -rf "$work"' EXIT
 	skips="$work/skips"
 	: >"$skips"
 
 	summary="$work/summary"
 	: >"$summary"
 	failed=0
+
+	if [[ "$slow" == true ]]; then
+		slow_store
+	fi
 
 	local number=0 start=$SECONDS
 	for step in "${steps[@]}"; do
@@ -80,6 +117,11 @@ run_step() {
 	title="$(describe "$3")"
 	skipped="$(wc -l <"$skips")"
 	printf '\n== %d/%d %s: %s\n' "$1" "$2" "$3" "$title"
+	if [[ "$slow" == true ]]; then
+		start_loops "$slow_loops"
+	elif [[ "$3" == busy ]]; then
+		start_loops 1
+	fi
 	set +e
 	(
 		set -e
@@ -87,6 +129,7 @@ run_step() {
 	)
 	code=$?
 	set -e
+	stop_loops
 	verdict=ok
 	if (($(wc -l <"$skips") > skipped)); then
 		verdict=skipped
@@ -168,6 +211,52 @@ apt_install() {
 	DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$@" >/dev/null
 }
 
+# start_loops keeps all processors busy, with so many loops for each.
+start_loops() {
+	local n
+	for ((n = 0; n < $1 * $(processors); n++)); do
+		loop $$ &
+		loops+=($!)
+	done
+	echo "${#loops[@]} loops keep $(processors) processors busy"
+}
+
+# loop computes nothing until it is ended; also if the script was killed.
+loop() {
+	trap - EXIT # that is the script's
+	local i
+	while kill -0 "$1" 2>/dev/null; do
+		for ((i = 0; i < 100000; i++)); do :; done
+	done
+}
+
+stop_loops() {
+	if ((${#loops[@]} > 0)); then
+		kill "${loops[@]}" 2>/dev/null || true # one may have ended by itself
+		wait "${loops[@]}" 2>/dev/null || true # ended by a signal, as it should be
+		loops=()
+	fi
+}
+
+processors() { getconf _NPROCESSORS_ONLN; }
+
+# slow_store has each sync of a file take longer from now on: in what Go builds, it
+# replaces the functions of the standard library that ask the system for it. They
+# sleep in the system, not by Go's timers, so that fake time does not pass.
+slow_store() {
+	if [[ "$(go env GOOS)" != linux ]]; then
+		skip "a store that syncs slowly: only Linux's functions are known here"
+		return 0
+	fi
+	local source copy="$work/slow_sync.go"
+	source="$(go env GOROOT)/src/syscall/zsyscall_linux_$(go env GOARCH).go"
+	sed "s/^func F\(data\)\{0,1\}sync(fd int) (err error) {\$/&\n\t_ = Nanosleep(\&Timespec{Nsec: ${slow_sync}e6}, nil)/" "$source" >"$copy"
+	[[ "$(grep -c "Nsec: ${slow_sync}e6" "$copy")" == 2 ]] || fail "$source has no Fsync and Fdatasync as slow_store knows them"
+	printf '{"Replace": {"%s": "%s"}}\n' "$source" "$copy" >"$work/overlay.json"
+	export GOFLAGS="${GOFLAGS:-} -overlay=$work/overlay.json"
+	echo "each sync of a file takes $slow_sync ms more"
+}
+
 step_tools() {
 	./scripts/tools.sh >/dev/null || fail "a tool does not build: see scripts/tools/go.mod"
 }
@@ -245,13 +334,23 @@ step_test() {
 	need python3 python3 || skip "the slave in Python: python3 is not installed"
 	{ (($(id -u) == 0)) && need ip iproute2 && need nft nftables && unpack_nginx; } ||
 		skip "addresses, on hosts that are network namespaces: that needs root, ip, nft and nginx"
+	local timeout="-timeout=$((slowdown * package_minutes))m"
 	# The race detector is linked with a C compiler.
 	if need "$(go env CC)" gcc libc6-dev; then
-		CGO_ENABLED=1 go test -race ./... || fail "a test failed; go test -race -run NAME ./PACKAGE repeats one"
+		CGO_ENABLED=1 go test -race "$timeout" ./... || fail "a test failed; go test -race -run NAME ./PACKAGE repeats one"
 	else
 		skip "the race detector: the C compiler $(go env CC) is not installed; tested without"
-		go test ./... || fail "a test failed; go test -run NAME ./PACKAGE repeats one"
+		go test "$timeout" ./... || fail "a test failed; go test -run NAME ./PACKAGE repeats one"
 	fi
+}
+
+# The loops are started by run_step. Without the race detector, which the step before
+# has: it slows the tests down as well, and what is asked here is what happens when
+# muster itself gets no processor.
+step_busy() {
+	{ (($(id -u) == 0)) && need ip iproute2 && need nft nftables && unpack_nginx; } ||
+		skip "addresses while all processors are busy: that needs root, ip, nft and nginx"
+	go test -count=1 -timeout=20m ./systemtest/... || fail "a system test failed; repeat it with: ./scripts/test.sh busy"
 }
 
 # unpack_nginx makes sure that nginx can be run. It is unpacked and not installed:
@@ -312,7 +411,7 @@ step_containers() {
 		skip "what image, Compose file and manifests start: ip or nsenter is not installed"
 	fi
 	# Not from the cache, which knows nothing of the files that are checked.
-	go -C scripts/containers/check test -count=1 ./... || fail "repeat it with: go -C scripts/containers/check test -count=1 ./..."
+	go -C scripts/containers/check test -count=1 -timeout="$((slowdown * package_minutes))m" ./... || fail "repeat it with: go -C scripts/containers/check test -count=1 ./..."
 }
 
 step_seeds() {

@@ -8,7 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
+
+	"muster/systemtest/timelimit"
 )
 
 // The ports of the documentation.
@@ -112,7 +113,7 @@ func (c *cluster) muster(args ...string) (stdout, stderr string, code int) {
 // submits has a task done.
 func (c *cluster) submits() {
 	c.t.Helper()
-	out, errs, code := c.muster("submit", "6*7", "--wait", "--when-full", "queue", "--request-timeout", "15s", "-o", "json")
+	out, errs, code := c.muster("submit", "6*7", "--wait", "--when-full", "queue", "--request-timeout", timelimit.Usual(c.t).String(), "-o", "json")
 	var answer struct {
 		Task struct{ Result string }
 	}
@@ -284,19 +285,5 @@ func (c *cluster) noted(m *machine) {
 // eventually repeats a question until it is answered without an error.
 func (c *cluster) eventually(what string, ask func() error) {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		err := ask()
-		if err == nil {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			c.t.Fatalf("waited %v until %s: %v", patience, what, err)
-		}
-	}
+	timelimit.Eventually(c.t, what, func(context.Context) error { return ask() })
 }

@@ -12,10 +12,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
-)
 
-// patience bounds every wait of these tests; it is only reached by a failure.
-const patience = 30 * time.Second
+	"muster/systemtest/timelimit"
+)
 
 // binary is the muster that the tests run, built once.
 var binary string
@@ -185,7 +184,7 @@ func (p *process) signal(s syscall.Signal) {
 	}
 	select {
 	case <-p.ended:
-	case <-time.After(patience):
+	case <-time.After(timelimit.Usual(p.h.lab.t)):
 		p.h.lab.t.Fatalf("the process on %s did not end", p.h.name)
 	}
 }
@@ -198,7 +197,8 @@ func tail(text string, lines int) string {
 // run runs a command to its end and returns what it wrote and its exit code.
 func (h *host) run(command ...string) (stdout, stderr string, code int) {
 	h.lab.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	// Longer than a command of ours gives a request.
+	ctx, cancel := context.WithTimeout(context.Background(), 2*timelimit.Usual(h.lab.t))
 	defer cancel()
 	cmd := h.command(ctx, command...)
 	var out, errs strings.Builder
