@@ -168,15 +168,18 @@ func TestForwardWithoutAnswer(t *testing.T) {
 
 // A leader that is frozen does not hold its followers' callers for ever.
 func TestForwardEnds(t *testing.T) {
-	_, follows, _ := pair(t, Config{CallTimeout: 20 * time.Millisecond})
-	thawed := make(chan struct{})
-	frozen := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-thawed }))
+	came, thawed := make(chan struct{}, 64), make(chan struct{})
+	frozen := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { came <- struct{}{}; <-thawed }))
 	defer frozen.Close()
 	defer close(thawed)
-	follows.wrongURL = frozen.URL
-	a := send(t, "POST", follows.url+"/v1/tasks?forward=true", `{"expression":"1"}`)
-	if a.StatusCode != http.StatusServiceUnavailable || a.code(t) != task.CodeOutcomeUnknown {
-		t.Errorf("got %d %s", a.StatusCode, a.body)
+	// The limit is longer each time, until it is not over before the call arrives.
+	for limit := 20 * time.Millisecond; len(came) == 0; limit *= 2 {
+		_, follows, _ := pair(t, Config{CallTimeout: limit})
+		follows.wrongURL = frozen.URL
+		a := send(t, "POST", follows.url+"/v1/tasks?forward=true", `{"expression":"1"}`)
+		if len(came) > 0 && (a.StatusCode != http.StatusServiceUnavailable || a.code(t) != task.CodeOutcomeUnknown) {
+			t.Errorf("got %d %s", a.StatusCode, a.body)
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"muster/fsm"
+	"muster/systemtest/timelimit"
 	"muster/task"
 )
 
@@ -116,7 +117,7 @@ func fill(t *testing.T, dir, name string, leave uint64) {
 		t.Fatal(err)
 	}
 	block := make([]byte, 64<<10)
-	for deadline := time.Now().Add(time.Minute); free > leave && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(timelimit.Usual(t)); free > leave && time.Now().Before(deadline); {
 		n, err := f.Write(block[:min(uint64(len(block)), free-leave)])
 		free -= uint64(n)
 		if errors.Is(err, syscall.ENOSPC) {

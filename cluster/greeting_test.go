@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"muster/systemtest/timelimit"
 )
 
 // answering is a transport at an address of its own whose master, of a cluster,
@@ -112,7 +114,7 @@ func TestACallWithoutAGreetingIsNotHeard(t *testing.T) {
 		if _, err := conn.Write(said); err != nil {
 			t.Fatal(err)
 		}
-		if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		if err := conn.SetReadDeadline(time.Now().Add(timelimit.Usual(t))); err != nil {
 			t.Fatal(err)
 		}
 		if n, err := conn.Read(make([]byte, 1)); n != 0 || err == nil || strings.Contains(err.Error(), "timeout") {
@@ -144,7 +146,7 @@ func TestAHailEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	begin := time.Now()
-	if _, err := calling(t, nil).Hail(ctx, "m2", mute.Addr().String()); err == nil || time.Since(begin) > 5*time.Second {
+	if _, err := calling(t, nil).Hail(ctx, "m2", mute.Addr().String()); err == nil || time.Since(begin) > timelimit.Usual(t) {
 		t.Errorf("after %s: %v", time.Since(begin), err)
 	}
 }

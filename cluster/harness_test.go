@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"muster/fsm"
+	"muster/systemtest/timelimit"
 	"muster/task"
 )
 
@@ -170,7 +171,7 @@ func (m *master) kill() {
 // ends waits for Run to return by itself and returns its error.
 func (m *master) ends() error {
 	m.w.t.Helper()
-	if !waitFor(m.done, 60*time.Second) {
+	if !waitFor(m.done, timelimit.Of(m.w.t, time.Minute)) {
 		m.w.t.Fatalf("%s did not stop", m.id)
 	}
 	return m.err
@@ -181,10 +182,10 @@ func (m *master) wipe() {
 	m.dir = m.w.t.TempDir()
 }
 
-// eventually waits, at most 30 s, until something holds.
+// eventually waits, in bounded time, until something holds.
 func (w *world) eventually(what string, holds func() bool, missing ...*error) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), timelimit.Usual(w.t))
 	defer cancel()
 	for !holds() {
 		if !sleep(ctx, 5*time.Millisecond) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"muster/fsm"
+	"muster/systemtest/timelimit"
 	"muster/task"
 )
 
@@ -79,7 +80,7 @@ func (l *load) submit(ctx context.Context, of []*master, key string) {
 // more waits for n more acknowledgements.
 func (l *load) more(n int) {
 	l.t.Helper()
-	timeout := time.After(60 * time.Second)
+	timeout := time.After(timelimit.Of(l.t, time.Minute))
 	l.mu.Lock()
 	want := len(l.acked) + n
 	l.mu.Unlock()

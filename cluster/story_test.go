@@ -4,6 +4,8 @@ import (
 	"context"
 	"testing"
 	"time"
+
+	"muster/systemtest/timelimit"
 )
 
 // TestThreeMastersOverTCP is the main story, on sockets and files: three masters
@@ -46,7 +48,7 @@ func TestThreeMastersOverTCP(t *testing.T) {
 	for _, m := range all { // everything comes from the disks
 		m.start(nil)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), timelimit.Usual(t))
 	defer cancel()
 	for _, m := range all {
 		if err := m.node.WaitIndex(ctx, index); err != nil {

@@ -13,6 +13,7 @@ import (
 	"muster/api/client"
 	"muster/cmd/app"
 	"muster/systemtest/ports"
+	"muster/systemtest/timelimit"
 )
 
 // evaluateChild makes the test binary the child process that evaluates
@@ -29,9 +30,6 @@ func TestMain(m *testing.M) {
 	}
 	os.Exit(m.Run())
 }
-
-// patience bounds every wait of these tests; it is only reached by a failure.
-const patience = 30 * time.Second
 
 // system is a set of masters and slaves on loopback.
 type system struct {
@@ -95,7 +93,7 @@ func (s *system) startSlave(name string, slots int) {
 	s.t.Helper()
 	cfg := app.SlaveConfig{
 		Name: name, Listen: ports.Free(s.t, "127.0.0.1"), Slots: slots, Masters: s.urls(),
-		EvaluateCommand: []string{os.Args[0]}, DrainTimeout: 10 * time.Second, Logger: s.logger("slave", name),
+		EvaluateCommand: []string{os.Args[0]}, DrainTimeout: timelimit.Usual(s.t), Logger: s.logger("slave", name),
 	}
 	n := &node{url: "http://" + cfg.Listen}
 	n.run(func(ctx context.Context, ready func(string)) error { return app.RunSlave(ctx, cfg, ready) })
@@ -147,7 +145,7 @@ func (s *system) end(what string, n *node) {
 		if err != nil {
 			s.t.Errorf("%s ended with: %v", what, err)
 		}
-	case <-time.After(patience):
+	case <-time.After(2 * timelimit.Usual(s.t)):
 		s.t.Errorf("%s did not end", what)
 	}
 }
@@ -189,21 +187,7 @@ func (s *system) client(ids ...string) *client.Client {
 // await repeats a question until it is answered without an error.
 func (s *system) await(what string, ask func(ctx context.Context) error) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		err := ask(ctx)
-		if err == nil {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			s.t.Fatalf("waited %v for %s: %v", patience, what, err)
-		}
-	}
+	timelimit.Eventually(s.t, what, ask)
 }
 
 // awaitLeader waits until every master knows a leader, and returns its id.
@@ -246,7 +230,7 @@ func (s *system) follower() string {
 
 // context bounds a test's calls.
 func (s *system) context() context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), timelimit.Of(s.t, 2*time.Minute))
 	s.t.Cleanup(cancel)
 	return ctx
 }

@@ -15,6 +15,7 @@ import (
 	"muster/api/client"
 	"muster/cmd/app"
 	"muster/systemtest/ports"
+	"muster/systemtest/timelimit"
 )
 
 // TestMainJob sends a task in and gets its result out, at every master.
@@ -63,10 +64,15 @@ func TestFullCapacityOverTheWire(t *testing.T) {
 	ctx := s.context()
 	c := s.client(s.follower()) // every call below is redirected
 	for i := 1; i <= 2; i++ {
-		got, err := c.Submit(ctx, client.Submission{Expression: "sleep(4)"}, client.SubmitOptions{})
+		got, err := c.Submit(ctx, client.Submission{Expression: "sleep(3600)"}, client.SubmitOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
+		defer func() {
+			if _, err := c.Cancel(ctx, got.Task.ID); err != nil { // the slave need not wait for it
+				t.Error(err)
+			}
+		}()
 		if want := fmt.Sprintf("slave-%d", i); got.Task.Slave != want {
 			t.Errorf("task %d went to %s, want %s", i, got.Task.Slave, want)
 		}
@@ -183,8 +189,8 @@ func (l *load) awaitMore(n int) {
 	for range n {
 		select {
 		case <-l.more:
-		case <-time.After(patience):
-			l.s.t.Fatalf("no task was acknowledged for %v", patience)
+		case <-time.After(timelimit.Usual(l.s.t)):
+			l.s.t.Fatalf("no task was acknowledged for %v", timelimit.Usual(l.s.t))
 		}
 	}
 }
@@ -302,11 +308,15 @@ func TestASlaveLeavesWhenItStops(t *testing.T) {
 	s := threeMasters(t)
 	s.startSlave("slave-1", 2)
 	ctx := s.context()
-	got, err := s.client().Submit(ctx, client.Submission{Expression: "sleep(1)"}, client.SubmitOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.awaitRunning("slave-1")
+	var got client.Submitted
+	s.await("a task to run on slave-1", func(ctx context.Context) (err error) {
+		// Another one each time: it may have ended before the slave is asked.
+		got, err = s.client().Submit(ctx, client.Submission{Expression: "sleep(1)"}, client.SubmitOptions{})
+		if err == nil {
+			err = s.running(ctx, "slave-1", got.Task.ID)
+		}
+		return err
+	})
 	s.stopSlave("slave-1")
 	done, err := s.client().Task(ctx, got.Task.ID, client.ReadOptions{Linearizable: true})
 	if err != nil || done.Outcome != client.Succeeded || done.Tries != 1 {
@@ -318,25 +328,23 @@ func TestASlaveLeavesWhenItStops(t *testing.T) {
 	}
 }
 
-// awaitRunning waits until the slave itself says that it has a task.
-func (s *system) awaitRunning(name string) {
+// running asks the slave itself whether it has a task.
+func (s *system) running(ctx context.Context, name string, id uint64) error {
 	s.t.Helper()
-	s.await("a task to run on "+name, func(ctx context.Context) error {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.slaves[name].url+"/tasks", nil)
-		if err != nil {
-			return err
-		}
-		resp, err := (&http.Client{Timeout: time.Second}).Do(req)
-		if err != nil {
-			return err
-		}
-		body, err := io.ReadAll(resp.Body)
-		if err = errors.Join(err, resp.Body.Close()); err != nil {
-			return err
-		}
-		if !strings.Contains(string(body), `"attempt"`) {
-			return fmt.Errorf("it answers %s", body)
-		}
-		return nil
-	})
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.slaves[name].url+"/tasks", nil)
+	if err != nil {
+		return err
+	}
+	resp, err := (&http.Client{Timeout: timelimit.Usual(s.t)}).Do(req)
+	if err != nil {
+		return err
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err = errors.Join(err, resp.Body.Close()); err != nil {
+		return err
+	}
+	if !strings.Contains(string(body), fmt.Sprintf(`"id":%d,`, id)) {
+		return fmt.Errorf("it answers %s", body)
+	}
+	return nil
 }

@@ -3,9 +3,11 @@ package client
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -189,7 +191,22 @@ func within(t *testing.T, d time.Duration) context.Context {
 }
 
 func TestNobodyAnswers(t *testing.T) {
-	c := ask(t, gone(), gone())
+	synctest.Test(t, func(t *testing.T) {
+		nobody := roundTripper(func(*http.Request) (*http.Response, error) {
+			return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+		})
+		c, err := New(Config{Addresses: []string{"http://m1", "http://m2"}, HTTPClient: &http.Client{Transport: nobody}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		c.traces.Store(true) // a real transport tells that it had no connection
+		nobodyAnswers(t, c)
+	})
+}
+
+func nobodyAnswers(t *testing.T, c *Client) {
+	t.Helper()
 	for name, call := range map[string]func(context.Context) error{
 		"submit": func(ctx context.Context) error { _, err := c.Submit(ctx, one, SubmitOptions{}); return err },
 		"remove": func(ctx context.Context) error { _, err := c.RemoveMaster(ctx, "m"); return err },
@@ -208,20 +225,13 @@ func TestNobodyAnswers(t *testing.T) {
 }
 
 func TestNobodyLeads(t *testing.T) {
-	var masters []string
-	for range 2 {
-		m := newScripted(t, func(_ int, w http.ResponseWriter, _ *http.Request) { refuse(w, 503, task.CodeNoLeader) })
-		masters = append(masters, m.URL)
-	}
-	c, err := New(Config{Addresses: append(masters, gone()), MinBackoff: time.Hour}) // so that the time ends in a pause
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	_, err = c.Submit(within(t, 100*time.Millisecond), one, SubmitOptions{})
-	if !errors.Is(err, ErrNoLeader) || !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("got %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		c := askInFakeTime(t, func(w http.ResponseWriter, _ *http.Request) { refuse(w, 503, task.CodeNoLeader) })
+		_, err := c.Submit(within(t, 100*time.Millisecond), one, SubmitOptions{})
+		if !errors.Is(err, ErrNoLeader) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+	})
 }
 
 // Masters that redirect in circles are no leader, and not asked without end.
@@ -240,17 +250,20 @@ func TestCircles(t *testing.T) {
 
 // An attempt that may have been done stays so, whatever fails after it.
 func TestFateStaysUnknown(t *testing.T) {
-	master := newScripted(t, func(n int, w http.ResponseWriter, _ *http.Request) {
-		if n == 1 {
-			cut()
+	synctest.Test(t, func(t *testing.T) {
+		n := 0
+		c := askInFakeTime(t, func(w http.ResponseWriter, _ *http.Request) {
+			if n++; n == 1 {
+				cut()
+			}
+			refuse(w, 503, task.CodeNoLeader)
+		})
+		_, err := c.Submit(within(t, time.Minute), one, SubmitOptions{})
+		e := refusalIn(t, err, task.CodeOutcomeUnknown)
+		if e.Status != 0 || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
 		}
-		refuse(w, 503, task.CodeNoLeader)
 	})
-	_, err := ask(t, master.URL).Submit(within(t, 50*time.Millisecond), one, SubmitOptions{})
-	e := refusalIn(t, err, task.CodeOutcomeUnknown)
-	if e.Status != 0 || !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("got %v", err)
-	}
 }
 
 // A refusal after an attempt that may have been done, or may be yet, speaks for

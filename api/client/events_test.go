@@ -9,8 +9,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
+	"muster/systemtest/timelimit"
 	"muster/task"
 )
 
@@ -29,9 +29,7 @@ func tell(w http.ResponseWriter, text string) {
 // seen watches until it has seen so many events, and says them shortly.
 func seen(t *testing.T, c *Client, opts EventsOptions, n int) (short []string, err error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-	defer cancel()
-	for e, err := range c.Events(ctx, opts) {
+	for e, err := range c.Events(timelimit.Context(t), opts) {
 		if err != nil {
 			return short, err
 		}

@@ -103,6 +103,28 @@ func ask(t *testing.T, addresses ...string) *Client {
 	return c
 }
 
+// askInFakeTime makes a client of one master, without a network between them.
+func askInFakeTime(t *testing.T, master http.HandlerFunc) *Client {
+	t.Helper()
+	c, err := New(Config{Addresses: []string{"http://m1"}, HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (answer *http.Response, err error) {
+		defer func() {
+			if p := recover(); p == http.ErrAbortHandler { //nolint:errorlint // the very value
+				err = io.ErrUnexpectedEOF
+			} else if p != nil {
+				panic(p)
+			}
+		}()
+		w := httptest.NewRecorder()
+		master(w, r)
+		return w.Result(), nil
+	})}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
 var one = Submission{Expression: "1"}
 
 // refusalIn is the refusal that err must be.

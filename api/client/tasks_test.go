@@ -39,24 +39,26 @@ func TestWait(t *testing.T) {
 }
 
 func TestWaitEnds(t *testing.T) {
-	master := newScripted(t, func(_ int, w http.ResponseWriter, r *http.Request) {
-		d, err := time.ParseDuration(r.URL.Query().Get("wait"))
-		if err != nil || d <= 0 || d > 50*time.Millisecond {
-			t.Errorf("asked to wait for %s, %v", d, err)
+	synctest.Test(t, func(t *testing.T) {
+		c := askInFakeTime(t, func(w http.ResponseWriter, r *http.Request) {
+			d, err := time.ParseDuration(r.URL.Query().Get("wait"))
+			if err != nil || d <= 0 || d > 50*time.Millisecond {
+				t.Errorf("asked to wait for %s, %v", d, err)
+			}
+			select {
+			case <-time.After(d):
+			case <-r.Context().Done():
+				cut()
+			}
+			say(w, 200, map[string]any{"task": map[string]any{"id": 7, "status": "pending"}})
+		})
+		_, err := c.Wait(within(t, 50*time.Millisecond), 7)
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
 		}
-		select {
-		case <-time.After(d):
-		case <-r.Context().Done():
-			return
-		}
-		say(w, 200, map[string]any{"task": map[string]any{"id": 7, "status": "pending"}})
 	})
-	_, err := ask(t, master.URL).Wait(within(t, 50*time.Millisecond), 7)
-	if !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("got %v", err)
-	}
 	missing := newScripted(t, func(_ int, w http.ResponseWriter, _ *http.Request) { refuse(w, 404, task.CodeTaskNotFound) })
-	_, err = ask(t, missing.URL).Wait(t.Context(), 7)
+	_, err := ask(t, missing.URL).Wait(t.Context(), 7)
 	wantCode(t, err, task.CodeTaskNotFound)
 }
 

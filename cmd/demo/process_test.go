@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"muster/systemtest/timelimit"
 )
 
 func child(t *testing.T, what string) *process {
@@ -24,9 +26,9 @@ func child(t *testing.T, what string) *process {
 
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !holds(); {
+	for deadline := time.Now().Add(timelimit.Usual(t)); !holds(); {
 		if time.Now().After(deadline) {
-			t.Fatalf("after 10 s still not: %s", what)
+			t.Fatalf("after %v still not: %s", timelimit.Usual(t), what)
 		}
 		<-time.After(time.Millisecond) // a process of the system gives no signal
 	}

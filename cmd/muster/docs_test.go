@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"muster/systemtest/timelimit"
 )
 
 // example is a command of a page of docs/, and what it must print.
@@ -89,8 +91,8 @@ func runExamples(t *testing.T, page string, least int) {
 	raft, api, url := freeAddress(t), freeAddress(t), freeAddress(t)
 	master := start(t, "master", "--id", "m1", "--data", t.TempDir(), "--raft-listen", raft, "--api-listen", api, "--bootstrap")
 	slave := start(t, "slave", "--name", "slave-1", "--listen", url, "--masters", "http://"+api, "--label", "zone=a")
-	env := []string{"MUSTER_ADDRESS=http://" + api, "MUSTER_REQUEST_TIMEOUT=20s"}
-	for deadline := time.Now().Add(30 * time.Second); ; { // until the slave has registered
+	env := []string{"MUSTER_ADDRESS=http://" + api, "MUSTER_REQUEST_TIMEOUT=" + timelimit.Usual(t).String()}
+	for deadline := time.Now().Add(timelimit.Usual(t)); ; { // until the slave has registered
 		if o := muster(t, env, "slaves", "list", "-o", "jsonl"); strings.Contains(o.stdout, `"alive"`) {
 			break
 		} else if time.Now().After(deadline) {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"muster/systemtest/timelimit"
 )
 
 // TestAMasterAndASlaveStartWithWhatInitWrites runs on this machine, as it is.
@@ -28,10 +30,10 @@ func TestAMasterAndASlaveStartWithWhatInitWrites(t *testing.T) {
 	}
 	master := start(t, "master", "--config", masterFile)
 	slave := start(t, "slave", "--config", slaveFile, "--listen", listen, "--advertise", "http://"+listen)
-	env := []string{"MUSTER_ADDRESS=http://" + api, "MUSTER_REQUEST_TIMEOUT=20s"}
+	env := []string{"MUSTER_ADDRESS=http://" + api, "MUSTER_REQUEST_TIMEOUT=" + timelimit.Usual(t).String()}
 	var o outcome
-	for deadline := time.Now().Add(30 * time.Second); ; { // until the slave has registered
-		if o = muster(t, env, "submit", "6*7", "--wait", "20s"); o.code != exitCapacity || time.Now().After(deadline) {
+	for deadline := time.Now().Add(timelimit.Usual(t)); ; { // until the slave has registered
+		if o = muster(t, env, "submit", "6*7", "--wait", timelimit.Usual(t).String()); o.code != exitCapacity || time.Now().After(deadline) {
 			break
 		}
 	}

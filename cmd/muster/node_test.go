@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"muster/systemtest/timelimit"
 )
 
 // process is a command that runs until it is told to end.
@@ -53,7 +55,7 @@ func (p *process) end(t *testing.T) int {
 	select {
 	case code := <-p.code:
 		return code
-	case <-time.After(20 * time.Second):
+	case <-time.After(timelimit.Usual(t)):
 		t.Fatalf("it does not end; its logs:\n%s", p.logs)
 		return 0
 	}
@@ -75,12 +77,12 @@ func TestAMasterAndASlave(t *testing.T) {
 	raft, api, url := freeAddress(t), freeAddress(t), freeAddress(t)
 	master := start(t, "master", "--id", "m1", "--data", t.TempDir(), "--raft-listen", raft, "--api-listen", api, "--bootstrap", "--question-ttl", "0", "--log-format", "json")
 	slave := start(t, "slave", "--name", "slave-1", "--listen", url, "--masters", "http://"+api)
-	env := []string{"MUSTER_ADDRESS=http://" + api, "MUSTER_REQUEST_TIMEOUT=20s"}
+	env := []string{"MUSTER_ADDRESS=http://" + api, "MUSTER_REQUEST_TIMEOUT=" + timelimit.Usual(t).String()}
 
 	// The slave registers when the master is up; until then there is no capacity.
 	var o outcome
-	for deadline := time.Now().Add(30 * time.Second); ; {
-		o = muster(t, env, "submit", "2+3*x", "-p", "x=4", "--wait", "20s", "--explain")
+	for deadline := time.Now().Add(timelimit.Usual(t)); ; {
+		o = muster(t, env, "submit", "2+3*x", "-p", "x=4", "--wait", timelimit.Usual(t).String(), "--explain")
 		if o.code != exitCapacity || time.Now().After(deadline) {
 			break
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -12,7 +13,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 )
 
 // batches is a master that takes batches, in its own way.
@@ -132,9 +132,13 @@ func TestAnInterruptedFileSaysHowToGoOn(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	master := &batches{keys: map[string]bool{}, full: 1}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if master.ServeHTTP(w, r); master.calls == 1 {
-			time.AfterFunc(refusedPause/2, interrupt) // in the pause before the second
+		if interrupted := master.calls == 1 && ctx.Err() == nil; interrupted {
+			interrupt()                        // in the second call, which nobody answers
+			_, _ = io.Copy(io.Discard, r.Body) // only then is the client's end noticed
+			<-r.Context().Done()
+			return
 		}
+		master.ServeHTTP(w, r)
 	}))
 	defer server.Close()
 	file := filepath.Join(t.TempDir(), "tasks.jsonl")

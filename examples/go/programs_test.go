@@ -17,10 +17,8 @@ import (
 	"time"
 
 	"muster/api/client"
+	"muster/systemtest/timelimit"
 )
-
-// patience bounds every wait; it is only reached by a failure.
-const patience = 60 * time.Second
 
 func address(t *testing.T) string {
 	t.Helper()
@@ -85,7 +83,7 @@ func TestPrograms(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timelimit.Of(t, 2*time.Minute))
 	defer cancel()
 
 	for _, x := range []struct {
@@ -122,7 +120,7 @@ func TestPrograms(t *testing.T) {
 	}
 	select {
 	case <-mailer.ended:
-	case <-time.After(patience):
+	case <-time.After(timelimit.Usual(t)):
 		t.Fatal("the mailer does not end")
 	}
 	done, err := c.Wait(ctx, id)
@@ -142,7 +140,7 @@ func TestPrograms(t *testing.T) {
 // awaitBusy waits until a slave says that one of its two slots is taken.
 func awaitBusy(ctx context.Context, t *testing.T, url string) {
 	t.Helper()
-	web := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience / 4}
+	web := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: timelimit.Usual(t)}
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -176,7 +174,7 @@ func submit(ctx context.Context, t *testing.T, c *client.Client, kind, expressio
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		asking, cancel := context.WithTimeout(ctx, patience/4)
+		asking, cancel := context.WithTimeout(ctx, timelimit.Usual(t))
 		got, err := c.Submit(asking, client.Submission{Kind: kind, Expression: expression}, client.SubmitOptions{})
 		cancel()
 		if err == nil {

@@ -15,10 +15,8 @@ import (
 	"time"
 
 	"muster/api/client"
+	"muster/systemtest/timelimit"
 )
-
-// patience bounds every wait; it is only reached by a failure.
-const patience = 60 * time.Second
 
 // needPython skips aloud without Python, and fails in CI.
 func needPython(t *testing.T) string {
@@ -102,7 +100,7 @@ func TestIsShort(t *testing.T) {
 func TestConforms(t *testing.T) {
 	python, muster := needPython(t), build(t)
 	self, listen := address(t), address(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timelimit.Of(t, 2*time.Minute))
 	defer cancel()
 	out, err := exec.CommandContext(ctx, muster, "slave-test", "http://"+self, "--listen", listen,
 		"--kind", "wordcount", "--expression", "one two three", "--parameters", "{}", "--want", "3",
@@ -135,7 +133,7 @@ func TestSurvivesTheLeader(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timelimit.Of(t, 2*time.Minute))
 	defer cancel()
 
 	words := map[uint64]int{} // of each acknowledged task
@@ -174,7 +172,7 @@ func submit(ctx context.Context, t *testing.T, c *client.Client, n int) uint64 {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		id, err := submitOnce(ctx, c, n)
+		id, err := submitOnce(ctx, t, c, n)
 		if err == nil {
 			return id
 		}
@@ -200,8 +198,9 @@ func passes(err error) bool {
 	}
 }
 
-func submitOnce(ctx context.Context, c *client.Client, n int) (uint64, error) {
-	asking, cancel := context.WithTimeout(ctx, patience/4)
+func submitOnce(ctx context.Context, t *testing.T, c *client.Client, n int) (uint64, error) {
+	t.Helper()
+	asking, cancel := context.WithTimeout(ctx, timelimit.Usual(t))
 	defer cancel()
 	s := client.Submission{
 		Kind: "wordcount", Expression: strings.TrimSpace(strings.Repeat("word ", n)),

@@ -12,13 +12,15 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"muster/systemtest/timelimit"
 )
 
 // TestAFrozenProcess stops a process, so that it neither reads nor answers, and
 // gives it more than fits into its pipe: every task ends at its own time-out.
 func TestAFrozenProcess(t *testing.T) {
 	p := newPool(t, 1)
-	ctx := within(t, 60*time.Second)
+	ctx := timelimit.Context(t)
 	process := p.process(ctx, t)
 	if err := process.Signal(unix.SIGSTOP); err != nil {
 		t.Fatal(err)
@@ -34,7 +36,7 @@ func TestAFrozenProcess(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if took := time.Since(start); took > 10*time.Second {
+	if took := time.Since(start); took > timelimit.Usual(t) {
 		t.Errorf("took %v", took)
 	}
 	if v, err := p.Evaluate(ctx, order("1+1")); err != nil || v.Text != "2" {
@@ -45,7 +47,7 @@ func TestAFrozenProcess(t *testing.T) {
 // TestNoOrphans kills a slave, whose process is stopped and so can't see its
 // input end.
 func TestNoOrphans(t *testing.T) {
-	slave := exec.CommandContext(within(t, 30*time.Second), os.Args[0])
+	slave := exec.CommandContext(timelimit.Context(t), os.Args[0])
 	slave.Env = append(os.Environ(), childEnv+"="+orphaning)
 	stdin, err := slave.StdinPipe()
 	if err != nil {
@@ -79,7 +81,7 @@ func TestNoOrphans(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = slave.Wait() // killed, as it should be
-	ready, err := poll(handle, 10*time.Second)
+	ready, err := poll(handle, timelimit.Usual(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,13 +8,15 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"muster/systemtest/timelimit"
 )
 
 // TestABusyProcessIsNotKilled gives a process more to compute than it can. It must
 // still stop single tasks in time, and not be taken for one that hangs.
 func TestABusyProcessIsNotKilled(t *testing.T) {
 	p := newPoolOf(t, genuine, 1)
-	ctx := within(t, 60*time.Second)
+	ctx := timelimit.Context(t)
 	before, err := p.pick(ctx)
 	if err != nil {
 		t.Fatal(err)

@@ -10,10 +10,10 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"muster/slave/link"
 	"muster/slave/worker"
+	"muster/systemtest/timelimit"
 	"muster/task"
 )
 
@@ -107,16 +107,14 @@ func stamp(sequence uint64) task.Stamp { return task.Stamp{Term: 1, Sequence: se
 // call makes a request as any program could, and returns status and body.
 func call(t *testing.T, method, url, body string, header ...string) (int, string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(timelimit.Context(t), method, url, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := 0; i < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}
-	resp, err := (&http.Client{Timeout: 10 * time.Second}).Do(req)
+	resp, err := (&http.Client{Timeout: timelimit.Usual(t)}).Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

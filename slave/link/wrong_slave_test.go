@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"muster/slave/link"
+	"muster/systemtest/timelimit"
 	"muster/task"
 )
 
@@ -87,7 +88,7 @@ func TestWrongSlaves(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			errs := calls(within(t, 10*time.Second), newSender(t), fake(t, answer))
+			errs := calls(timelimit.Context(t), newSender(t), fake(t, answer))
 			for call, err := range errs {
 				if err == nil && name == "other receipts" && call != "send" && call != "held" {
 					continue
@@ -119,7 +120,7 @@ func TestWrongReceipts(t *testing.T) {
 			url := fake(t, func(rw http.ResponseWriter, _ *http.Request) {
 				_, _ = fmt.Fprintf(rw, `{%s,"tasks":%s}`, fine, tasks)
 			})
-			_, _, err := newSender(t).Send(within(t, 10*time.Second), url, stamp(1), incarnation, []task.Order{{ID: 1, Attempt: 1, Kind: "echo"}})
+			_, _, err := newSender(t).Send(timelimit.Context(t), url, stamp(1), incarnation, []task.Order{{ID: 1, Attempt: 1, Kind: "echo"}})
 			wantUnclear(t, err)
 		})
 	}
@@ -140,7 +141,7 @@ func TestAnswersInHTTP10AreTaken(t *testing.T) {
 		_, _ = io.WriteString(conn, "HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n"+body) // the sender may have hung up
 		_ = conn.Close()
 	})
-	for call, err := range calls(within(t, 10*time.Second), newSender(t), url) {
+	for call, err := range calls(timelimit.Context(t), newSender(t), url) {
 		if err != nil {
 			t.Errorf("%s: %v", call, err)
 		}
@@ -153,7 +154,7 @@ func TestLongReasonsAreCut(t *testing.T) {
 		_, _ = fmt.Fprintf(rw, `{"available":true,"answer":"","free":1,"slots":1,"incarnation":%q,"counter":1,
 			"tasks":[{"id":1,"attempt":1,"status":"refused","reason":%q}]}`, incarnation, strings.Repeat("ä", 50_000))
 	})
-	receipts, _, err := newSender(t).Send(within(t, 10*time.Second), url, stamp(1), incarnation, []task.Order{{ID: 1, Attempt: 1, Kind: "echo"}})
+	receipts, _, err := newSender(t).Send(timelimit.Context(t), url, stamp(1), incarnation, []task.Order{{ID: 1, Attempt: 1, Kind: "echo"}})
 	if err != nil || len(receipts) != 1 || receipts[0].Status != task.Refused {
 		t.Fatalf("%+v, %v", receipts, err)
 	}
@@ -167,7 +168,7 @@ func TestAnswerOfAnotherIncarnation(t *testing.T) {
 	url := fake(t, func(rw http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(rw, `{"available":true,"answer":"","free":1,"slots":1,"incarnation":"another","counter":1,"tasks":[{"id":1,"attempt":1,"status":"accepted"}]}`)
 	})
-	errs := calls(within(t, 10*time.Second), newSender(t), url)
+	errs := calls(timelimit.Context(t), newSender(t), url)
 	wantUnclear(t, errs["send"])
 	wantUnclear(t, errs["cancel"])
 }
@@ -177,20 +178,26 @@ func TestAnswerOfAnotherIncarnation(t *testing.T) {
 func TestSilentSlave(t *testing.T) {
 	for name, word := range map[string]string{"silent": "", "endless": `{"available":`} {
 		t.Run(name, func(t *testing.T) {
-			release := make(chan struct{})
+			came, release := make(chan struct{}, 2), make(chan struct{})
 			url := fake(t, func(rw http.ResponseWriter, _ *http.Request) {
 				if word != "" {
 					_, _ = io.WriteString(rw, word) // the sender may have hung up
 					_ = http.NewResponseController(rw).Flush()
 				}
+				came <- struct{}{}
 				<-release
 			})
 			t.Cleanup(func() { close(release) })
 			s := newSender(t)
-			_, err := s.Available(within(t, 50*time.Millisecond), url, stamp(1))
-			wantUnclear(t, err)
-			_, _, err = s.Send(within(t, 50*time.Millisecond), url, stamp(2), incarnation, nil)
-			wantUnclear(t, err)
+			for _, call := range []func(ctx context.Context) error{
+				func(ctx context.Context) error { _, err := s.Available(ctx, url, stamp(1)); return err },
+				func(ctx context.Context) error { _, _, err := s.Send(ctx, url, stamp(2), incarnation, nil); return err },
+			} {
+				ctx, leave := context.WithCancel(t.Context())
+				go func() { <-came; leave() }()
+				wantUnclear(t, call(ctx))
+				leave()
+			}
 		})
 	}
 }
@@ -214,7 +221,7 @@ func TestResetAfterTheRequest(t *testing.T) {
 			_ = conn.Close()
 		}
 	}()
-	for call, err := range calls(within(t, 10*time.Second), newSender(t), "http://"+l.Addr().String()) {
+	for call, err := range calls(timelimit.Context(t), newSender(t), "http://"+l.Addr().String()) {
 		t.Run(call, func(t *testing.T) { wantUnclear(t, err) })
 	}
 	_ = l.Close() // ends the accepting goroutine

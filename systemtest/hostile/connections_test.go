@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"muster/systemtest/timelimit"
 )
 
 // TestHostileConnectionsHoldNothingUp opens connections that say half of
@@ -39,7 +41,7 @@ func dial(t *testing.T, url string) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(2 * time.Minute)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(timelimit.Of(t, 2*time.Minute))); err != nil {
 		t.Fatal(err)
 	}
 	return conn
@@ -211,7 +213,7 @@ func (s *system) endless(t *testing.T) *sync.WaitGroup {
 				for {
 					select {
 					case <-stopped:
-						if took := time.Since(began); took > 50*time.Second {
+						if took := time.Since(began); took > timelimit.Of(t, 50*time.Second) {
 							t.Errorf("%s took %.60q… for %v", n.name, tc.head, took)
 						}
 						return

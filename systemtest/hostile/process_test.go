@@ -2,6 +2,7 @@ package hostile
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -12,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"muster/systemtest/timelimit"
 )
 
 // binary is the path of muster, built by TestMain.
@@ -95,7 +98,7 @@ func (p *process) end(t *testing.T) {
 	}
 	select {
 	case <-p.dead:
-	case <-time.After(45 * time.Second):
+	case <-time.After(timelimit.Of(t, 45*time.Second)):
 		t.Errorf("%s does not end", p.name)
 		p.kill()
 	}
@@ -130,30 +133,15 @@ func (l *transcript) tail(n int) string {
 	return s[max(0, len(s)-n):]
 }
 
-// eventually asks again until the answer is nil, within two minutes. It is for the
-// test's own goroutine.
+// eventually asks again until the answer is nil. It is for the test's own goroutine.
 func eventually(t *testing.T, what string, ask func() error) {
 	t.Helper()
-	if err := poll(ask); err != nil {
-		t.Fatalf("%s: %v", what, err)
-	}
+	timelimit.Eventually(t, what, func(context.Context) error { return ask() })
 }
 
-// poll asks again until the answer is nil, or for two minutes, and returns the last
+// poll asks again until the answer is nil, in bounded time, and returns the last
 // answer.
-func poll(ask func() error) error {
-	deadline := time.After(2 * time.Minute)
-	again := time.NewTicker(20 * time.Millisecond)
-	defer again.Stop()
-	for {
-		err := ask()
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-again.C:
-		case <-deadline:
-			return err
-		}
-	}
+func poll(t *testing.T, ask func() error) error {
+	t.Helper()
+	return timelimit.Poll(t, func(context.Context) error { return ask() })
 }

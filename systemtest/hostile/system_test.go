@@ -11,9 +11,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"muster/systemtest/ports"
+	"muster/systemtest/timelimit"
 )
 
 // The bounds of docs/architecture.md, "What hostile input can cost". The tasks
@@ -49,7 +49,7 @@ type node struct {
 func newSystem(t *testing.T, slots int, slaves ...string) *system {
 	t.Helper()
 	s := &system{client: &http.Client{
-		Timeout:       time.Minute,
+		Timeout:       timelimit.Usual(t),
 		Transport:     &http.Transport{MaxIdleConnsPerHost: 64},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
@@ -260,7 +260,7 @@ type outcome struct {
 func (s *system) compute(t *testing.T, body string) (outcome, answer) {
 	t.Helper()
 	var a answer
-	err := poll(func() error {
+	err := poll(t, func() error {
 		a = s.call(t, "POST", s.leader().url+"/v1/tasks", body)
 		if code := a.code(); code == "full_capacity" || code == "overloaded" {
 			return errors.New(code)
@@ -284,7 +284,7 @@ func (s *system) await(t *testing.T, submitted answer) outcome {
 		t.Errorf("%v: %s", err, submitted.body)
 		return got.Task
 	}
-	err := poll(func() error {
+	err := poll(t, func() error {
 		a := s.call(t, "GET", fmt.Sprintf("%s/v1/tasks/%d?wait=20s", s.leader().url, got.Task.ID), "")
 		if err := json.Unmarshal(a.body, &got); err != nil {
 			return fmt.Errorf("%w: %s", err, a.body)

@@ -16,10 +16,14 @@ import (
 	"muster/api/client"
 	"muster/systemtest/evidence"
 	"muster/systemtest/ports"
+	"muster/systemtest/timelimit"
 )
 
-// patience bounds every wait of these tests; it is only reached by a failure.
-const patience = 60 * time.Second
+// limit bounds every wait of these tests; it is only reached by a failure.
+func limit(t *testing.T) time.Duration {
+	t.Helper()
+	return timelimit.Of(t, time.Minute)
+}
 
 // slots of each of the slaves: far more than the load needs, so that a write waits
 // for a master and not for a slot.
@@ -62,7 +66,7 @@ func newCluster(t *testing.T) *cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &cluster{t: t, dir: dir, host: loopback(), seen: evidence.New(), web: &http.Client{Transport: &http.Transport{}, Timeout: 5 * time.Second}}
+	c := &cluster{t: t, dir: dir, host: loopback(), seen: evidence.New(), web: &http.Client{Transport: &http.Transport{}, Timeout: limit(t)}}
 	t.Cleanup(c.close)
 	t.Cleanup(c.web.CloseIdleConnections)
 	var list, urls []string
@@ -145,7 +149,7 @@ func loopback() string {
 // await repeats a question until it is answered without an error.
 func (c *cluster) await(what string, ask func(ctx context.Context) error) {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), limit(c.t))
 	defer cancel()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -161,14 +165,14 @@ func (c *cluster) await(what string, ask func(ctx context.Context) error) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			c.t.Fatalf("waited %v for %s: %v", patience, what, last)
+			c.t.Fatalf("waited %v for %s: %v", limit(c.t), what, last)
 		}
 	}
 }
 
-// once asks once: a process that never answers must not take all the patience.
-func (*cluster) once(ctx context.Context, ask func(ctx context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, patience/10)
+// once asks once: a process that never answers must not take all the time.
+func (c *cluster) once(ctx context.Context, ask func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit(c.t)/10)
 	defer cancel()
 	return ask(ctx)
 }

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"muster/api/client"
 	"muster/systemtest/ports"
@@ -54,7 +53,7 @@ func TestTwoProcessesOnOneDirectory(t *testing.T) {
 		second.logPath = filepath.Join(c.dir, strings.ReplaceAll(x.what, " ", "-")+".log")
 		second.start()
 		t.Cleanup(second.end)
-		if code := second.awaitEnd(10 * time.Second); code != 1 {
+		if code := second.awaitEnd(); code != 1 {
 			t.Errorf("%s: exit code %d, want 1", x.what, code)
 		}
 		for _, words := range x.says {
@@ -76,7 +75,7 @@ func TestTwoProcessesOnOneDirectory(t *testing.T) {
 // computes has a task done.
 func (c *cluster) computes(a, b int) {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), limit(c.t))
 	defer cancel()
 	got, err := c.api.Submit(ctx, client.Submission{Expression: fmt.Sprintf("%d * %d", a, b)}, client.SubmitOptions{})
 	if err == nil {

@@ -86,7 +86,7 @@ func (c *cluster) awaitQuiet() (index uint64) {
 // dump reads all that one master has, from its own state.
 func (c *cluster) dump(m *master, index uint64) evidence.Dump {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*limit(c.t))
 	defer cancel()
 	own, err := client.New(client.Config{Addresses: []string{m.url}}) // asks this master alone
 	if err != nil {

@@ -41,7 +41,7 @@ func (c *cluster) killLeader(l *load) (moment, time.Duration) {
 
 	killed := time.Now()
 	leader.signal(os.Kill)
-	leader.awaitEnd(patience)
+	leader.awaitEnd()
 	dead := time.Now()
 	m.running = c.running()
 

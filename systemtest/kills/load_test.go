@@ -15,10 +15,10 @@ import (
 )
 
 const (
-	// submitRate is how many tasks per second are submitted, come what may.
+	// submitRate is how many tasks per second are submitted, if the masters keep up.
 	submitRate = 300
-	// wantRate is what must be acknowledged in the second before a kill.
-	wantRate = 200
+	// wantAcks is how many tasks the leader must have acknowledged before a kill.
+	wantAcks = 200
 	// maxSubmits bounds the tasks that wait for an acknowledgement.
 	maxSubmits = 256
 	// repeatEach: of so many acknowledged tasks, one is submitted again at once.
@@ -120,7 +120,7 @@ func keyOf(n int) string { return fmt.Sprintf("task-%d", n) }
 // submit repeats a submit until it is acknowledged. It reports false if that
 // failed, which is an error unless the test has ended.
 func (l *load) submit(parent context.Context, key string, w work) bool {
-	ctx, cancel := context.WithTimeout(parent, patience)
+	ctx, cancel := context.WithTimeout(parent, limit(l.c.t))
 	defer cancel()
 	for {
 		answer, err := l.api.Submit(ctx, w.submission(), client.SubmitOptions{Key: key})
@@ -131,7 +131,7 @@ func (l *load) submit(parent context.Context, key string, w work) bool {
 		case parent.Err() != nil:
 			return false
 		case ctx.Err() != nil:
-			l.c.t.Errorf("submit %s: no master took it within %v: %v", key, patience, err)
+			l.c.t.Errorf("submit %s: no master took it within %v: %v", key, limit(l.c.t), err)
 			return false
 		case code == client.CodeFullCapacity:
 			l.full.Add(1)
@@ -161,7 +161,7 @@ func (l *load) end() {
 	}()
 	select {
 	case <-done:
-	case <-time.After(2 * patience):
+	case <-time.After(2 * limit(l.c.t)):
 		l.c.t.Fatal("the last submits are not answered")
 	}
 	const again = 200
@@ -174,7 +174,7 @@ func (l *load) end() {
 // was submitted after a moment.
 func (l *load) awaitAck(n int, moment time.Time) ack {
 	l.c.t.Helper()
-	deadline := time.After(patience)
+	deadline := time.After(limit(l.c.t))
 	for {
 		all, more := l.acks.since(n)
 		if first, ok := firstSubmittedAfter(all, moment); ok {
@@ -183,7 +183,7 @@ func (l *load) awaitAck(n int, moment time.Time) ack {
 		select {
 		case <-more:
 		case <-deadline:
-			l.c.t.Fatalf("for %v no master accepted a write", patience)
+			l.c.t.Fatalf("for %v no master accepted a write", limit(l.c.t))
 		}
 	}
 }

@@ -33,12 +33,14 @@ func (m moment) String() string {
 // entry and a submit are in its hands. The caller strikes at once.
 func (c *cluster) awaitWork(l *load) (leader *master, term uint64, m moment) {
 	c.t.Helper()
-	c.await(fmt.Sprintf("a leader at work, with %d tasks/s", wantRate), func(ctx context.Context) (err error) {
+	from := l.acks.count()
+	c.await(fmt.Sprintf("a leader at work, that has acknowledged %d tasks", wantAcks), func(ctx context.Context) (err error) {
 		if leader, term, err = c.ready(ctx); err != nil {
 			return err
 		}
-		if m.rate = l.acks.rate(); m.rate < wantRate {
-			return fmt.Errorf("%.0f tasks/s are acknowledged (%d waited for a slot, %d were of unknown fate)", m.rate, l.full.Load(), l.unknown.Load())
+		m.rate = l.acks.rate()
+		if n := l.acks.count() - from; n < wantAcks {
+			return fmt.Errorf("%d tasks are acknowledged, %.0f/s (%d waited for a slot, %d were of unknown outcome)", n, m.rate, l.full.Load(), l.unknown.Load())
 		}
 		var leads bool
 		if leads, m.entries, err = c.gauges(ctx, leader); err != nil {
@@ -87,7 +89,7 @@ func gauge(text, name string) (int, error) {
 // running asks all slaves how many tasks run now.
 func (c *cluster) running() int {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), limit(c.t))
 	defer cancel()
 	total := 0
 	for _, s := range c.slaves {

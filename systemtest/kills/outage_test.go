@@ -54,7 +54,7 @@ func (c *cluster) outage(l *load, signal os.Signal, n int) moment {
 		v.signal(signal)
 	}
 	for _, v := range victims {
-		if code := v.awaitEnd(patience); code != 0 && signal != os.Kill {
+		if code := v.awaitEnd(); code != 0 && signal != os.Kill {
 			c.t.Errorf("%s ended with exit code %d", v.id, code)
 		}
 	}

@@ -98,7 +98,7 @@ func (c *cluster) write(frozen *master) uint64 {
 		c.t.Fatal(err)
 	}
 	defer api.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), limit(c.t))
 	defer cancel()
 	key := fmt.Sprintf("written-%d", time.Now().UnixNano())
 	c.seen.Submitting(key, "1 + 1", evidence.Want{})
@@ -159,7 +159,7 @@ func (c *cluster) awaken(m *master, queries map[string]int) *awakening {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	defer web.CloseIdleConnections()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), limit(c.t))
 	defer cancel()
 	over := make(chan struct{})
 	var sent, asking sync.WaitGroup

@@ -83,12 +83,12 @@ func (p *process) signal(s os.Signal) {
 
 // awaitEnd waits until the life is over. It returns the exit code, -1 after a
 // signal that ended it.
-func (p *process) awaitEnd(atMost time.Duration) int {
+func (p *process) awaitEnd() int {
 	p.t.Helper()
 	select {
 	case <-p.ended:
-	case <-time.After(atMost):
-		p.t.Fatalf("%s (process %d) did not end within %v", p.name, p.cmd.Process.Pid, atMost)
+	case <-time.After(limit(p.t)):
+		p.t.Fatalf("%s (process %d) did not end within %v", p.name, p.cmd.Process.Pid, limit(p.t))
 	}
 	if exit, ok := errors.AsType[*exec.ExitError](p.err); ok {
 		return exit.ExitCode()

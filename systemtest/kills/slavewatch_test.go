@@ -14,7 +14,6 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"time"
 )
 
 // watch stands between the leader and a slave, and remembers which attempts the
@@ -50,7 +49,7 @@ func newWatch(t *testing.T, address, slave string) *watch {
 	}
 	w := &watch{
 		url: "http://" + address, slave: slave, accepted: map[attempt]int{},
-		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: 10 * time.Second},
+		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: limit(t)},
 	}
 	server := httptest.NewUnstartedServer(w)
 	server.Listener.Close()

@@ -24,7 +24,8 @@ func TestStopsOfTheLeader(t *testing.T) {
 	l := startLoad(c)
 	var stops, exits, kills distribution
 	handed := 0
-	for len(stops) < want {
+	// A handover that a busy machine does not get done in time ends in an election.
+	for len(stops) < want || handed == 0 && len(stops) < 10*want {
 		s := c.stopLeader(l)
 		if s.handed {
 			handed++
@@ -41,12 +42,11 @@ func TestStopsOfTheLeader(t *testing.T) {
 	c.judge(l)
 	t.Logf("SIGTERM of the leader, longest pause between two accepted writes: %v", stops)
 	t.Logf("kill -9 of the leader in the same series, for comparison: %v", kills)
-	t.Logf("from SIGTERM to the exit: %v; another master led already at %d of %d exits", exits, handed, want)
+	t.Logf("from SIGTERM to the exit: %v; another master led already at %d of %d exits", exits, handed, len(stops))
 	if handed == 0 {
 		t.Error("leadership was never handed over")
 	}
-	// A handover that a busy machine does not get done in time ends in an election:
-	// a few stops prove nothing about the others.
+	// A few stops prove nothing about the others.
 	if want < longSeries {
 		return
 	}
@@ -78,7 +78,7 @@ func (c *cluster) stopLeader(l *load) stop {
 	stopped := time.Now()
 	leader.signal(syscall.SIGTERM)
 	s.running = c.running()
-	code := leader.awaitEnd(patience)
+	code := leader.awaitEnd()
 	exited := time.Now()
 	s.handed, s.exit = c.leads(leader, term), exited.Sub(stopped)
 	if code != 0 {
@@ -98,7 +98,7 @@ func (c *cluster) stopLeader(l *load) stop {
 // leads reports whether a master other than the given one leads now, in a later
 // term.
 func (c *cluster) leads(old *master, term uint64) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), limit(c.t))
 	defer cancel()
 	var found atomic.Bool
 	var all sync.WaitGroup
