@@ -298,6 +298,20 @@ func TestMastersAndNode(t *testing.T) {
 	}
 }
 
+// TestHealthIsThatOfTheLoops: not only that somebody answers.
+func TestHealthIsThatOfTheLoops(t *testing.T) {
+	m := newLeader("http://m1")
+	h := handlerOf(m)
+	m.notReady = errPlanted
+	if a := exchange(t, h, request("GET", "/healthz", "")); a.StatusCode != http.StatusOK {
+		t.Errorf("alive, but not ready: got %d %s", a.StatusCode, a.body)
+	}
+	m.stalled = task.Refuse(task.CodeStalled, "the third loop has not answered for 31 s")
+	if a := exchange(t, h, request("GET", "/healthz", "")); a.StatusCode != http.StatusServiceUnavailable || a.code(t) != task.CodeStalled || !strings.Contains(string(a.body), "third loop") {
+		t.Errorf("a loop is stuck: got %d %s", a.StatusCode, a.body)
+	}
+}
+
 func TestReadiness(t *testing.T) {
 	m := newLeader("http://m1")
 	h := handlerOf(m)

@@ -74,6 +74,10 @@ type Backend interface {
 	// Status describes this node; fingerprint asks for Status.Fingerprint too.
 	Status(fingerprint bool) Status
 
+	// Healthy returns nil while this node's loops get on, and otherwise CodeStalled,
+	// which says which of them does not. It waits for nobody.
+	Healthy() error
+
 	// Ready returns nil when a leader is known and this node is caught up, and
 	// otherwise says what is missing.
 	Ready() error

@@ -52,6 +52,7 @@ var statuses = map[task.Code]int{
 	task.CodeStaleTerm:       http.StatusConflict,
 	task.CodeIndexNotReached: http.StatusGatewayTimeout,
 	task.CodeShuttingDown:    http.StatusServiceUnavailable,
+	task.CodeStalled:         http.StatusServiceUnavailable,
 
 	task.CodeMasterNotFound:    http.StatusNotFound,
 	task.CodeMasterUnreachable: http.StatusUnprocessableEntity,
@@ -67,7 +68,7 @@ var statuses = map[task.Code]int{
 func retryable(code task.Code) bool {
 	switch code {
 	case task.CodeFullCapacity, task.CodeQueueFull, task.CodeRetentionFull, task.CodeNoSlaveForKind, task.CodeOverloaded, task.CodeNoLeader, task.CodeOutcomeUnknown,
-		task.CodeIndexNotReached, task.CodeShuttingDown, task.CodeMembershipBusy,
+		task.CodeIndexNotReached, task.CodeShuttingDown, task.CodeStalled, task.CodeMembershipBusy,
 		task.CodeNotCaughtUp, task.CodeTooManyExports, task.CodeTooManyStreams:
 		return true
 	default:

@@ -39,6 +39,7 @@ type fakeMaster struct {
 	refuse   error // of every write
 	panics   bool  // in every write
 	notReady error
+	stalled  error
 	wrongURL string // what this master takes for the leader's URL
 	cluster  string // empty: c-1
 	hang     bool   // writes last until their context ends
@@ -381,6 +382,8 @@ func (m *fakeMaster) Status(fingerprint bool) Status {
 }
 
 func (m *fakeMaster) Ready() error { return m.notReady }
+
+func (m *fakeMaster) Healthy() error { return m.stalled }
 
 // fakeView is a copy.
 type fakeView struct {

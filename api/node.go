@@ -54,8 +54,11 @@ func fromStatus(st *Status) wire.Status {
 	}
 }
 
-// health says that the process runs.
+// health says that the process runs, and that its loops get on.
 func (s *server) health(c *gin.Context, _ *query) error {
+	if err := s.Backend.Healthy(); err != nil {
+		return err
+	}
 	s.answer(c, http.StatusOK, wire.Readiness{Status: "ok"})
 	return nil
 }

@@ -21,6 +21,8 @@ type replica struct {
 	// halted is set when an entry could not be applied. Nothing is applied after
 	// it, and no snapshot is taken: it would claim to hold that entry.
 	halted bool // that goroutine's
+	// turns is odd while an entry is applied, or a snapshot loaded.
+	turns turns
 
 	hub           *hub
 	fail          func(error)                              // stops the node
@@ -39,6 +41,8 @@ var (
 // Apply applies one entry and returns its []fsm.Outcome, or an error when the
 // node stops.
 func (r *replica) Apply(l *raft.Log) any {
+	r.turns.begin()
+	defer r.turns.end()
 	if r.halted {
 		return errHalted
 	}
@@ -78,8 +82,10 @@ func (r *replica) Snapshot() (raft.FSMSnapshot, error) {
 
 // Restore replaces the state by a snapshot.
 func (r *replica) Restore(from io.ReadCloser) error {
+	r.turns.begin()
+	defer r.turns.end()
 	state := fsm.New()
-	if err := state.Load(from); err != nil {
+	if err := state.Load(steps{from, &r.turns}); err != nil {
 		r.halted = true
 		err = fmt.Errorf("load snapshot: %w", err)
 		r.fail(err)
@@ -88,4 +94,16 @@ func (r *replica) Restore(from io.ReadCloser) error {
 	r.state, r.halted = state, false
 	r.hub.replace(state.View())
 	return nil
+}
+
+// steps tells that a snapshot is read on.
+type steps struct {
+	io.Reader
+	turns *turns
+}
+
+// Read reads on.
+func (s steps) Read(p []byte) (int, error) {
+	s.turns.step()
+	return s.Reader.Read(p) //nolint:wrapcheck // an io.Reader's errors are its own
 }

@@ -153,6 +153,7 @@ type watchedContent struct {
 
 // Read reads on.
 func (c *watchedContent) Read(p []byte) (n int, err error) {
+	c.guard.pieces.Add(1)
 	err = c.guard.slowly("read a snapshot", func() error { n, err = c.ReadCloser.Read(p); return err })
 	return n, err
 }
@@ -168,6 +169,7 @@ type snapshotSink struct {
 
 // Write appends to the snapshot.
 func (s *snapshotSink) Write(p []byte) (n int, err error) {
+	s.guard.pieces.Add(1)
 	err = s.guard.slowly("write a snapshot", func() error { n, err = s.SnapshotSink.Write(p); return err })
 	return n, err
 }

@@ -23,6 +23,8 @@ type storeGuard struct {
 
 	// raftRuns: the calls come from goroutines that Raft owns.
 	raftRuns atomic.Bool
+	// pieces counts what was read and written of snapshots.
+	pieces atomic.Uint64
 
 	mu      sync.Mutex
 	running map[*operation]struct{} // under mu
@@ -91,6 +93,13 @@ func (g *storeGuard) watch(ctx context.Context, hangs func(error)) {
 			hangs(fmt.Errorf("%s: the disk has not answered for %s; this master stops so that another can lead", op.what, g.limit+op.extra))
 		}
 	})
+}
+
+// busy reports whether a call is under way.
+func (g *storeGuard) busy() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.running) > 0
 }
 
 // hanging returns a call that takes longer than it may.

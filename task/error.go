@@ -52,6 +52,7 @@ const (
 	CodeStaleTerm       Code = "stale_term"
 	CodeIndexNotReached Code = "index_not_reached"
 	CodeShuttingDown    Code = "shutting_down"
+	CodeStalled         Code = "stalled"
 
 	CodeMasterNotFound    Code = "master_not_found"
 	CodeMasterUnreachable Code = "master_unreachable"

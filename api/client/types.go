@@ -115,6 +115,7 @@ const (
 	CodeOutcomeUnknown  = task.CodeOutcomeUnknown
 	CodeIndexNotReached = task.CodeIndexNotReached
 	CodeShuttingDown    = task.CodeShuttingDown
+	CodeStalled         = task.CodeStalled
 
 	CodeMasterNotFound    = task.CodeMasterNotFound
 	CodeMasterUnreachable = task.CodeMasterUnreachable

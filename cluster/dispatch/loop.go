@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"muster/fsm"
@@ -25,6 +26,7 @@ type Dispatcher struct {
 	done    chan struct{} // closed when the loop takes nothing any more
 	seen    sync.Map      // slave name → time.Time of its last sign of life
 	workers sync.WaitGroup
+	turn    atomic.Uint64 // odd while the loop is at something
 
 	proposals proposals   // the loop's
 	crash     *PanicError // set before done is closed; nil: it did not panic
@@ -69,29 +71,48 @@ func (d *Dispatcher) loop(ctx context.Context, c *core, sub Subscription) error 
 	wake := time.NewTimer(0)
 	defer wake.Stop()
 	for {
+		var first input
 		select {
 		case <-ctx.Done():
 			return nil
-		case f := <-d.inbox:
-			if err := d.takeEvents(c, sub); err != nil {
-				return err
-			}
-			d.takeInputs(c, f)
+		case first = <-d.inbox:
 		case <-sub.Ready():
 		case <-wake.C:
 		}
-		if err := d.takeEvents(c, sub); err != nil {
+		next, err := d.advance(ctx, c, sub, first)
+		if err != nil {
 			return err
 		}
-		now := time.Now()
-		d.carryOut(ctx, c.plan(now))
-		if c.broken != nil {
-			return c.broken
-		}
-		if next := c.nextWake(); !next.IsZero() {
-			wake.Reset(max(0, next.Sub(now)))
+		if !next.IsZero() {
+			wake.Reset(max(0, time.Until(next)))
 		}
 	}
+}
+
+// advance takes in what has come, an input first if that is not nil, and carries out
+// what follows. It returns when to look again without a cause.
+func (d *Dispatcher) advance(ctx context.Context, c *core, sub Subscription, first input) (next time.Time, err error) {
+	d.turn.Add(1)
+	defer d.turn.Add(1)
+	if first != nil {
+		if err := d.takeEvents(c, sub); err != nil {
+			return next, err
+		}
+		d.takeInputs(c, first)
+	}
+	if err := d.takeEvents(c, sub); err != nil {
+		return next, err
+	}
+	d.carryOut(ctx, c.plan(time.Now()))
+	return c.nextWake(), c.broken
+}
+
+// Turn tells how the loop gets on: whether it is at something or waits for
+// something to do, and a number that changes whenever it begins or ends something.
+// It waits for nobody.
+func (d *Dispatcher) Turn() (turn uint64, busy bool) {
+	turn = d.turn.Load()
+	return turn, turn%2 == 1
 }
 
 // takeEvents feeds the state's changes to the core. They go before the outcomes

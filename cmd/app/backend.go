@@ -25,6 +25,7 @@ type backend struct {
 	current atomic.Pointer[dispatch.Dispatcher]
 	// paused is set while this master leads and no dispatcher runs after a panic.
 	paused atomic.Pointer[paused]
+	health *health
 }
 
 var _ api.Backend = (*backend)(nil)
@@ -244,8 +245,16 @@ func (b *backend) TransferLeadership(ctx context.Context, id string) error {
 	return b.refusal(b.node.TransferLeadership(ctx, id))
 }
 
+// Healthy tells which loop of this master is stuck.
+func (b *backend) Healthy() error { return b.health.err() }
+
 // Ready tells what is missing until this master can serve.
-func (b *backend) Ready() error { return b.node.Ready() }
+func (b *backend) Ready() error {
+	if err := b.Healthy(); err != nil {
+		return err
+	}
+	return b.node.Ready()
+}
 
 // Status describes this master.
 func (b *backend) Status(fingerprint bool) api.Status {
@@ -273,7 +282,7 @@ func (b *backend) Status(fingerprint bool) api.Status {
 	if fingerprint {
 		s.Fingerprint = view.Fingerprint()
 	}
-	if err := b.node.Ready(); err != nil {
+	if err := b.Ready(); err != nil {
 		s.Ready, s.NotReady = false, err.Error()
 	}
 	return s

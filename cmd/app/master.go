@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -89,6 +90,7 @@ func newMaster(ctx context.Context, cfg MasterConfig) (*master, error) {
 		return nil, errors.Join(err, transport.Close())
 	}
 	m.backend.node = m.node
+	m.backend.health = &health{ask: m.node.AskRaft, loops: m.loops, fail: m.node.Fail, log: cfg.Logger}
 	m.server = api.NewServer(api.New(api.Config{
 		Backend: m.backend, Logger: cfg.Logger, ForwardFollowers: cfg.ForwardFromFollowers, QueueWhenFull: cfg.QueueWhenFull,
 		SelfURL: cfg.APIAdvertise, Registry: registry, Transport: httpClient.Transport,
@@ -117,7 +119,12 @@ func (m *master) run(ctx context.Context, apiListener net.Listener, ready func(s
 	if ready != nil {
 		ready(m.cfg.APIAdvertise)
 	}
+	var looking sync.WaitGroup
+	looks, endLooks := context.WithCancel(ctx)
+	looking.Go(func() { m.backend.health.run(looks) })
 	err := m.node.Run(ctx)
+	endLooks()
+	looking.Wait()
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
 	if m.server.Shutdown(stop) != nil {

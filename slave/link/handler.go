@@ -34,7 +34,7 @@ func Handler(w *worker.Worker) http.Handler {
 		{http.MethodGet, "/tasks", e.held},
 		{http.MethodPost, "/tasks/{id}/cancel", e.cancel},
 		{http.MethodPost, "/resize", e.resize},
-		{http.MethodGet, "/healthz", healthy},
+		{http.MethodGet, "/healthz", (&health{worker: w}).ServeHTTP},
 	} {
 		mux.Handle(route.method+" "+route.path, route.serve)
 	}
@@ -183,10 +183,6 @@ func (e endpoints) resize(rw http.ResponseWriter, r *http.Request) {
 	default:
 		writeJSON(rw, http.StatusOK, fromAvailability(a))
 	}
-}
-
-func healthy(rw http.ResponseWriter, _ *http.Request) {
-	writeJSON(rw, http.StatusOK, map[string]string{"status": "ok"})
 }
 
 func (b ordersRequest) orders() ([]task.Order, error) {
