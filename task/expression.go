@@ -21,11 +21,11 @@ const (
 )
 
 // CheckExpression refuses what must not reach the evaluator: an expression that
-// is too large, too deep or not made of known tokens, and parameters that are not
-// plain values. It does not parse: a task with a wrong expression that passes
-// here ends as failed. The code is invalid_expression.
+// is too large, too deep or does not follow the grammar, and parameters that are not
+// plain values. What passes may still fail where it is computed: a function that
+// there is not, a parameter that is missing. The code is invalid_expression.
 func CheckExpression(expression string, params []Parameter) *Error {
-	if _, err := LexExpression(expression); err != nil {
+	if _, err := ParseExpression(expression); err != nil {
 		return err
 	}
 	if len(params) > MaxParameters {

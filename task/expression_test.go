@@ -11,7 +11,7 @@ import (
 
 func TestCheckExpressionAccepts(t *testing.T) {
 	for _, expression := range []string{
-		"2+3*x", "1", " ( 1 ) ", "0x1F", ".5 + 5.", "max(1, 2, 3)", "'it''s'", `"it's"`, `'a\'b\\'`, "x in (1, 2)", "a_1 ?? 2",
+		"2+3*x", "1", " ( 1 ) ", "0x1F", ".5 + 5.", "max(1, 2, 3)", `"it's"`, `'a\'b\\'`, "x in (1, 2)", "a_1 ?? 2",
 		"!true && false || 1 <= 2 ? 'yes' : 'no'", "-2 ** -3", "1<<2>>3&4|5^~6", strings.Repeat("(", 64) + "1" + strings.Repeat(")", 64),
 		"1" + strings.Repeat("+1", 255), "'" + strings.Repeat("ä", 2000) + "'", "1\n+\t2", strings.Repeat("9", 308), "0." + strings.Repeat("0", 400) + "1",
 	} {
@@ -29,6 +29,15 @@ func TestCheckExpressionRefuses(t *testing.T) {
 		strings.Repeat("(", 65):         "more than 64 deep",
 		"1" + strings.Repeat("+1", 256): "more than 512 tokens",
 		"(1":                            "not closed",
+		"1+":                            "the expression is wrong: it ends too early",
+		"+":                             "can't stand there",
+		"(2) 3":                         `"3" at byte 4 can't stand there`,
+		"()":                            "can't stand there",
+		"(1, 2)":                        "a list at byte 0",
+		"1 in 2":                        "a list, as in x in (1, 2) is missing",
+		"true ? 1":                      "it ends without the : of a choice",
+		"max(1,)":                       "can't stand there",
+		"- -1":                          "can't stand there",
 		"1)":                            "closes nothing",
 		"'a' =~ 'a'":                    "no regular expressions",
 		"'a' !~ 'b'":                    "no regular expressions",

@@ -29,23 +29,22 @@ type compiled struct {
 }
 
 // compile parses an expression. What the library gets is not what the client
-// wrote, but a text that grammar made of its tokens, with spaces between them and
+// wrote, but a text that writer made of its tokens, with spaces between them and
 // names in brackets, so that the library's lexer finds the same tokens.
 func compile(expression string) (*compiled, error) {
-	tokens, refusal := task.LexExpression(expression)
+	e, refusal := task.ParseExpression(expression)
 	if refusal != nil {
 		return nil, refusal
 	}
-	g := grammar{tokens: tokens}
-	text, err := g.parse()
-	if err != nil {
-		return nil, err
+	var w writer
+	if w.write(e); w.err != nil {
+		return nil, w.err
 	}
-	parsed, err := govaluate.NewEvaluableExpressionWithFunctions(text, library())
+	parsed, err := govaluate.NewEvaluableExpressionWithFunctions(w.text.String(), library())
 	if err != nil {
 		return nil, fmt.Errorf("the expression is wrong: %w", err)
 	}
-	return &compiled{parsed: parsed, literals: g.literals}, nil
+	return &compiled{parsed: parsed, literals: w.literals}, nil
 }
 
 // parameters answers the library's questions for values.

@@ -8,6 +8,18 @@ import (
 	"testing"
 )
 
+// levels are the binary operators, the loosest first, as package task reads them.
+var levels = [...][]string{
+	{"||"},
+	{"&&"},
+	{"==", "!=", "<", "<=", ">", ">=", "in"},
+	{"&", "|", "^"},
+	{"<<", ">>"},
+	{"+", "-"},
+	{"*", "/", "%"},
+	{"**"},
+}
+
 // node is an expression that the test knows the value of. Its level is its place
 // in levels; a leaf's is behind the last.
 type node struct {

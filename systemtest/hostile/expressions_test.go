@@ -46,6 +46,11 @@ func (s *system) refusedExpressions(t *testing.T) {
 		"bidi outside of a string": "1 \u202e+ 2", "byte order mark": "\ufeff1", "no-break space": "1\u00a0+ 2", "Arabic digits": "\u0661\u0662", "full-width digits": "\uff11+\uff12",
 		"Greek letter": "\u03c0", "full-width plus": "1\uff0b2", "minus sign": "1 \u2212 2", "replacement character": "\ufffd", "combining": "x\u0301", "emoji": "\U0001f4a3",
 		"exponent": "1e309", "two points": "1.2.3", "long hex": "0x" + repeat("F", 17), "long name": repeat("n", 65) + "(1)", "unclosed": repeat("max(", 64) + "1",
+		"half a sum": "1 +", "only an operator": "+", "only a comma": ",", "nothing in a parenthesis": "()", "a list": "(1,2)", "two values": "(2) 3", "two names": "x x",
+		"two strings": "'a' 'b'", "a call of a call": "max(1)(2)", "half a choice": "1 ? 2", "the other half": "1 : 2", "in no list": "1 in 1", "in an empty list": "x in ()",
+		"lists compared": "(1,2) == (1,2)", "two signs": "- -1", "many signs": repeat("-", 511) + "1", "nothing but signs": repeat("!", 512), "many values": repeat("1 ", 512),
+		"many commas": repeat("x,", 256), "many choices": repeat("?:", 256), "64 deep, empty": repeat("(", 64) + repeat(")", 64), "no fallback": "1 ?? 2 ??", "only a fallback": "??",
+		"halves of choices": repeat("x?", 255) + "1", "in nothing, often": repeat("1 in ", 255) + "1",
 	} {
 		o, a := s.compute(t, submission(t, expression, nil))
 		if a.status != http.StatusBadRequest || a.code() != "invalid_expression" {
@@ -61,12 +66,10 @@ func (s *system) refusedExpressions(t *testing.T) {
 func (s *system) failedExpressions(t *testing.T) {
 	var all []string
 	for _, expression := range []string{
-		"nope", "nope(1)", "System('id')", "eval(1)", "1 +", "+", ",", "()", "max()", "(1,2)", "(2) 3", "x x", "1 1", "'a' 'b'", "max(1)(2)", "1 : 2", "1 ? 2",
+		"nope", "nope(1)", "System('id')", "eval(1)", "max()",
 		"'a' * 2", "'a' - 'b'", "true + 1", "!1", "-true", "~'a'", "1.5 & 1", "1 << 64", "1 << -1", "~(10**300)", "factorial(171)", "factorial(-1)", "fib(1477)",
 		"nthprime(100001)", "isprime(2**53+2)", "gcd(0/0, 1)", "sleep(-1)", "sleep(10**9)", "sleep(0/0)", "sleep(1/0)", "sin(1,2)", "op_plus(1,2)",
-		"1 in 1", "x in ()", "(1,2) == (1,2)", "- -1", repeat("-", 511) + "1", repeat("!", 512), repeat("1 ", 512), repeat("x,", 256), repeat("?:", 256),
-		repeat("(", 64) + repeat(")", 64), repeat("max(", 64) + repeat(")", 64), "'" + repeat("'+'", 250) + "'*1", "??", "1 ?? 2 ??", "nope ?? nope",
-		repeat("x?", 255) + "1", repeat("1 in ", 255) + "1", "nope() + 1",
+		repeat("max(", 64) + repeat(")", 64), "'" + repeat("'+'", 250) + "'*1", "nope ?? nope", "nope() + 1",
 	} {
 		all = append(all, submission(t, expression, map[string]any{"y": 1}))
 	}
