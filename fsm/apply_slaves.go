@@ -44,6 +44,9 @@ func (s *State) registerSlave(x RegisterSlave, c *change) *task.Error {
 // that is present: whether its tasks may run again would hang on who registered
 // first.
 func (s *State) conflict(r task.Registration) *task.Error {
+	if !s.contradicted(r) {
+		return nil
+	}
 	var err *task.Error
 	s.slaves.Scan(func(name string, other task.Slave) bool {
 		if name == r.Name || other.State != other.Present() {
@@ -57,6 +60,40 @@ func (s *State) conflict(r task.Registration) *task.Error {
 		return err == nil
 	})
 	return err
+}
+
+// contradicted reports whether another slave that is present declares one of the
+// kinds otherwise. It looks at no other slave, so that ten thousand that register
+// do not look at each other.
+func (s *State) contradicted(r task.Registration) bool {
+	own, _ := s.slaves.Get(r.Name)
+	for _, k := range r.Kinds {
+		other := task.Kind{Name: k.Name, Idempotent: !k.Idempotent}
+		n := s.declared[other]
+		if own.State == own.Present() {
+			for _, has := range own.Kinds {
+				if has == other {
+					n--
+				}
+			}
+		}
+		if n > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// declare counts what a slave that is present declares, or with -1 takes it back.
+func (s *State) declare(x task.Slave, sign int) {
+	if x.State != x.Present() {
+		return
+	}
+	for _, k := range x.Kinds {
+		if s.declared[k] += sign; s.declared[k] == 0 {
+			delete(s.declared, k)
+		}
+	}
 }
 
 func (s *State) loseSlave(x LoseSlave, c *change) *task.Error {
@@ -148,6 +185,7 @@ func (s *State) removeSlave(x RemoveSlave, c *change) *task.Error {
 	s.giveUpAll(slave, x.Begun, "slave "+strconv.Quote(x.Slave)+" was removed", c)
 	slave, _ = s.slaves.Get(x.Slave) // its slots are free now
 	s.count(slave, -1)
+	s.declare(slave, -1)
 	s.slaves.Delete(x.Slave)
 	s.order.Delete(slave.Order)
 	c.events = append(c.events, Event{Kind: SlaveRemoved, Slave: &slave})

@@ -126,3 +126,27 @@ func BenchmarkDoneTasks(b *testing.B) {
 		runtime.KeepAlive(s)
 	}
 }
+
+// BenchmarkRegisterSlave registers one more slave where so many are already.
+func BenchmarkRegisterSlave(b *testing.B) {
+	for _, n := range []int{10, 10_000} {
+		b.Run(fmt.Sprintf("slaves=%d", n), func(b *testing.B) {
+			register := func(i int) Envelope {
+				r := task.Registration{
+					Name: fmt.Sprintf("s%d", i), URL: "http://s", Slots: 1, Incarnation: fmt.Sprintf("i%d", i),
+					Kinds: []task.Kind{{Name: task.KindExpression, Idempotent: true}},
+				}
+				return Envelope{Term: 1, Stamp: 1, Proposals: []Proposal{{Command: RegisterSlave{Registration: r, InFull: true}}}}
+			}
+			s := New()
+			for i := range n {
+				s.Apply(uint64(i+1), 1, register(i))
+			}
+			index := uint64(n)
+			for b.Loop() {
+				index++
+				s.Apply(index, 1, register(0x100000+int(index)%n))
+			}
+		})
+	}
+}

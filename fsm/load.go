@@ -21,7 +21,7 @@ func (s *State) Load(r io.Reader) error {
 	if err != nil {
 		return fmt.Errorf("load a snapshot: %w", err)
 	}
-	s.tables, s.doneIn = next.tables, next.doneIn
+	s.tables, s.doneIn, s.declared = next.tables, next.doneIn, next.declared
 	s.publish()
 	return nil
 }

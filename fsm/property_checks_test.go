@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"bytes"
+	"maps"
 	"reflect"
 	"slices"
 
@@ -57,11 +58,17 @@ func (p *prover) checkAll() {
 func (p *prover) checkSlaves(v *View, busy map[string]int) {
 	var capacity task.Capacity
 	order := uint64(0)
+	declared := map[task.Kind]int{}
 	for _, slave := range v.Slaves() {
 		if slave.Order <= order {
 			p.t.Fatalf("slave %s is out of order", slave.Name)
 		}
 		order = slave.Order
+		for _, k := range slave.Kinds {
+			if slave.State == task.SlaveAlive || slave.State == task.SlaveDraining {
+				declared[k]++
+			}
+		}
 		held := 0
 		v.Held(slave.Name, func(t task.Task) bool {
 			if t.Slave != slave.Name || t.Incarnation != slave.Incarnation || t.Status != task.InProgress {
@@ -85,6 +92,9 @@ func (p *prover) checkSlaves(v *View, busy map[string]int) {
 	}
 	if v.Capacity() != capacity {
 		p.t.Fatalf("the capacity is %+v and should be %+v", v.Capacity(), capacity)
+	}
+	if !maps.Equal(p.state.declared, declared) {
+		p.t.Fatalf("of kinds is counted %+v; the slaves declare %+v", p.state.declared, declared)
 	}
 }
 

@@ -15,14 +15,17 @@ type State struct {
 	// doneIn counts the done tasks of each block that is not sealed yet. It is
 	// the goroutine's of Apply and can be computed from the tables.
 	doneIn map[block]int
-	packer packer // the goroutine's of Apply
+	// declared counts the slaves that are present by what they declare of a kind.
+	// It is the goroutine's of Apply and can be computed from the tables.
+	declared map[task.Kind]int
+	packer   packer // the goroutine's of Apply
 
 	view atomic.Pointer[View]
 }
 
 // New returns the empty state.
 func New() *State {
-	s := &State{tables: newTables(), doneIn: make(map[block]int)}
+	s := &State{tables: newTables(), doneIn: make(map[block]int), declared: make(map[task.Kind]int)}
 	s.publish()
 	return s
 }

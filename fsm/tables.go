@@ -1,6 +1,8 @@
 package fsm
 
 import (
+	"slices"
+
 	"github.com/tidwall/btree"
 
 	"muster/task"
@@ -152,10 +154,14 @@ func (s *State) occupy(t task.Task, slots int) {
 }
 
 // putSlave replaces a slave's entry (the zero Slave if there was none) and keeps
-// the capacity in step.
+// the capacity, and what is declared of kinds, in step.
 func (s *State) putSlave(old, changed task.Slave) {
 	s.count(old, -1)
 	s.count(changed, 1)
+	if old.State != changed.State || !slices.Equal(old.Kinds, changed.Kinds) { // a slot that is taken changes neither
+		s.declare(old, -1)
+		s.declare(changed, 1)
+	}
 	s.slaves.Set(changed.Name, changed)
 }
 
