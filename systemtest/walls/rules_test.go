@@ -198,6 +198,11 @@ var allowances = []allowance{
 		because: "the system is tested from outside: started as users start it, asked as users ask it",
 	},
 	{
+		of:      []string{"muster/systemtest/scale"},
+		ours:    []string{"muster/systemtest/...", "muster/api/client", "muster/slave", "muster/task"},
+		because: "from outside as well; but ten thousand slaves have to share one process",
+	},
+	{
 		of: []string{"muster/systemtest/promises"},
 		ours: []string{
 			"muster/systemtest/...", "muster/cmd/app", "muster/api/client",
