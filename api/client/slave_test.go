@@ -50,6 +50,20 @@ func TestSlaveCallsAreOneRound(t *testing.T) {
 	wantCode(t, err, task.CodeNameTaken)
 }
 
+// A leader that has too much to do is left alone: the other masters would only lead
+// back to it.
+func TestATooBusyLeaderIsNotAskedAgainInTheSameRound(t *testing.T) {
+	busy := newScripted(t, func(_ int, w http.ResponseWriter, _ *http.Request) { refuse(w, 429, task.CodeOverloaded) })
+	other := newScripted(t, func(_ int, w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, busy.URL+r.URL.Path, http.StatusTemporaryRedirect)
+	})
+	_, err := ask(t, busy.URL, other.URL).RegisterSlave(t.Context(), task.Registration{})
+	wantCode(t, err, task.CodeOverloaded)
+	if len(busy.heard()) != 1 || len(other.heard()) != 0 {
+		t.Errorf("the leader was asked %d times, the other %d", len(busy.heard()), len(other.heard()))
+	}
+}
+
 // verdicts accepts all, except that task 2's attempt is stale.
 func verdicts(w http.ResponseWriter, body []byte) {
 	var r wire.Report

@@ -39,7 +39,7 @@ type slaveBook struct {
 	// Its kinds and classes, and what it adds to their counters; see refresh.
 	kinds        []*kindBook
 	classes      []*class
-	known        bool // counted in the kinds' cautious, where it declares so
+	known        bool // counted in its kinds
 	alive        bool // in the classes' alive sets
 	candidate    bool // in the classes' candidate sets
 	countedSlots int
@@ -143,9 +143,9 @@ func (c *core) refresh(s *slaveBook, now time.Time) {
 	if alive {
 		slots, busy = s.rec.Slots, min(s.rec.Slots, len(s.held)+s.reserved)
 	}
-	for _, kb := range s.kinds {
-		if known != s.known && !s.declares(kb) {
-			kb.cautious += step(known)
+	if known != s.known {
+		for _, kb := range s.kinds {
+			kb.count(s.declares(kb), step(known))
 		}
 	}
 	for _, cl := range s.classes {

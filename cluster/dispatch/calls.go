@@ -142,10 +142,14 @@ func settled[T any](d *Dispatcher, answer chan outcome[T], taken bool) (T, error
 // incarnation that answers at the URL is registered, so that a late registration
 // of an older one can't end a newer one's attempts. It refuses with
 // slave_unreachable, wrong_cluster, stale_term, wrong_incarnation, name_taken,
-// not_leader, or what a proposal can be refused with.
+// not_leader, or what a proposal can be refused with; with overloaded when too many
+// register at once.
 func (d *Dispatcher) Register(ctx context.Context, r task.Registration) (task.Slave, error) {
 	a, err := d.dial(ctx, r.URL)
+	refusal, refused := errors.AsType[*task.Error](err)
 	switch {
+	case refused:
+		return task.Slave{}, refusal
 	case errors.Is(err, task.ErrWrongCluster):
 		return task.Slave{}, task.Refuse(task.CodeWrongCluster, fmt.Sprintf("slave %q at %s works for another cluster than this one, %s (%v)", r.Name, r.URL, d.cfg.Cluster, err))
 	case errors.Is(err, task.ErrStaleStamp):
@@ -168,7 +172,11 @@ func (d *Dispatcher) nameIsFree(ctx context.Context, r task.Registration) error 
 	if !ok || rec.State == task.SlaveLost || rec.State == task.SlaveLeft || rec.Incarnation == r.Incarnation || rec.URL == r.URL {
 		return nil
 	}
-	if a, err := d.dial(ctx, rec.URL); err == nil && a.Incarnation == rec.Incarnation {
+	a, err := d.dial(ctx, rec.URL)
+	if refusal, refused := errors.AsType[*task.Error](err); refused {
+		return refusal // nobody was asked
+	}
+	if err == nil && a.Incarnation == rec.Incarnation {
 		return task.Refuse(task.CodeNameTaken, fmt.Sprintf("the name %q belongs to the slave at %s, which is alive; choose another --name", r.Name, rec.URL))
 	}
 	return nil
@@ -221,8 +229,21 @@ func (d *Dispatcher) tellSizeOnce(ctx context.Context, rec task.Slave, slots int
 }
 
 // dial asks a URL who is there. A stale stamp only means that another request
-// was quicker, so it tries again.
+// was quicker, so it tries again. No more than maxDials are asked at
+// a time.
 func (d *Dispatcher) dial(ctx context.Context, url string) (a task.Availability, err error) {
+	waited := time.NewTimer(dialWait)
+	defer waited.Stop()
+	select {
+	case d.dials <- struct{}{}:
+		defer func() { <-d.dials }()
+	case <-d.done:
+		return a, notLeader()
+	case <-waited.C:
+		return a, tooManyRegister()
+	case <-ctx.Done():
+		return a, tooManyRegister()
+	}
 	for range 3 {
 		a, err = d.dialOnce(ctx, url)
 		if !errors.Is(err, task.ErrStaleStamp) {
@@ -230,6 +251,10 @@ func (d *Dispatcher) dial(ctx context.Context, url string) (a task.Availability,
 		}
 	}
 	return a, err
+}
+
+func tooManyRegister() *task.Error {
+	return task.Refuse(task.CodeOverloaded, "too many slaves register at once; try again in a moment")
 }
 
 func (d *Dispatcher) dialOnce(ctx context.Context, url string) (task.Availability, error) {

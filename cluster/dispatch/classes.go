@@ -37,8 +37,10 @@ type kindBook struct {
 	// cautious counts the slaves, alive or to come back, that declare that the
 	// kind is not idempotent. One is enough: it may be the one that runs the task.
 	cautious int
-	slaves   int // that run it, in whatever state
-	classes  []*class
+	// repeatable counts those that declare that it is.
+	repeatable int
+	slaves     int // that run it, in whatever state
+	classes    []*class
 }
 
 // keyOf writes a task's class in a form that compares: each part with its length
@@ -133,8 +135,8 @@ func (c *core) crowded(spec *task.Spec) bool {
 func (c *core) setKinds(s *slaveBook, kinds []task.Kind, labels []task.Label) {
 	for _, kb := range s.kinds {
 		kb.slaves--
-		if s.known && !s.declares(kb) {
-			kb.cautious--
+		if s.known {
+			kb.count(s.declares(kb), -1)
 		}
 	}
 	for _, cl := range s.classes {
@@ -166,6 +168,15 @@ func (s *slaveBook) join(cl *class) {
 	}
 	if s.candidate {
 		member(&cl.candidates, s, true)
+	}
+}
+
+// count adds slaves that declare the kind as idempotent or not.
+func (kb *kindBook) count(idempotent bool, slaves int) {
+	if idempotent {
+		kb.repeatable += slaves
+	} else {
+		kb.cautious += slaves
 	}
 }
 

@@ -25,18 +25,20 @@ type core struct {
 	sweepClassesAt int
 	woken          bool // a line may have become movable since this was last false
 	attempts       map[task.ID]*attempt
-	// enlisting are the registrations under way: incarnation → name.
-	enlisting map[string]string
-	keys      map[string]*submit // submits under way, by idempotency key
-	waiting   int                // submits in line
-	queueing  int                // submits on their way to being pending
-	sweeper   sweeper
-	arrivals  uint64 // numbers submits
-	dues      dueHeap
-	moments   moments
+	// incarnations are those of the registry, and enlisting those whose
+	// registration is under way: incarnation → name.
+	incarnations, enlisting map[string]string
+	keys                    map[string]*submit // submits under way, by idempotency key
+	waiting                 int                // submits in line
+	queueing                int                // submits on their way to being pending
+	sweeper                 sweeper
+	arrivals                uint64 // numbers submits
+	dues                    dueHeap
+	moments                 moments
 	// aside are waiting tasks that a panic was about, and until when they are left alone.
 	aside map[task.ID]time.Time
 
+	pacer     pacer
 	touched   []*slaveBook // lanes that may have something to do
 	proposals []proposal   // for the next actions
 	requests  []request
@@ -71,7 +73,7 @@ func newCore(cfg Config, view func() *fsm.View, stamp func() task.Stamp, seen *s
 		slaves:  map[string]*slaveBook{},
 		kinds:   map[string]*kindBook{},
 		classes: map[classKey]*class{}, sweepClassesAt: minClasses,
-		attempts: map[task.ID]*attempt{}, enlisting: map[string]string{},
+		attempts: map[task.ID]*attempt{}, incarnations: map[string]string{}, enlisting: map[string]string{},
 		keys: map[string]*submit{}, moments: newMoments(),
 	}
 }
@@ -97,6 +99,12 @@ func (c *core) rebuild(v *fsm.View, now time.Time) {
 		}
 		return true
 	})
+	for _, s := range c.touched {
+		if len(s.held) > 0 {
+			c.lineUp(s, now) // before all others
+		}
+	}
+	c.lineUpTouched(now)
 	v.Pending(func(t task.Task) bool {
 		c.about = blame{task: t.ID}
 		c.watch(&t)

@@ -22,6 +22,7 @@
 //   - submits.go   a submit's way from key look-up to its answer
 //   - attempts.go  an attempt's way from assignment to its end; re-attaching
 //   - lanes.go     the one request at a time to each slave
+//   - pace.go      how many requests are under way, and which go first
 //   - liveness.go  probes, silence, loss
 //   - doubts.go    slaves that live and don't do what they say
 //   - registry.go  slaves that register and leave

@@ -15,10 +15,11 @@ type lane struct {
 	queue   []*attempt // to be sent
 	retryAt time.Time  // no send before: the last one failed
 	backoff time.Duration
-	cancels []task.Attempt // held by the slave, but not current
-	askers  []*seeker      // who waits for the slave's word
-	probe   bool           // liveness wants a word
-	touched bool           // in core.touched
+	cancels []task.Attempt  // held by the slave, but not current
+	askers  []*seeker       // who waits for the slave's word
+	probe   bool            // liveness wants a word
+	touched bool            // in core.touched
+	queued  [urgencies]bool // in the pacer's queues
 	// after is what waits for the send under way to come back.
 	after []func(now time.Time)
 }
@@ -44,6 +45,7 @@ type request struct {
 	orders      []task.Order
 	cancel      task.Attempt
 	heard       uint64 // the counter of the slave's word when this was sent
+	urgency     urgency
 
 	// What the core has to remember until the answer comes.
 	batch []*attempt
@@ -67,22 +69,32 @@ func (c *core) touch(s *slaveBook) {
 	}
 }
 
-// fillLanes gives every idle lane that has something to do its next request.
+// fillLanes gives idle lanes that have something to do their next requests, as many
+// as may be under way.
 func (c *core) fillLanes(now time.Time) {
-	touched := c.touched
-	c.touched = nil
-	for _, s := range touched {
-		s.lane.touched = false
-		c.fillLane(s, now)
+	c.lineUpTouched(now)
+	for {
+		s, u := c.pacer.next(now)
+		if s == nil {
+			return
+		}
+		if c.urgency(s, now) != u {
+			c.lineUp(s, now) // it has changed while the slave was in line
+			continue
+		}
+		if c.fillLane(s, now) {
+			c.requests[len(c.requests)-1].urgency = u
+			c.pacer.began(u, now)
+		}
 	}
 }
 
 // fillLane chooses: attempts first, as their answer is a word, too; then
-// cancels, questions, and a probe.
-func (c *core) fillLane(s *slaveBook, now time.Time) {
+// cancels, questions, and a probe. It reports whether there was anything to ask.
+func (c *core) fillLane(s *slaveBook, now time.Time) bool {
 	l := &s.lane
 	if l.busy || !s.askable() {
-		return
+		return false
 	}
 	r := request{slave: s, url: s.rec.URL, incarnation: s.rec.Incarnation, timeout: c.cfg.SendTimeout}
 	switch {
@@ -100,11 +112,12 @@ func (c *core) fillLane(s *slaveBook, now time.Time) {
 			r.kind = requestAvailable
 		}
 	default:
-		return
+		return false
 	}
 	l.busy, l.sends = true, r.kind == requestSend
 	r.stamp, r.heard = c.stamp(), s.heard.Counter
 	c.requests = append(c.requests, r)
+	return true
 }
 
 // takeBatch moves queued attempts into a send.
@@ -136,6 +149,7 @@ func (c *core) takeBatch(s *slaveBook, r *request) bool {
 // answered takes in what came of a request.
 func (c *core) answered(r request, resp response, now time.Time) {
 	s := r.slave
+	c.pacer.ended(r.urgency)
 	s.lane.busy, s.lane.sends = false, false
 	c.touch(s)
 	defer s.lane.settled(now)

@@ -380,6 +380,9 @@ func (c *core) nextWake() time.Time {
 	if len(c.dues) > 0 {
 		earlier(c.dues[0].due)
 	}
+	if step := c.pacer.wake(); !step.IsZero() {
+		earlier(step)
+	}
 	if !c.sweeper.busy {
 		earlier(c.sweeper.next)
 	}

@@ -55,9 +55,12 @@ func (c *core) nextLook(s *slaveBook, now time.Time) time.Time {
 	if !s.askable() {
 		return time.Time{}
 	}
-	next := c.nextProbe(s)
+	var next time.Time
+	if !s.lane.probe { // otherwise it is in line already
+		next = c.nextProbe(s)
+	}
 	earlier := func(t time.Time) {
-		if t.After(now) && t.Before(next) {
+		if t.After(now) && (next.IsZero() || t.Before(next)) {
 			next = t
 		}
 	}

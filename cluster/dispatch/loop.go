@@ -24,6 +24,7 @@ type Dispatcher struct {
 
 	inbox   chan input
 	done    chan struct{} // closed when the loop takes nothing any more
+	dials   chan struct{} // holds a value for each slave that is dialled back now
 	seen    sync.Map      // slave name → time.Time of its last sign of life
 	workers sync.WaitGroup
 	turn    atomic.Uint64 // odd while the loop is at something
@@ -38,6 +39,7 @@ func New(cfg Config, log Log, source Source, sender Sender) *Dispatcher {
 		cfg: cfg.defaulted(), log: log, source: source, sender: sender,
 		inbox: make(chan input, 1024),
 		done:  make(chan struct{}),
+		dials: make(chan struct{}, maxDials),
 	}
 }
 

@@ -26,10 +26,22 @@ func (c *core) putSlave(rec task.Slave, now time.Time) {
 	if !slices.Equal(s.rec.Kinds, rec.Kinds) || !slices.Equal(s.rec.Labels, rec.Labels) {
 		c.setKinds(s, rec.Kinds, rec.Labels)
 	}
+	c.nameIncarnation(s.rec.Incarnation, rec.Incarnation, rec.Name)
 	s.rec = rec
 	c.unpark(s)
 	c.refresh(s, now)
 	c.touch(s)
+}
+
+// nameIncarnation notes that a name's incarnation is another one now; empty for
+// none.
+func (c *core) nameIncarnation(old, now, name string) {
+	if c.incarnations[old] == name {
+		delete(c.incarnations, old)
+	}
+	if now != "" {
+		c.incarnations[now] = name
+	}
 }
 
 // dropSlave drops the book of a slave whose entry is gone. Its attempts were ended
@@ -43,6 +55,7 @@ func (c *core) dropSlave(name string, now time.Time) {
 	gone.State = task.SlaveLeft // not looked at any more
 	c.putSlave(gone, now)
 	c.setKinds(s, nil, nil)
+	c.nameIncarnation(gone.Incarnation, "", name)
 	delete(c.slaves, name)
 	c.seen.Delete(name)
 }
@@ -102,10 +115,8 @@ func (c *core) inFull(r *task.Registration) bool {
 // be; empty for none. Under two names, what one of them has would be stopped as
 // not the other's.
 func (c *core) nameOf(incarnation string) string {
-	for name, s := range c.slaves {
-		if s.rec.Incarnation == incarnation {
-			return name
-		}
+	if name, known := c.incarnations[incarnation]; known {
+		return name
 	}
 	return c.enlisting[incarnation]
 }

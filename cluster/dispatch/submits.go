@@ -119,7 +119,9 @@ func (c *core) admit(s *submit) *task.Error {
 	if cl.alive.Len() == 0 && !s.Queue && !s.plain() {
 		return noSlaveFor(&s.Spec)
 	}
-	s.Spec.Idempotent = s.Spec.Kind == task.KindExpression || cl.kind.cautious == 0 && (cl.alive.Len() > 0 || c.declared(cl.kind))
+	// A slave that may come back may have said what the kind is like. Where nobody
+	// has, it may be one that must not run twice.
+	s.Spec.Idempotent = s.Spec.Kind == task.KindExpression || cl.kind.cautious == 0 && (cl.alive.Len() > 0 || cl.kind.repeatable > 0)
 	s.seeker.class = cl
 	cl.submits++
 	if c.sweeper.crowded {
@@ -145,17 +147,6 @@ func (c *core) admit(s *submit) *task.Error {
 // plain tells whether every slave of the usual sort can run the task: if there is
 // none, that is full capacity.
 func (s *submit) plain() bool { return s.Spec.Kind == task.KindExpression && len(s.Spec.Requires) == 0 }
-
-// declared tells whether a slave that may come back has said what the kind is
-// like. Where nobody has, it may be one that must not run twice.
-func (c *core) declared(kb *kindBook) bool {
-	for _, s := range c.slaves {
-		if s.known && s.declares(kb) {
-			return true
-		}
-	}
-	return false
-}
 
 // noSlot ends the search of a submit for a slave: it is refused, or waits as a
 // pending task.

@@ -106,7 +106,7 @@ func (m *master) run(ctx context.Context, apiListener net.Listener, ready func(s
 	ctx, fail := context.WithCancel(ctx)
 	defer fail()
 	go func() {
-		err := m.server.Serve(apiListener)
+		err := m.server.Serve(api.Pace(apiListener))
 		if errors.Is(err, http.ErrServerClosed) {
 			err = nil
 		}
