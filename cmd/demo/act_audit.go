@@ -10,7 +10,7 @@ import (
 // everyTask is the fourth act: each acknowledged task, on each surviving master.
 func (s *story) everyTask(ctx context.Context) error {
 	s.act(4, "Every acknowledged task, on each surviving master")
-	err := until(ctx, 30*time.Second, "finish all tasks", func(ctx context.Context) error {
+	err := until(ctx, waitLimit, "finish all tasks", func(ctx context.Context) error {
 		status, err := s.leaderStatus(ctx)
 		if err == nil && status.Counts.Pending+status.Counts.InProgress > 0 {
 			err = fmt.Errorf("%d are pending, %d in progress", status.Counts.Pending, status.Counts.InProgress)
@@ -74,7 +74,7 @@ func (s *story) deadReturns(ctx context.Context) error {
 	}
 	s.sayf("%s starts again, with what is on its disk", s.killed.name)
 	var prints []string
-	err = until(ctx, 20*time.Second, "catch up", func(ctx context.Context) (missing error) {
+	err = until(ctx, waitLimit, "catch up", func(ctx context.Context) (missing error) {
 		if missing = died([]*node{s.killed}); missing == nil {
 			prints, missing = s.fingerprints(ctx, status.AppliedIndex)
 		}

@@ -15,7 +15,7 @@ const beat = 800 * time.Millisecond
 // timeLine is the second act: what the original system did.
 func (s *story) timeLine(ctx context.Context) error {
 	s.act(2, "One task per slave, then full capacity")
-	ctx, cancel := context.WithTimeout(ctx, 40*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, waitLimit)
 	defer cancel()
 
 	first, err := s.taken(ctx, 1, longWork(6))

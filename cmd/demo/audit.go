@@ -21,7 +21,7 @@ type finding struct {
 // compares it with what was acknowledged.
 func audit(ctx context.Context, m *node, entries []entry, index uint64) (finding, error) {
 	f := finding{master: m.name}
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, waitLimit)
 	defer cancel()
 	// A client with one address reads that master and no other.
 	c, err := client.New(client.Config{Addresses: []string{m.url}, AttemptTimeout: 6 * time.Second})

@@ -35,9 +35,6 @@ type cluster struct {
 // formTries is how often a cluster is begun anew because somebody took a port.
 const formTries = 5
 
-// formTimeout bounds how long processes may take to become a cluster.
-const formTimeout = 20 * time.Second
-
 // form starts masters, and waits until they are a cluster.
 func form(ctx context.Context, program, dir string, masters int) (*cluster, error) {
 	for try := 1; ; try++ {
@@ -119,7 +116,7 @@ func (c *cluster) startMasters(ctx context.Context) error {
 			return err
 		}
 	}
-	return until(ctx, formTimeout, "form a cluster", func(ctx context.Context) error {
+	return until(ctx, waitLimit, "form a cluster", func(ctx context.Context) error {
 		if err := died(c.masters); err != nil {
 			return err
 		}
@@ -141,7 +138,7 @@ func (c *cluster) addSlave(ctx context.Context, name string, slots int) error {
 		if err := s.start(); err != nil {
 			return err
 		}
-		err = until(ctx, formTimeout, "register "+name, func(ctx context.Context) error {
+		err = until(ctx, waitLimit, "register "+name, func(ctx context.Context) error {
 			if err := died([]*node{s}); err != nil {
 				return err
 			}

@@ -26,10 +26,6 @@ type load struct {
 	numbers atomic.Int64 // of the tasks, over all submitters
 }
 
-// submitTimeout bounds one task's submit, with all its repeats: far more than an
-// election takes.
-const submitTimeout = 20 * time.Second
-
 // run submits until stop closes; a task that was begun is brought to an end. It
 // returns the errors of tasks that no master would take.
 func (l *load) run(ctx context.Context, stop <-chan struct{}) error {
@@ -76,7 +72,7 @@ func over(ctx context.Context, stop <-chan struct{}) bool {
 
 // submit brings the nth task to an acknowledgement.
 func (l *load) submit(ctx context.Context, n int) error {
-	ctx, cancel := context.WithTimeout(ctx, submitTimeout)
+	ctx, cancel := context.WithTimeout(ctx, waitLimit)
 	defer cancel()
 	w := loadWork(n, l.busy)
 	key := fmt.Sprintf("%s-%d", l.name, n)
@@ -87,7 +83,7 @@ func (l *load) submit(ctx context.Context, n int) error {
 			l.ledger.acknowledged(entry{id: answer.Task.ID, key: key, want: w.want, at: time.Now()})
 			return nil
 		case ctx.Err() != nil:
-			return fmt.Errorf("submit %s: not acknowledged within %s: %w", key, submitTimeout, err)
+			return fmt.Errorf("submit %s: not acknowledged within %s: %w", key, waitLimit, err)
 		case code == client.CodeFullCapacity:
 			l.ledger.fullCapacity()
 		case code != client.CodeOutcomeUnknown && code != client.CodeOverloaded:

@@ -94,7 +94,7 @@ func (p picture) leader() *masterPicture {
 // awaitLeader waits until a master leads.
 func (c *cluster) awaitLeader(ctx context.Context) (masterPicture, error) {
 	var leader masterPicture
-	err := until(ctx, 15*time.Second, "find the leader", func(ctx context.Context) error {
+	err := until(ctx, waitLimit, "find the leader", func(ctx context.Context) error {
 		l := c.observe(ctx).leader()
 		if l == nil {
 			return errors.New("no master leads")

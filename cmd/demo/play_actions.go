@@ -105,6 +105,9 @@ func (p *play) freeze(n *node, frozen bool) {
 // maxFollowed bounds the tasks that are waited for.
 const maxFollowed = 50
 
+// submitTimeout is how long somebody who plays waits for a master to take a task.
+const submitTimeout = 20 * time.Second
+
 // submit submits a task that takes seven seconds, and tells what becomes of it.
 func (p *play) submit(ctx context.Context) {
 	if p.followed.Load() >= maxFollowed {

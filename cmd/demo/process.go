@@ -114,7 +114,7 @@ func (p *process) kill() error {
 	}
 }
 
-const killTimeout = 5 * time.Second
+const killTimeout = time.Minute
 
 // freeze stops the process without ending it, or lets it go on.
 func (p *process) freeze(frozen bool) error {

@@ -10,6 +10,10 @@ import (
 // lookEvery is the pause between two looks at something that is waited for.
 const lookEvery = 50 * time.Millisecond
 
+// waitLimit bounds what the story waits for. It is only reached when something is
+// wrong, so it is long enough for a machine that is slow or busy.
+const waitLimit = 2 * time.Minute
+
 // until looks again and again until check is content, at most so long or until
 // somebody died. The error is what check said last.
 func until(ctx context.Context, atMost time.Duration, what string, check func(ctx context.Context) error) error {

@@ -11,7 +11,7 @@ machine_cgroup=""  # what it may divide among its services
 
 # start_machine ROOT boots it and returns when it is up.
 start_machine() {
-	local root="$1" cgroups state="" end=$((SECONDS + 60))
+	local root="$1" cgroups state="" end=$((SECONDS + 180))
 	cgroups="$(findmnt --noheadings --output TARGET --types cgroup2 | head -n 1)"
 	[[ -n "$cgroups" ]] || fail "no cgroup2 is mounted, which systemd needs: mount -t cgroup2 cgroup2 DIRECTORY"
 	machine_cgroup="$cgroups/muster-check-$$"
@@ -24,7 +24,7 @@ start_machine() {
 	machine_outside=$!
 	until [[ "$state" == running ]]; do
 		kill -0 "$machine_outside" 2>/dev/null || fail "the machine did not boot: $(<"$root.console")"
-		((SECONDS < end)) || fail "the machine is \"$state\" after a minute: $(<"$root.console") $(inside systemctl --failed --no-legend)"
+		((SECONDS < end)) || fail "the machine is \"$state\" after three minutes: $(<"$root.console") $(inside systemctl --failed --no-legend)"
 		sleep 0.1
 		machine_init="$(pgrep --parent "$machine_outside")" || continue
 		state="$(inside systemctl is-system-running 2>/dev/null)" || true
@@ -67,7 +67,7 @@ inside() {
 
 # stop_machine pulls its plug; it may be repeated.
 stop_machine() {
-	local end=$((SECONDS + 10))
+	local end=$((SECONDS + 60))
 	[[ -n "$machine_outside" ]] || return 0
 	# It takes systemd with it, and systemd's end is the end of all its processes.
 	kill -KILL "$machine_outside" 2>/dev/null || true

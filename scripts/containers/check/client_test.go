@@ -13,7 +13,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"time"
 )
 
 // answer is what the tests read of the API's answers.
@@ -49,7 +48,7 @@ type answer struct {
 // call asks an API once and follows nobody elsewhere.
 func (w *world) call(method, url, body string) (answer, error) {
 	var a answer
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewBufferString(body))
 	if err != nil {
@@ -163,7 +162,7 @@ func (w *world) slave(base, name string) string {
 
 // muster runs the command line on the host, outside of all containers.
 func (w *world) muster(args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(w.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(w.t.Context(), limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, filepath.Join(w.image.root, "usr/bin/muster"), args...)
 	cmd.Env = os.Environ()

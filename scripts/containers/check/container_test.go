@@ -287,7 +287,7 @@ func (c *container) stop(s syscall.Signal, grace time.Duration) time.Duration {
 
 // exec runs a command in a container, as its user, as docker exec does.
 func (c *container) exec(args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(c.w.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(c.w.t.Context(), limit)
 	defer cancel()
 	pid, user, group := strconv.Itoa(c.process.Pid), strconv.Itoa(c.spec.UID), strconv.Itoa(c.spec.GID)
 	enter := []string{"--target", pid, "--mount", "--net", "--pid", "--ipc", "--uts", "--root=/proc/" + pid + "/root", "--wd=/proc/" + pid + "/root", "--setgid", group, "--setuid", user, "--"}
