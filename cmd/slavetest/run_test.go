@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"muster/systemtest/timelimit"
 )
 
 // serveMini serves the lives of a mini slave and returns its URL.
@@ -100,7 +102,7 @@ func TestWrongSlavesAreCaughtByName(t *testing.T) {
 	}
 	// They mostly wait, so more of them than there are processors run at once.
 	var all sync.WaitGroup
-	room := make(chan struct{}, 8)
+	room := make(chan struct{}, 16)
 	found := make([][]Line, len(cases))
 	errs := make([]error, len(cases))
 	for i, c := range cases {
@@ -174,7 +176,7 @@ func TestWithoutTheCommandTheEndIsSkipped(t *testing.T) {
 	t.Parallel()
 	host := &miniHost{}
 	self, listen := serveMini(t, host), freeAddress(t)
-	m := host.start("", self, "http://"+listen, "by-hand", time.Second)
+	m := host.start("", self, "http://"+listen, "by-hand", 3*time.Second)
 	t.Cleanup(func() {
 		if err := m.Kill(); err != nil {
 			t.Error(err)
@@ -182,7 +184,7 @@ func TestWithoutTheCommandTheEndIsSkipped(t *testing.T) {
 	})
 	lines, err := Run(t.Context(), Config{
 		URL: self, Listen: listen, Kind: "wait", Short: Order{Expression: "short"}, Long: Order{Expression: "long"},
-		LongFor: time.Second, Patience: 2 * time.Second, Quiet: 100 * time.Millisecond,
+		LongFor: 3 * time.Second, Patience: 10 * time.Second, Quiet: 100 * time.Millisecond,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -235,7 +237,7 @@ func TestCommand(t *testing.T) {
 	}
 	select {
 	case <-life.Ended():
-	case <-time.After(10 * time.Second):
+	case <-time.After(timelimit.Usual(t)):
 		t.Error("it does not end")
 	}
 	if err := errors.Join(life.Term(), life.Kill()); err != nil && !errors.Is(err, ErrNoSignal) {

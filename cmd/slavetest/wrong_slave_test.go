@@ -72,7 +72,7 @@ func (h *miniHost) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 func (h *miniHost) start(f fault, self, master, incarnation string, longFor time.Duration) *mini {
 	m := &mini{
 		fault: f, master: master, self: self, incarnation: incarnation, longFor: longFor,
-		client: &http.Client{Transport: &http.Transport{}, Timeout: 5 * time.Second}, ended: make(chan struct{}),
+		client: &http.Client{Transport: &http.Transport{}, Timeout: time.Minute}, ended: make(chan struct{}),
 		free: miniSlots, attempts: map[attemptKey]*miniAttempt{}, highest: map[uint64]uint32{},
 	}
 	if f == "does not follow the leader" {
@@ -473,11 +473,12 @@ func testMiniAt(ctx context.Context, f fault, listen string) ([]Line, error) {
 	server := httptest.NewServer(host)
 	defer server.Close()
 	self := server.URL
-	const longFor = 900 * time.Millisecond
+	// Long enough for a slow machine to answer in; the wrong slaves repeat every 10 ms.
+	const longFor = 3 * time.Second
 	lives := 0
 	return Run(ctx, Config{
 		URL: self, Listen: listen, Kind: "wait", Short: Order{Expression: "short"}, Want: "done", Long: Order{Expression: "long"},
-		LongFor: longFor, Register: 5 * time.Second, Patience: 2 * time.Second, Quiet: 150 * time.Millisecond,
+		LongFor: longFor, Register: time.Minute, Patience: 10 * time.Second, Quiet: 500 * time.Millisecond,
 		Start: func(context.Context) (Life, error) {
 			lives++
 			incarnation := fmt.Sprintf("life-%d", lives)

@@ -100,11 +100,11 @@ func TestIsShort(t *testing.T) {
 func TestConforms(t *testing.T) {
 	python, muster := needPython(t), build(t)
 	self, listen := address(t), address(t)
-	ctx, cancel := context.WithTimeout(t.Context(), timelimit.Of(t, 2*time.Minute))
+	ctx, cancel := context.WithTimeout(t.Context(), timelimit.Of(t, 3*time.Minute))
 	defer cancel()
 	out, err := exec.CommandContext(ctx, muster, "slave-test", "http://"+self, "--listen", listen,
 		"--kind", "wordcount", "--expression", "one two three", "--parameters", "{}", "--want", "3",
-		"--long-expression", "one two", "--long-parameters", `{"seconds": 3}`, "--long", "3s", "--quiet", "1500ms",
+		"--long-expression", "one two", "--long-parameters", `{"seconds": 6}`, "--long", "6s", "--quiet", "1500ms",
 		"--", python, "slave.py", "--name", "py-1", "--listen", self, "--masters", "http://"+listen).CombinedOutput()
 	if err != nil || bytes.Contains(out, []byte("skipped")) {
 		t.Errorf("%v\n%s", err, out)
