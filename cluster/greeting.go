@@ -68,7 +68,7 @@ func greet(conn io.ReadWriter, g greeting) (apiURL string, err error) {
 	}
 	var w welcome
 	if err := readFrame(conn, &w); err != nil {
-		return "", fmt.Errorf("no welcome to the greeting: %w", err)
+		return "", withoutWelcome(err)
 	}
 	if w.Refused != "" {
 		return "", errors.New(w.Refused)
@@ -119,7 +119,7 @@ func readFrame(r io.Reader, v any) error {
 	}
 	size := binary.BigEndian.Uint16(head[len(greetingMagic):])
 	if string(head[:len(greetingMagic)]) != greetingMagic || size > maxGreeting {
-		return fmt.Errorf("it begins with %q", head)
+		return notAGreeting(head)
 	}
 	body := make([]byte, size)
 	if _, err := io.ReadFull(r, body); err != nil {

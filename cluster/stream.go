@@ -29,6 +29,7 @@ type stream struct {
 	advertise address
 	dial      func(ctx context.Context, network, address string) (net.Conn, error)
 	rest      time.Duration // how long the next part of a message may take
+	older     *older        // tells of masters that greet nobody
 
 	self atomic.Pointer[introduction] // whose stream it is; nil until the node is open
 
@@ -111,6 +112,7 @@ func (s *stream) call(ctx context.Context, id, address string) (net.Conn, string
 	if !stop() && err == nil {
 		err = context.Cause(ctx)
 	}
+	s.older.answered(address, err)
 	if err != nil {
 		return nil, "", fmt.Errorf("call master %s at %s: %w", id, address, errors.Join(err, conn.Close()))
 	}
@@ -150,7 +152,7 @@ func (s *stream) Accept() (net.Conn, error) {
 			_ = kept.Close() // the connection is broken already
 			continue
 		}
-		return &quietConn{Conn: kept, rest: s.rest, self: s.self.Load}, nil
+		return &quietConn{Conn: kept, rest: s.rest, self: s.self.Load, older: s.older}, nil
 	}
 }
 
@@ -209,6 +211,7 @@ type quietConn struct {
 	net.Conn
 	rest    time.Duration // how long the next part of a message may take
 	self    func() *introduction
+	older   *older
 	greeted bool // the greeting was received, and the caller may go on
 	begun   bool // a message has begun, and is not answered
 }
@@ -216,6 +219,7 @@ type quietConn struct {
 func (c *quietConn) Read(p []byte) (int, error) {
 	if !c.greeted {
 		if err := receive(c.Conn, c.self()); err != nil {
+			c.older.called(c.RemoteAddr().String(), err)
 			return 0, errors.Join(err, c.Close())
 		}
 		c.greeted = true

@@ -50,7 +50,7 @@ func NewTransport(cfg TransportConfig) Transport {
 	}
 	s := &stream{
 		Listener: cfg.Listener, advertise: address(cfg.Advertise), dial: cfg.Dial,
-		rest: rpcTimeout(cfg.Timings), conns: map[net.Conn]struct{}{}, dials: map[*context.CancelFunc]struct{}{},
+		rest: rpcTimeout(cfg.Timings), older: &older{log: cfg.Logger, hangUps: map[string]time.Time{}}, conns: map[net.Conn]struct{}{}, dials: map[*context.CancelFunc]struct{}{},
 	}
 	raftTransport := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream:  s,

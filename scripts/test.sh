@@ -332,6 +332,8 @@ step_lint() {
 
 step_test() {
 	need python3 python3 || skip "the slave in Python: python3 is not installed"
+	{ need git git && [[ "$(git rev-parse --is-shallow-repository 2>/dev/null)" == false ]]; } ||
+		skip "the rolling upgrade from the version before: that needs git and a clone that is not shallow"
 	{ (($(id -u) == 0)) && need ip iproute2 && need nft nftables && unpack_nginx; } ||
 		skip "addresses, on hosts that are network namespaces: that needs root, ip, nft and nginx"
 	local timeout="-timeout=$((slowdown * package_minutes))m"

@@ -90,6 +90,7 @@ func (p *process) kill() {
 type system struct {
 	t       *testing.T
 	client  *client.Client
+	probe   *http.Client // of the orchestrator
 	masters []*process
 	slaves  []*process
 }
@@ -97,7 +98,7 @@ type system struct {
 // newSystem starts a cluster of one version and waits until it is ready.
 func newSystem(t *testing.T, binary string) *system {
 	t.Helper()
-	s := &system{t: t}
+	s := &system{t: t, probe: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second}}
 	dir := t.TempDir()
 	var list, urls []string
 	raft := map[int]string{}
@@ -160,13 +161,11 @@ func (s *system) await(what string, ask func(ctx context.Context) error) {
 func (s *system) ready(m *process) {
 	s.t.Helper()
 	s.await(m.name+" to be ready", func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-		defer cancel()
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, m.url+"/readyz", nil)
 		if err != nil {
 			return err
 		}
-		resp, err := http.DefaultClient.Do(req)
+		resp, err := s.probe.Do(req)
 		if err != nil {
 			return err
 		}

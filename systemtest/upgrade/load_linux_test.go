@@ -46,7 +46,7 @@ func startLoad(s *system) *load {
 // one submits a task and waits for it. It is repeated with its key for as long as it
 // is not known to be there, so that each key becomes one task.
 func (l *load) one(w, n int) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), atMost)
+	ctx, cancel := context.WithTimeout(l.t.Context(), atMost) // it ends at once when the test has failed
 	defer cancel()
 	key, want := fmt.Sprintf("w%d-%d", w, n), fmt.Sprint(1000*w+n)
 	queue := client.Submission{Expression: fmt.Sprintf("1000*%d + %d", w, n), WhenFull: "queue"}

@@ -13,7 +13,7 @@ import (
 
 // binaries are the two versions. Set by TestMain; missing says why there is none of
 // the predecessor.
-var binaries struct { //nolint:gochecknoglobals // built once for all tests
+var binaries struct {
 	before, now string
 	commit      string // the predecessor's
 	missing     error
