@@ -19,6 +19,7 @@ const jsonType = "application/json"
 // request makes one as a client would.
 func request(method, target, body string) *http.Request {
 	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	r.Host = "127.0.0.1"
 	if body != "" {
 		r.Header.Set("Content-Type", jsonType)
 	}

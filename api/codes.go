@@ -26,6 +26,7 @@ var statuses = map[task.Code]int{
 	task.CodeUpgradeNeeded:  http.StatusNotImplemented,
 	task.CodeTooManyExports: http.StatusServiceUnavailable,
 	task.CodeTooManyStreams: http.StatusServiceUnavailable,
+	task.CodeUnknownHost:    http.StatusMisdirectedRequest,
 
 	task.CodeTaskNotFound:  http.StatusNotFound,
 	task.CodeTaskForgotten: http.StatusGone,

@@ -22,6 +22,9 @@ type Config struct {
 	QueueWhenFull bool
 	// SelfURL is this master's configured API URL. It is never redirected to.
 	SelfURL string
+	// Names are those by which this master may be called besides its address, localhost,
+	// and the hosts of all masters' URLs; see browser.HostIsKnown.
+	Names []string
 	// Registry gets the API's metrics, and /metrics shows all that is in it;
 	// default: one of its own.
 	Registry *prometheus.Registry

@@ -21,6 +21,7 @@ import (
 // Bounds of exports. An export holds one picture of the state, which keeps what
 // has changed since in memory, and a few buffers.
 const (
+	exportPath     = "/v1/tasks/export"
 	maxExports     = 4                // at once, of one master
 	exportPatience = 30 * time.Second // for a reader that does not take a piece
 	exportTime     = 30 * time.Minute // of one export

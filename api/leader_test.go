@@ -94,7 +94,7 @@ func TestFollowerRedirects(t *testing.T) {
 		{"GET", "/v1/slaves?consistency=linearizable", ``},
 		{"GET", "/get-tasks?consistency=linearizable", ``},
 	} {
-		a := send(t, tc.method, follows.url+tc.target, tc.body, func(r *http.Request) { r.Host = "evil.example" })
+		a := send(t, tc.method, follows.url+tc.target, tc.body, func(r *http.Request) { r.Host = "203.0.113.9" })
 		if want := leads.url + tc.target; a.StatusCode != http.StatusTemporaryRedirect || a.Header.Get("Location") != want {
 			t.Errorf("%s %s: got %d to %q, want %q", tc.method, tc.target, a.StatusCode, a.Header.Get("Location"), want)
 		}

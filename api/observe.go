@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -12,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"muster/task"
+	"muster/task/browser"
 )
 
 // metrics are what the API counts of itself.
@@ -88,12 +90,34 @@ func (s *server) recoverPanic(c *gin.Context) {
 	c.Next()
 }
 
-// refuseForeignPages keeps web pages of other origins from writing with the
-// help of a browser that can reach this master. Programs are not concerned.
+// refuseForeignPages keeps web pages of other origins from writing with the help of
+// a browser that can reach this master, and those that had their own name lead here
+// from writing and from taking all tasks away. Other reads are open.
 func (s *server) refuseForeignPages(c *gin.Context) {
-	var protection http.CrossOriginProtection
-	if err := protection.Check(c.Request); err != nil {
-		s.fail(c, invalid("a web page of another origin asked for this: %s", err))
+	if err := browser.CheckOrigin(c.Request); err != nil {
+		s.fail(c, invalid("%s", err))
 		c.Abort()
+		return
 	}
+	reads := c.Request.Method == http.MethodGet || c.Request.Method == http.MethodHead || c.Request.Method == http.MethodOptions
+	if reads && c.FullPath() != exportPath || s.knowsHost(c.Request.Host) {
+		return
+	}
+	s.fail(c, task.Refuse(task.CodeUnknownHost, fmt.Sprintf("this master does not know itself by the name %.100q of the Host header, so a web page may have made up that name; "+
+		"call it by an IP address or by the name that it advertises, or start it with --api-names and the name", c.Request.Host)))
+	c.Abort()
+}
+
+// knowsHost reports whether a Host header names a master of this cluster: behind a
+// proxy or an old name, it need not be this one.
+func (s *server) knowsHost(header string) bool {
+	if browser.HostIsKnown(header, s.Names...) || browser.HostIsKnown(header, browser.HostOf(s.SelfURL)) {
+		return true
+	}
+	for _, m := range s.Backend.Masters() {
+		if browser.HostIsKnown(header, browser.HostOf(m.APIURL)) {
+			return true
+		}
+	}
+	return false
 }

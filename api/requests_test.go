@@ -134,6 +134,7 @@ func TestBodyIsBounded(t *testing.T) {
 	}
 	// A length that is only promised is not believed.
 	r := httptest.NewRequest(http.MethodPost, "/v1/tasks", strings.NewReader(`{"expression":"1"}`))
+	r.Host = "127.0.0.1"
 	r.ContentLength = maxBody
 	if a := exchange(t, h, r); a.StatusCode != http.StatusCreated {
 		t.Errorf("got %d %s", a.StatusCode, a.body)
@@ -155,11 +156,49 @@ func TestContentType(t *testing.T) {
 	}
 }
 
+// A web page whose own name was made to lead here gives itself away by the Host
+// header: it may not write, and not take all tasks away.
+func TestAHostThatIsNotOursIsRefused(t *testing.T) {
+	h := New(Config{Backend: newLeader("http://m1.example:8101"), SelfURL: "http://self.example:8101", Names: []string{"proxy.example"}})
+	for _, call := range []struct{ method, path, body string }{
+		{"POST", "/v1/tasks", `{"expression":"1"}`},
+		{"POST", "/submit-task", `{"expression":"1"}`},
+		{"POST", "/v1/tasks/batch", `{"tasks":[{"expression":"1"}]}`},
+		{"POST", "/v1/slaves/slave-1/drain", ""},
+		{"DELETE", "/v1/masters/m2", ""},
+		{"GET", "/v1/tasks/export", ""},
+		{"HEAD", "/v1/tasks/export", ""},
+		{"GET", "/v1/tasks", ""},
+		{"GET", "/healthz", ""},
+		{"GET", "/readyz", ""},
+		{"GET", "/v1/status", ""},
+	} {
+		open := call.method == "GET" && call.path != "/v1/tasks/export"
+		for host, known := range map[string]bool{
+			"evil.example": false, "evil.example:8101": false, "m1.example.evil.example": false,
+			"127.0.0.1:8101": true, "[::1]:8101": true, "localhost:8101": true, "m1.example:8101": true, "self.example": true, "PROXY.example:80": true,
+		} {
+			r := request(call.method, call.path, call.body)
+			r.Host = host
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			if refused := w.Code == http.StatusMisdirectedRequest; refused == (known || open) {
+				t.Errorf("%s %s of %s: got %d %s", call.method, call.path, host, w.Code, w.Body)
+			}
+		}
+	}
+	r := request("POST", "/v1/tasks", `{"expression":"1"}`)
+	r.Host = "evil.example"
+	if a := exchange(t, h, r); a.code(t) != task.CodeUnknownHost || !strings.Contains(string(a.body), "--api-names") {
+		t.Errorf("got %s", a.body)
+	}
+}
+
 func TestForeignPagesAreRefused(t *testing.T) {
 	h := handlerOf(newLeader("http://m1"))
 	r := request("POST", "/v1/tasks", `{"expression":"1"}`)
 	r.Header.Set("Sec-Fetch-Site", "cross-site")
-	if a := exchange(t, h, r); a.StatusCode != http.StatusBadRequest || !strings.Contains(string(a.body), "another origin") {
+	if a := exchange(t, h, r); a.StatusCode != http.StatusBadRequest || !strings.Contains(string(a.body), "cross-origin request refused") {
 		t.Errorf("got %d %s", a.StatusCode, a.body)
 	}
 	r = request("GET", "/v1/tasks", "")

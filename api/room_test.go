@@ -28,6 +28,7 @@ func begin(h http.Handler, path string) *begun {
 	b := &begun{body: w, written: make(chan struct{}), answer: make(chan answered, 1)}
 	go func() {
 		req := httptest.NewRequest(http.MethodPost, path, r)
+		req.Host = "127.0.0.1"
 		req.Header.Set("Content-Type", jsonType)
 		rec := httptest.NewRecorder()
 		h.ServeHTTP(rec, req)

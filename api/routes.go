@@ -56,7 +56,7 @@ func (s *server) routes() []route {
 		{post, "/v1/tasks", s.submit, forSubmit, atLeader},
 		{post, "/v1/tasks/batch", s.submitBatch, forWrites, atLeader | batch},
 		{get, "/v1/tasks", s.listTasks, forLists, local},
-		{get, "/v1/tasks/export", s.exportTasks, forExports, local | lasting},
+		{get, exportPath, s.exportTasks, forExports, local | lasting},
 		{get, "/v1/events", s.watchEvents, forEvents, local | lasting},
 		{get, "/v1/tasks/:id", s.getTask, forTask, local | lasting},
 		{post, "/v1/tasks/:id/cancel", s.cancelTask, forWrites, atLeader},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 
 	"muster/task"
@@ -50,4 +51,13 @@ func checkAdvertised(s string) error {
 		return fmt.Errorf("the advertised URL %q has the wildcard address %s: name the address or host that masters can call", s, host)
 	}
 	return nil
+}
+
+// machineName is this machine's, or "".
+func machineName() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	return name
 }

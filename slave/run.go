@@ -14,6 +14,7 @@ import (
 	"muster/slave/link"
 	"muster/slave/worker"
 	"muster/task"
+	"muster/task/browser"
 )
 
 // Bounds of the steps of the end, after draining.
@@ -52,7 +53,7 @@ func (s *Slave) run(ctx context.Context) error {
 	}
 	defer s.ended()
 
-	server := newServing(listener, link.NewServer(w, s.cfg.Logger))
+	server := newServing(listener, link.NewServer(w, s.cfg.Logger, browser.HostOf(url), machineName()))
 	if s.cfg.Listening != nil {
 		s.cfg.Listening(url)
 	}

@@ -26,6 +26,9 @@ const (
 
 	CodeTooManyExports Code = "too_many_exports"
 	CodeTooManyStreams Code = "too_many_streams"
+	// CodeUnknownHost: the request calls this server by a name that is not known to be
+	// its own, as a web page would that had its own name lead here.
+	CodeUnknownHost Code = "unknown_host"
 
 	CodeTaskNotFound  Code = "task_not_found"
 	CodeTaskForgotten Code = "task_forgotten"

@@ -94,6 +94,7 @@ const (
 	CodeDiskLow        = task.CodeDiskLow
 	CodeTooManyExports = task.CodeTooManyExports
 	CodeTooManyStreams = task.CodeTooManyStreams
+	CodeUnknownHost    = task.CodeUnknownHost
 
 	CodeTaskNotFound  = task.CodeTaskNotFound
 	CodeTaskForgotten = task.CodeTaskForgotten

@@ -25,6 +25,9 @@ type MasterConfig struct {
 	APIListen     string // host:port, required
 	APIAdvertise  string // base URL for clients and slaves; default: http://APIListen
 
+	// APINames are further names by which clients may call the API; "*" is any.
+	APINames []string
+
 	// One of the three ways to get a cluster; none is needed for a data
 	// directory that already belongs to one.
 	Bootstrap bool     // a cluster of one, that others join

@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"muster/cluster"
 	"muster/task/baseurl"
+	"muster/task/browser"
 )
 
 // The profiles of MasterConfig.Profile.
@@ -125,4 +128,24 @@ func (c MasterConfig) transport(ctx context.Context) (cluster.Transport, error) 
 	return cluster.NewTransport(cluster.TransportConfig{
 		Listener: listener, Advertise: c.RaftAdvertise, Dial: c.Network.dial(), Timings: c.timings(), Logger: c.Logger,
 	}), nil
+}
+
+// names are those by which this master may be called: what it was told, what its
+// settings call masters, and this machine's name.
+func (c MasterConfig) names() []string {
+	names := slices.Clone(c.APINames)
+	for _, p := range c.Masters {
+		names = append(names, browser.HostOf(p.APIURL))
+	}
+	for _, raw := range c.Join {
+		names = append(names, browser.HostOf(raw))
+	}
+	if host, _, err := net.SplitHostPort(c.APIListen); err == nil {
+		names = append(names, host)
+	}
+	if host, err := os.Hostname(); err == nil {
+		short, _, _ := strings.Cut(host, ".")
+		names = append(names, host, short)
+	}
+	return slices.DeleteFunc(names, func(n string) bool { return n == "" })
 }

@@ -65,6 +65,7 @@ func (s *masterSettings) define(cmd *cobra.Command) {
 	flags.StringVar(&cfg.RaftAdvertise, "raft-advertise", "", "HOST:PORT that the other masters dial (default: --raft-listen)")
 	flags.StringVar(&cfg.APIListen, "api-listen", "127.0.0.1:8101", "HOST:PORT to serve the API on")
 	flags.StringVar(&cfg.APIAdvertise, "api-advertise", "", "base URL that clients and slaves are told (default: http:// and --api-listen)")
+	flags.StringSliceVar(&cfg.APINames, "api-names", nil, "further names by which clients may call the API, as of a proxy or a service; * is any")
 	flags.BoolVar(&cfg.Bootstrap, "bootstrap", false, "found a cluster of this one master, which others join")
 	flags.StringSliceVar(&s.join, "join", nil, "API URLs of masters whose cluster to join")
 	flags.StringSliceVar(&s.masters, "masters", nil, "all founding masters, as ID=RAFT-HOST:PORT=API-URL; the same list for each of them")
@@ -105,6 +106,7 @@ func (s *masterSettings) check(cmd *cobra.Command, here string) (app.MasterConfi
 		oneWay(cmd, "bootstrap", "join", "masters"),
 		names,
 		joinErr, mastersErr,
+		apiNames(cfg.APINames),
 		checkNumbers(cfg),
 		checkMaster(cfg, here),
 	)
@@ -152,6 +154,20 @@ func checkMaster(cfg app.MasterConfig, here string) error {
 		advertised("raft-advertise", cfg.RaftAdvertise, "raft-listen", cfg.RaftListen, here),
 		advertisedURL("api-advertise", cfg.APIAdvertise, "api-listen", cfg.APIListen, here),
 	)
+}
+
+// apiNames refuses what can't be the name of a host.
+func apiNames(names []string) error {
+	var wrong []error
+	for _, name := range names {
+		if name == "*" {
+			continue
+		}
+		if u, err := parseBaseURL("http://" + name); err != nil || u.Host != name || u.Port() != "" {
+			wrong = append(wrong, inElement(wrongf("api-names", "has %q; it takes names of hosts without scheme and port, like tasks.example.net, or * for any", name), name))
+		}
+	}
+	return errors.Join(wrong...)
 }
 
 // listed checks that this master stands in its own list of founders as it will

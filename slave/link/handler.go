@@ -21,6 +21,9 @@ const (
 	maxResultsBytes = 8 << 20
 )
 
+// healthPath is what anybody may ask for, by any name.
+const healthPath = "/healthz"
+
 // Handler returns the slave's endpoints in front of a worker.
 func Handler(w *worker.Worker) http.Handler {
 	e := endpoints{worker: w, bodies: make(bodies, largeBodies)}
@@ -34,7 +37,7 @@ func Handler(w *worker.Worker) http.Handler {
 		{http.MethodGet, "/tasks", e.held},
 		{http.MethodPost, "/tasks/{id}/cancel", e.cancel},
 		{http.MethodPost, "/resize", e.resize},
-		{http.MethodGet, "/healthz", (&health{worker: w}).ServeHTTP},
+		{http.MethodGet, healthPath, (&health{worker: w}).ServeHTTP},
 	} {
 		mux.Handle(route.method+" "+route.path, route.serve)
 	}

@@ -76,7 +76,7 @@ func raw(t *testing.T, url, text string, most int) (statuses []int, last string)
 
 // nonsense is what is no request, or hardly one; for a master and for a slave.
 func (s *system) nonsense(t *testing.T) {
-	const end = "Host: x\r\n\r\n"
+	const end = "Host: 127.0.0.1\r\n\r\n"
 	for name, tc := range map[string]struct {
 		text string
 		want string
@@ -134,7 +134,7 @@ func (s *system) halfAHeader(t *testing.T) {
 	for _, n := range append([]*node{s.leader()}, s.slaves...) {
 		for i := range each {
 			conn := dial(t, n.url)
-			if _, err := io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: x\r\nX: "+repeat("x", i*50)); err != nil {
+			if _, err := io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX: "+repeat("x", i*50)); err != nil {
 				t.Fatal(err)
 			}
 			conns = append(conns, conn)
@@ -159,8 +159,8 @@ func (s *system) halfABody(t *testing.T) {
 		size  int
 		conns int
 	}{
-		{s.leader(), "POST /v1/results HTTP/1.1\r\nHost: x\r\n", 1 << 20, 400},
-		{s.slaves[0], "POST /tasks HTTP/1.1\r\nHost: x\r\nMuster-Term: 1\r\nMuster-Sequence: 1\r\n", 16 << 20, 40},
+		{s.leader(), "POST /v1/results HTTP/1.1\r\nHost: 127.0.0.1\r\n", 1 << 20, 400},
+		{s.slaves[0], "POST /tasks HTTP/1.1\r\nHost: 127.0.0.1\r\nMuster-Term: 1\r\nMuster-Sequence: 1\r\n", 16 << 20, 40},
 	} {
 		s.connections = max(s.connections, uint64(target.conns))
 		var conns []net.Conn
@@ -193,9 +193,9 @@ func (s *system) endless(t *testing.T) *sync.WaitGroup {
 			path = "/tasks"
 		}
 		for _, tc := range []struct{ head, again string }{
-			{"GET /healthz HTTP/1.1\r\nHost: x\r\n", "X: y\r\n"},
-			{"POST " + path + " HTTP/1.1\r\nHost: x\r\nMuster-Term: 1\r\nMuster-Sequence: 1\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\n \r\n"},
-			{"POST " + path + " HTTP/1.1\r\nHost: x\r\nMuster-Term: 1\r\nMuster-Sequence: 1\r\nContent-Length: 1000\r\n\r\n", " "},
+			{"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n", "X: y\r\n"},
+			{"POST " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\nMuster-Term: 1\r\nMuster-Sequence: 1\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\n \r\n"},
+			{"POST " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\nMuster-Term: 1\r\nMuster-Sequence: 1\r\nContent-Length: 1000\r\n\r\n", " "},
 		} {
 			conn := dial(t, n.url)
 			all.Go(func() {

@@ -9,19 +9,19 @@ import (
 	"testing"
 )
 
-// TestRedirectsGoWhereTheConfigurationSays asks a follower by names that are not
+// TestRedirectsGoWhereTheConfigurationSays asks a follower at addresses that are not
 // its own: whoever believes a Host header sends clients to strangers.
 func TestRedirectsGoWhereTheConfigurationSays(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t, 4)
 	s.addMaster(t, "m2", "--join="+s.leader().url)
 	for name, head := range map[string]string{
-		"host":          "POST /v1/tasks HTTP/1.1\r\nHost: evil.example\r\n",
-		"absolute":      "POST http://evil.example/v1/tasks HTTP/1.1\r\nHost: x\r\n",
-		"forwarded":     "POST /v1/tasks HTTP/1.1\r\nHost: x\r\nX-Forwarded-Host: evil.example\r\nX-Forwarded-Proto: gopher\r\nForwarded: host=evil.example\r\n",
+		"host":          "POST /v1/tasks HTTP/1.1\r\nHost: 203.0.113.9\r\n",
+		"absolute":      "POST http://203.0.113.9/v1/tasks HTTP/1.1\r\nHost: 127.0.0.1\r\n",
+		"forwarded":     "POST /v1/tasks HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Forwarded-Host: 203.0.113.9\r\nX-Forwarded-Proto: gopher\r\nForwarded: host=evil.example\r\n",
 		"no host":       "POST /v1/tasks HTTP/1.0\r\n",
-		"host and more": "POST /v1/tasks?explain=true HTTP/1.1\r\nHost: evil.example:80\r\nX-Original-URL: //evil.example\r\nX-Host: evil.example\r\n",
-		"escapes":       "POST /v1/slaves/evil.example%3f%0d%0aX:y/leave HTTP/1.1\r\nHost: x\r\n",
+		"host and more": "POST /v1/tasks?explain=true HTTP/1.1\r\nHost: 203.0.113.9:80\r\nX-Original-URL: //evil.example\r\nX-Host: 203.0.113.9\r\n",
+		"escapes":       "POST /v1/slaves/evil.example%3f%0d%0aX:y/leave HTTP/1.1\r\nHost: 127.0.0.1\r\n",
 	} {
 		// Leadership may move while this runs, so both are asked until one of
 		// them redirects.

@@ -224,7 +224,7 @@ func TestPromise9AnyMasterTakesAnyCall(t *testing.T) {
 				if forward {
 					url += "?forward=true"
 				}
-				a := w.client.call(http.MethodPost, url, fmt.Sprintf(`{"expression":%q}`, j.expression), "Idempotency-Key", j.key, "Host", "evil.example")
+				a := w.client.call(http.MethodPost, url, fmt.Sprintf(`{"expression":%q}`, j.expression), "Idempotency-Key", j.key, "Host", "203.0.113.9")
 				if m != leader && !forward {
 					if want := leader.url() + "/v1/tasks"; a.status != http.StatusTemporaryRedirect || a.header.Get("Location") != want {
 						w.t.Errorf("%s redirects with %d to %q, want %q", m.id, a.status, a.header.Get("Location"), want)

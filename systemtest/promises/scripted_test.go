@@ -131,7 +131,7 @@ func (s *scripted) start() {
 	if err != nil {
 		s.w.t.Fatal(err)
 	}
-	server := link.NewServer(s.worker, s.w.logger("slave", s.name))
+	server := link.NewServer(s.worker, s.w.logger("slave", s.name), s.name)
 	good := server.Handler
 	server.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { s.serve(rw, r, good) })
 	var served sync.WaitGroup

@@ -167,7 +167,7 @@ func environment(c *corev1.Container, podName, podIP string) map[string]string {
 	for _, v := range c.Env {
 		env[v.Name] = v.Value
 		if v.ValueFrom != nil && v.ValueFrom.FieldRef != nil {
-			env[v.Name] = map[string]string{"metadata.name": podName, "status.podIP": podIP}[v.ValueFrom.FieldRef.FieldPath]
+			env[v.Name] = map[string]string{"metadata.name": podName, "metadata.namespace": "default", "status.podIP": podIP}[v.ValueFrom.FieldRef.FieldPath]
 		}
 	}
 	return env
