@@ -14,8 +14,12 @@ import (
 // errHalted answers entries that this replica can't apply any more.
 var errHalted = errors.New("this master has stopped applying the log")
 
-// replica is Raft's view of the state machine. Raft calls Apply, Snapshot,
-// Restore and StoreConfiguration from one goroutine.
+// maxUnshown bounds how many commands are applied before the View shows them. A View
+// for every entry of a long log would copy most of the state's trees again and again.
+const maxUnshown = 8 << 10
+
+// replica is Raft's view of the state machine. Raft calls ApplyBatch, Snapshot and
+// Restore from one goroutine.
 type replica struct {
 	state *fsm.State // that goroutine's
 	// halted is set when an entry could not be applied. Nothing is applied after
@@ -32,40 +36,74 @@ type replica struct {
 	metrics       *metrics
 }
 
-// The interfaces that Raft looks for.
-var (
-	_ raft.FSM                = (*replica)(nil)
-	_ raft.ConfigurationStore = (*replica)(nil)
-)
+// The interface that Raft looks for. It also makes Raft count configurations as
+// applied, so that a snapshot right after a membership change does not fail for want
+// of a command.
+var _ raft.BatchingFSM = (*replica)(nil)
 
-// Apply applies one entry and returns its []fsm.Outcome, or an error when the
-// node stops.
-func (r *replica) Apply(l *raft.Log) any {
+// Apply applies one entry. Raft calls ApplyBatch instead.
+func (r *replica) Apply(l *raft.Log) any { return r.ApplyBatch([]*raft.Log{l})[0] }
+
+// ApplyBatch applies entries, and takes the committed configurations among them. The
+// answer to a command entry is its []fsm.Outcome, or an error when the node stops.
+// The View shows an entry before its answer is given.
+func (r *replica) ApplyBatch(logs []*raft.Log) []any {
+	answers := make([]any, len(logs))
+	ahead := decodeAhead(logs)
+	defer ahead.end()
+	var applied []entryOutcomes // and not shown yet
+	unshown := 0
+	show := func() {
+		if len(applied) > 0 {
+			r.state.Show()
+			r.hub.publish(r.state.View(), applied...)
+		}
+		applied, unshown = nil, 0
+	}
 	r.turns.begin()
 	defer r.turns.end()
-	if r.halted {
-		return errHalted
+	for i, l := range logs {
+		r.turns.step()
+		if l.Type == raft.LogConfiguration {
+			r.configured(l)
+			continue
+		}
+		outcomes, err := r.apply(l, func() (fsm.Envelope, error) { return ahead.take(i) })
+		if err != nil {
+			answers[i] = err
+			continue
+		}
+		answers[i] = outcomes
+		applied = append(applied, entryOutcomes{l.Index, outcomes})
+		if unshown += len(outcomes); unshown >= maxUnshown {
+			show()
+		}
 	}
-	envelope, err := fsm.Decode(l.Data)
+	show()
+	return answers
+}
+
+// apply applies one entry of commands; the View does not show it yet.
+func (r *replica) apply(l *raft.Log, decode func() (fsm.Envelope, error)) ([]fsm.Outcome, error) {
+	if r.halted {
+		return nil, errHalted
+	}
+	envelope, err := decode()
 	if err != nil {
 		r.halted = true
 		r.fail(fmt.Errorf("log entry %d can't be understood; skipping it would make this replica differ from the others, so this master stops (a newer version may have written it): %w", l.Index, err))
-		return errHalted
+		return nil, errHalted
 	}
-	outcomes := r.state.Apply(l.Index, l.Term, envelope)
+	outcomes := r.state.Advance(l.Index, l.Term, envelope)
 	if r.stamped != nil {
 		r.stamped(envelope.Stamp)
 	}
-	r.hub.publish(r.state.View(), outcomes)
-	return outcomes
+	return outcomes, nil
 }
 
-// StoreConfiguration takes a committed configuration. That it exists also makes
-// Raft count configurations as applied, so that a snapshot right after a
-// membership change does not fail for want of a command.
-func (r *replica) StoreConfiguration(index uint64, c raft.Configuration) {
+func (r *replica) configured(l *raft.Log) {
 	if r.configuration != nil {
-		r.configuration(index, c)
+		r.configuration(l.Index, raft.DecodeConfiguration(l.Data))
 	}
 }
 

@@ -2,7 +2,9 @@ package cluster
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -42,5 +44,68 @@ func TestASnapshotThatCannotBeLoadedStopsTheNode(t *testing.T) {
 	err := r.Restore(io.NopCloser(strings.NewReader("not a snapshot")))
 	if err == nil || failure == nil {
 		t.Errorf("restore: %v; failure: %v", err, failure)
+	}
+}
+
+// TestABatchIsAppliedAsItsEntriesAre, one after the other, up to one that is not
+// understood, however long the batch is.
+func TestABatchIsAppliedAsItsEntriesAre(t *testing.T) {
+	newReplica := func() (*replica, *[]uint64) {
+		state := fsm.New()
+		var configured []uint64
+		return &replica{
+			state: state, hub: newHub(state.View()), metrics: newMetrics(), fail: func(error) {},
+			configuration: func(index uint64, _ raft.Configuration) { configured = append(configured, index) },
+		}, &configured
+	}
+	var logs []*raft.Log
+	add := func(kind raft.LogType, data []byte) {
+		logs = append(logs, &raft.Log{Index: uint64(len(logs) + 1), Term: 1, Type: kind, Data: data})
+	}
+	const entries, commands = 20, 1000
+	for i := range entries {
+		var e fsm.Envelope
+		for j := range commands {
+			e.Proposals = append(e.Proposals, submit(fmt.Sprint(i, "-", j)))
+		}
+		data, err := fsm.Encode(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		add(raft.LogCommand, data)
+		if i == 5 {
+			add(raft.LogConfiguration, raft.EncodeConfiguration(raft.Configuration{}))
+		}
+	}
+	bad := len(logs)
+	add(raft.LogCommand, []byte("?"))
+	add(raft.LogCommand, logs[0].Data)
+
+	one, _ := newReplica()
+	for _, l := range logs[:bad] {
+		one.Apply(l)
+	}
+	all, configured := newReplica()
+	_, sub := (&Node{hub: all.hub}).Subscribe()
+	answers := all.ApplyBatch(logs)
+	if want, got := one.hub.view.Load(), all.hub.view.Load(); got.Index() != want.Index() || got.Fingerprint() != want.Fingerprint() {
+		t.Errorf("at index %d it shows another state than one by one at %d", got.Index(), want.Index())
+	}
+	if !slices.Equal(*configured, []uint64{7}) {
+		t.Errorf("configurations of %v were taken", *configured)
+	}
+	if events, _ := sub.Take(); len(events) != entries*commands {
+		t.Errorf("%d events of %d commands", len(events), entries*commands)
+	}
+	for i, a := range answers {
+		outcomes, applied := a.([]fsm.Outcome)
+		err, _ := a.(error)
+		switch {
+		case logs[i].Type == raft.LogConfiguration:
+		case i < bad && (!applied || len(outcomes) != commands):
+			t.Errorf("entry %d: %v", i+1, err)
+		case i >= bad && !errors.Is(err, errHalted):
+			t.Errorf("entry %d: %v; want errHalted", i+1, err)
+		}
 	}
 }

@@ -31,13 +31,27 @@ func newHub(v *fsm.View) *hub {
 	return h
 }
 
-// publish shows the view after an entry and the entry's outcomes.
-func (h *hub) publish(v *fsm.View, outcomes []fsm.Outcome) {
+// entryOutcomes are an entry's outcomes.
+type entryOutcomes struct {
+	index    uint64
+	outcomes []fsm.Outcome
+}
+
+// publish shows the view after some entries, and their outcomes.
+func (h *hub) publish(v *fsm.View, entries ...entryOutcomes) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.view.Store(v)
-	h.window.add(v.Index(), outcomes)
+	h.window.add(entries...)
 	h.indexes.wake(v.Index())
+	for _, e := range entries {
+		h.tell(e.outcomes)
+	}
+}
+
+// tell wakes those who wait for what an entry did, and adds its events to the
+// subscriptions.
+func (h *hub) tell(outcomes []fsm.Outcome) {
 	for i := range outcomes {
 		events := outcomes[i].Events
 		for j := range events {

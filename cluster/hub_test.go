@@ -31,7 +31,7 @@ func (s *shown) apply(commands ...fsm.Command) {
 		ps = append(ps, fsm.Proposal{Command: c})
 	}
 	outcomes := s.state.Apply(s.index, 1, fsm.Envelope{Term: 1, Stamp: 1, Proposals: ps})
-	s.node.hub.publish(s.state.View(), outcomes)
+	s.node.hub.publish(s.state.View(), entryOutcomes{s.index, outcomes})
 }
 
 func (s *shown) slave(slots int) {

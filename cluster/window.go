@@ -92,21 +92,23 @@ func (w *window) tell() {
 	w.more = make(chan struct{})
 }
 
-// add appends the events of an entry. It never waits for a reader's work: after
+// add appends the events of entries. It never waits for a reader's work: after
 // copies under the same lock, and no more than it was asked for.
-func (w *window) add(index uint64, outcomes []fsm.Outcome) {
+func (w *window) add(entries ...entryOutcomes) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.last = index
-	position := 0
-	for i := range outcomes {
-		for _, e := range outcomes[i].Events {
-			w.events = append(w.events, PlacedEvent{Place: Place{Index: index, Position: position}, Event: e})
-			w.bytes += w.size(e)
-			position++
+	for _, entry := range entries {
+		w.last = entry.index
+		position := 0
+		for i := range entry.outcomes {
+			for _, e := range entry.outcomes[i].Events {
+				w.events = append(w.events, PlacedEvent{Place: Place{Index: entry.index, Position: position}, Event: e})
+				w.bytes += w.size(e)
+				position++
+			}
 		}
+		w.shrink()
 	}
-	w.shrink()
 	w.tell()
 }
 

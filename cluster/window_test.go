@@ -42,9 +42,9 @@ func TestWindowAnswersForAPlace(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWindow(5, c.maxEvents, c.maxBytes, ten)
-			w.add(7, entryOf(1, 0, 2))
-			w.add(8, entryOf(0))
-			w.add(9, entryOf(1))
+			w.add(entryOutcomes{7, entryOf(1, 0, 2)})
+			w.add(entryOutcomes{8, entryOf(0)})
+			w.add(entryOutcomes{9, entryOf(1)})
 			events, reach, _ := w.after(c.after, c.limit)
 			got := ""
 			for _, e := range events {
@@ -59,7 +59,7 @@ func TestWindowAnswersForAPlace(t *testing.T) {
 
 func TestWindowRestartsAtASnapshot(t *testing.T) {
 	w := newWindow(0, 9, 999, func(fsm.Event) int { return 1 })
-	w.add(1, entryOf(2))
+	w.add(entryOutcomes{1, entryOf(2)})
 	w.restart(20)
 	if _, reach, _ := w.after(Place{1, 0}, 9); reach != Gone {
 		t.Errorf("a place before the snapshot: reach %d, want gone", reach)

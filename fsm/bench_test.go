@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"bytes"
 	"fmt"
 	"runtime"
 	"testing"
@@ -148,5 +149,27 @@ func BenchmarkRegisterSlave(b *testing.B) {
 				s.Apply(index, 1, register(0x100000+int(index)%n))
 			}
 		})
+	}
+}
+
+// BenchmarkLoad measures the loading of a snapshot of a million done tasks.
+func BenchmarkLoad(b *testing.B) {
+	const total, size = 1_000_000, 1000
+	s, places := benchState(10)
+	for index, id := uint64(1), 1; id <= total; id += size {
+		s.Apply(index+1, 1, submitAll(id, size, places))
+		s.Apply(index+2, 1, completeAll(id, size, places))
+		index += 2
+	}
+	var saved bytes.Buffer
+	if err := s.View().Save(&saved); err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(saved.Len()))
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := New().Load(bytes.NewReader(saved.Bytes())); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

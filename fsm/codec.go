@@ -40,6 +40,14 @@ func Encode(e Envelope) ([]byte, error) {
 // value of an enumeration is an error, and the node must stop: to ignore it
 // would let this replica differ from those that understand it.
 func Decode(entry []byte) (Envelope, error) {
+	if e, ok := plainEnvelope(entry); ok {
+		return e, nil
+	}
+	return decode(entry)
+}
+
+// decode is Decode for what is not plain.
+func decode(entry []byte) (Envelope, error) {
 	envelope := new(logpb.Envelope)
 	if err := unmarshal(entry, envelope); err != nil {
 		return Envelope{}, fmt.Errorf("decode a log entry of %d bytes: %w", len(entry), err)

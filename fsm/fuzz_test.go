@@ -18,6 +18,9 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		envelope, err := Decode(data)
+		if generated, refused := decode(data); (err == nil) != (refused == nil) || !reflect.DeepEqual(envelope, generated) {
+			t.Fatalf("the two decoders differ\n     got %+v, %v\nand also %+v, %v", envelope, err, generated, refused)
+		}
 		if err != nil {
 			return
 		}

@@ -1,8 +1,10 @@
 package fsm
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
+	"slices"
 
 	"github.com/tidwall/btree"
 
@@ -33,6 +35,20 @@ func (x keyIndex) share() keyIndex { return keyIndex{entries: x.entries.Copy()} 
 func (x keyIndex) add(key string, id task.ID) {
 	x.entries.Set(keyEntry{hash: hashKey(key), id: id})
 }
+
+// addAll fills an empty index, in the order of its tree, which takes a fraction of the
+// time. It sorts the entries.
+func (x keyIndex) addAll(entries []keyEntry) {
+	slices.SortFunc(entries, func(a, b keyEntry) int {
+		return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.id, b.id))
+	})
+	for _, e := range entries {
+		x.entries.Load(e)
+	}
+}
+
+// keyOf returns the entry of a task that has a key.
+func keyOf(t task.Task) keyEntry { return keyEntry{hash: hashKey(t.Key), id: t.ID} }
 
 func (x keyIndex) remove(key string, id task.ID) {
 	x.entries.Delete(keyEntry{hash: hashKey(key), id: id})

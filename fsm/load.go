@@ -2,11 +2,7 @@ package fsm
 
 import (
 	"bufio"
-	"bytes"
-	"encoding/binary"
-	"errors"
 	"fmt"
-	"hash"
 	"hash/crc32"
 	"io"
 
@@ -22,7 +18,7 @@ func (s *State) Load(r io.Reader) error {
 		return fmt.Errorf("load a snapshot: %w", err)
 	}
 	s.tables, s.doneIn, s.declared = next.tables, next.doneIn, next.declared
-	s.publish()
+	s.Show()
 	return nil
 }
 
@@ -31,31 +27,22 @@ func load(from io.Reader) (*State, error) {
 	if err := r.magic(); err != nil {
 		return nil, err
 	}
-	first, err := r.next()
+	header, err := r.header()
 	if err != nil {
 		return nil, fmt.Errorf("header: %w", err)
-	}
-	header := first.GetHeader()
-	if header == nil {
-		return nil, errors.New("header: another record is in its place")
 	}
 	l := loader{state: New(), busy: make(map[string]int)}
 	l.state.index, l.state.lastSlave = header.GetIndex(), header.GetLastSlave()
 	l.state.counts.Submitted = header.GetSubmitted()
 	l.state.counts.Done, l.state.counts.Forgotten = header.GetForgotten(), header.GetForgotten()
 	records := header.GetSlaves() + header.GetMasters() + header.GetTasks()
-	for n := range records {
-		record, err := r.next()
-		if err == nil {
-			err = l.add(record)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("record %d of %d: %w", n+1, records, err)
-		}
+	if err := l.addAll(r, records); err != nil {
+		return nil, err
 	}
 	if err := r.trailer(); err != nil {
 		return nil, err
 	}
+	l.state.keys.addAll(l.keys)
 	if err := l.check(header); err != nil {
 		return nil, fmt.Errorf("the snapshot contradicts itself: %w", err)
 	}
@@ -64,31 +51,80 @@ func load(from io.Reader) (*State, error) {
 
 // loader builds a state from records and checks that they fit together.
 type loader struct {
-	state   *State
-	convert converter
-	busy    map[string]int // by slave, as its record says; the state counts itself
-	last    task.ID
+	state *State
+	busy  map[string]int // by slave, as its record says; the state counts itself
+	keys  []keyEntry     // of all tasks
+	last  task.ID
 }
 
-func (l *loader) add(r *logpb.Record) error {
-	switch x := r.GetKind().(type) {
-	case *logpb.Record_Slave:
-		return l.addSlave(l.convert.slaveIn(x.Slave))
-	case *logpb.Record_Master:
-		return l.addMaster(masterIn(x.Master))
-	case *logpb.Record_Task:
-		return l.addTask(l.convert.taskIn(x.Task))
-	default:
-		return errors.New("it is no slave, master or task")
+// addAll reads so many records, and decodes them beside the goroutine that adds them
+// in their order.
+func (l *loader) addAll(r *recordReader, records uint64) error {
+	chunks, wait := r.decodeAhead(records)
+	var failed error
+	for c := range chunks {
+		<-c.done
+		for i := range c.items {
+			item := &c.items[i]
+			if failed == nil {
+				failed = item.err
+			}
+			if failed == nil {
+				failed = l.add(item)
+			}
+			if failed != nil {
+				r.stop.Store(true)
+				failed = fmt.Errorf("record %d of %d: %w", item.number, records, failed)
+				break
+			}
+		}
+		if failed != nil {
+			break
+		}
 	}
+	for range chunks { // the rest, so that its goroutines end
+	}
+	wait()
+	return failed
+}
+
+func (l *loader) add(x *loaded) error {
+	switch {
+	case x.slave != nil:
+		return l.addSlave(*x.slave)
+	case x.master != nil:
+		return l.addMaster(*x.master)
+	case x.block != "":
+		return l.addBlock(x)
+	default:
+		return l.addTask(x.task)
+	}
+}
+
+// addBlock adds a whole block of done tasks.
+func (l *loader) addBlock(x *loaded) error {
+	if err := l.order(x.task.ID, x.task.ID+blockSize-1); err != nil {
+		return err
+	}
+	l.keys = append(l.keys, x.keys...)
+	l.state.done.setSealed(blockOf(x.task.ID), x.block)
+	l.state.counts.Done += blockSize
+	return nil
+}
+
+// order checks that tasks come in the order of their ids, of which all were given.
+func (l *loader) order(first, last task.ID) error {
+	if first <= l.last || uint64(last) > l.state.counts.Submitted {
+		return fmt.Errorf("task %d after task %d, of %d", first, l.last, l.state.counts.Submitted)
+	}
+	l.last = last
+	return nil
 }
 
 func (l *loader) addSlave(slave task.Slave) error {
 	_, named := l.state.slaves.Get(slave.Name)
 	_, placed := l.state.order.Get(slave.Order)
 	switch {
-	case l.convert.err != nil:
-		return l.convert.err
 	case named || placed:
 		return fmt.Errorf("slave %q, or its place %d in the order, is there twice", slave.Name, slave.Order)
 	case slave.Order == 0 || slave.Order > l.state.lastSlave:
@@ -112,20 +148,14 @@ func (l *loader) addMaster(m task.Master) error {
 }
 
 func (l *loader) addTask(t task.Task) error {
-	switch {
-	case l.convert.err != nil:
-		return l.convert.err
-	case t.ID <= l.last || uint64(t.ID) > l.state.counts.Submitted:
-		return fmt.Errorf("task %d after task %d, of %d", t.ID, l.last, l.state.counts.Submitted)
-	case t.Status == 0 || (t.Status == task.Done) != (t.Outcome != task.NoOutcome):
-		return fmt.Errorf("task %d is %s with the outcome %q", t.ID, t.Status, t.Outcome)
+	if err := l.order(t.ID, t.ID); err != nil {
+		return err
 	}
 	if slave, ok := l.state.slaves.Get(t.Slave); t.Status == task.InProgress && (!ok || slave.Incarnation != t.Incarnation) {
 		return fmt.Errorf("task %d is in progress on slave %q, which has no incarnation %q", t.ID, t.Slave, t.Incarnation)
 	}
-	l.last = t.ID
 	if t.Key != "" {
-		l.state.keys.add(t.Key, t.ID)
+		l.keys = append(l.keys, keyOf(t))
 	}
 	l.state.enter(t)
 	return nil
@@ -154,76 +184,5 @@ func (l *loader) check(h *logpb.Header) error {
 		}
 		return err == nil
 	})
-	return err
-}
-
-// recordReader reads the frame around the records and sums it up.
-type recordReader struct {
-	in     *bufio.Reader
-	sum    hash.Hash32
-	buffer bytes.Buffer
-}
-
-func (r *recordReader) magic() error {
-	var b [len(snapshotMagic) + 1]byte
-	if _, err := io.ReadFull(r.in, b[:]); err != nil {
-		return fmt.Errorf("magic: %w", whole(err))
-	}
-	_, _ = r.sum.Write(b[:]) // a hash takes everything
-	if string(b[:len(snapshotMagic)]) != snapshotMagic {
-		return fmt.Errorf("it starts with %q: this is no snapshot of muster", b)
-	}
-	if v := b[len(snapshotMagic)]; v != snapshotVersion {
-		return fmt.Errorf("its version is %d and this build knows %d; run a newer build", v, snapshotVersion)
-	}
-	return nil
-}
-
-// next reads one record.
-func (r *recordReader) next() (*logpb.Record, error) {
-	size, err := binary.ReadUvarint(r.in)
-	if err != nil {
-		return nil, fmt.Errorf("its length: %w", whole(err))
-	}
-	if size > maxRecord {
-		return nil, fmt.Errorf("its length is %d, above the %d that is possible", size, maxRecord)
-	}
-	// Copying grows the buffer with what is really there, whatever size says.
-	r.buffer.Reset()
-	if _, err := io.CopyN(&r.buffer, r.in, int64(size)); err != nil {
-		return nil, fmt.Errorf("its %d bytes: %w", size, whole(err))
-	}
-	_, _ = r.sum.Write(binary.AppendUvarint(nil, size))
-	_, _ = r.sum.Write(r.buffer.Bytes())
-	record := new(logpb.Record)
-	if err := unmarshal(r.buffer.Bytes(), record); err != nil {
-		return nil, err
-	}
-	return record, nil
-}
-
-// trailer reads the checksum and the end.
-func (r *recordReader) trailer() error {
-	var b [crc32.Size]byte
-	if _, err := io.ReadFull(r.in, b[:]); err != nil {
-		return fmt.Errorf("checksum: %w", whole(err))
-	}
-	if said, is := binary.BigEndian.Uint32(b[:]), r.sum.Sum32(); said != is {
-		return fmt.Errorf("checksum: the content has %08x and should have %08x: it is damaged", is, said)
-	}
-	if _, err := r.in.ReadByte(); !errors.Is(err, io.EOF) {
-		if err != nil {
-			return fmt.Errorf("end: %w", err)
-		}
-		return errors.New("end: there is something after it")
-	}
-	return nil
-}
-
-// whole turns the end of the input into the error that it is here.
-func whole(err error) error {
-	if errors.Is(err, io.EOF) {
-		return fmt.Errorf("cut short: %w", io.ErrUnexpectedEOF)
-	}
 	return err
 }

@@ -7,7 +7,7 @@ import (
 	"muster/task"
 )
 
-// State is the replicated state. Apply and Load belong to one goroutine. View,
+// State is the replicated state. Apply, Advance, Show and Load belong to one goroutine. View,
 // and what it returns, may be used by any.
 type State struct {
 	tables // the goroutine's of Apply
@@ -26,15 +26,15 @@ type State struct {
 // New returns the empty state.
 func New() *State {
 	s := &State{tables: newTables(), doneIn: make(map[block]int), declared: make(map[task.Kind]int)}
-	s.publish()
+	s.Show()
 	return s
 }
 
-// View returns the state as of the last Apply or Load.
+// View returns the state as of the last Apply, Show or Load.
 func (s *State) View() *View { return s.view.Load() }
 
-// publish makes the current tables what View returns.
-func (s *State) publish() { s.view.Store(&View{tables: s.share()}) }
+// Show makes what was applied what View returns.
+func (s *State) Show() { s.view.Store(&View{tables: s.share()}) }
 
 // Apply applies the entry at an index, which must be above that of the last one,
 // and of the given term. The outcomes are in the order of the proposals; a
@@ -44,6 +44,14 @@ func (s *State) publish() { s.view.Store(&View{tables: s.share()}) }
 // it can't be known then what the other replicas made of it. Neither happens to
 // entries of Raft that went through Decode.
 func (s *State) Apply(index, term uint64, e Envelope) []Outcome {
+	outcomes := s.Advance(index, term, e)
+	s.Show()
+	return outcomes
+}
+
+// Advance is Apply, but View does not return the result before Show. Many entries in
+// a row cost less so: what changed since the last View is not copied again.
+func (s *State) Advance(index, term uint64, e Envelope) []Outcome {
 	if index <= s.index {
 		panic(fmt.Sprintf("fsm: entry %d applied after entry %d", index, s.index))
 	}
@@ -52,7 +60,6 @@ func (s *State) Apply(index, term uint64, e Envelope) []Outcome {
 	for i, p := range e.Proposals {
 		outcomes[i] = s.propose(term, p, &change{index: index, at: e.Stamp})
 	}
-	s.publish()
 	return outcomes
 }
 
