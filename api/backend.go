@@ -212,6 +212,9 @@ type Status struct {
 	WallClock task.Millis // what its own clock shows
 	Clock     task.Millis // the cluster's clock, as far as it knows it; 0 for not at all
 
+	FreeDisk uint64 // bytes that are free for its data; 0 for unknown, too
+	DiskLow  bool   // too few of them for new tasks
+
 	Version      string
 	Role         task.Role
 	Voter        bool

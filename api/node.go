@@ -37,6 +37,8 @@ func fromStatus(st *Status) wire.Status {
 		Time:            wire.Instant(st.WallClock),
 		ClusterTime:     wire.Instant(st.Clock),
 		Founders:        st.Founders,
+		DiskFreeBytes:   st.FreeDisk,
+		DiskLow:         st.DiskLow,
 		Version:         st.Version,
 		Role:            wire.FromRole(st.Role),
 		Voter:           st.Voter,

@@ -34,8 +34,9 @@ func smallDisk(t *testing.T, size string) string {
 	return dir
 }
 
-// TestAFullDisk fills the leader's disk, for real. First it takes no new tasks and
-// still takes results; when nothing fits at all it stops and another leads; with
+// TestAFullDisk fills disks, for real. The first leader's: it hands leadership to one
+// that has space, and no task is refused. All of them: the leader takes no new tasks
+// and still takes results; when nothing fits at all it stops and another leads; with
 // space again it comes back from its files, with all that was acknowledged.
 func TestAFullDisk(t *testing.T) {
 	w := newWorld(t, true)
@@ -60,9 +61,20 @@ func TestAFullDisk(t *testing.T) {
 	}
 	id := leader.put("before")
 
+	fill(t, leader.dir, filepath.Join(leader.dir, "ballast"), 6<<20)
+	w.eventually("a master that has space leads", func() bool {
+		_, refusal := w.leader(all...).node.Propose(t.Context(), submit("with space"))
+		if codeOf(refusal) == task.CodeDiskLow {
+			t.Fatalf("refused, although others have space: %v", refusal)
+		}
+		return !leader.node.IsLeader()
+	})
+	for _, m := range others(all, leader) {
+		fill(t, m.dir, filepath.Join(m.dir, "ballast"), 6<<20)
+	}
+	leader = w.leader(all...)
 	ballast := filepath.Join(leader.dir, "ballast")
-	fill(t, leader.dir, ballast, 4<<20)
-	w.eventually("the disk is seen to be low", func() bool {
+	w.eventually("every disk is seen to be low", func() bool {
 		_, refusal := leader.node.Propose(t.Context(), submit("too much"))
 		return codeOf(refusal) == task.CodeDiskLow
 	})
@@ -83,15 +95,20 @@ func TestAFullDisk(t *testing.T) {
 		}
 	}
 	expectError(t, leader.ends(), "no space left on device")
-	rest := others(all, leader)
-	next := w.leader(rest...)
-	after := next.put("after")
-
-	for _, name := range []string{ballast, ballast + "2"} {
-		if err := os.Remove(name); err != nil {
+	for _, m := range all {
+		if err := os.Remove(filepath.Join(m.dir, "ballast")); err != nil {
 			t.Fatal(err)
 		}
 	}
+	if err := os.Remove(ballast + "2"); err != nil {
+		t.Fatal(err)
+	}
+	rest := others(all, leader)
+	w.eventually("the rest have space", func() bool {
+		return !rest[0].node.Hello().DiskLow && !rest[1].node.Hello().DiskLow
+	})
+	after := w.leader(rest...).put("after")
+
 	leader.start(nil)
 	w.ready(leader)
 	w.level(all...)

@@ -137,6 +137,7 @@ func (n *Node) lead(ctx context.Context, r *raft.Raft) error {
 	var keeping sync.WaitGroup
 	keepingCtx, stopKeeping := context.WithCancel(ctx)
 	keeping.Go(func() { n.keepClock(keepingCtx, r) })
+	keeping.Go(func() { n.keepSpace(keepingCtx) })
 	err = n.cfg.Lead(ctx, term)
 	stopKeeping()
 	keeping.Wait()
@@ -269,10 +270,11 @@ func (n *Node) handOver(r *raft.Raft) {
 // transfer hands leadership to the best follower that answers. It must answer: while
 // Raft waits for a dead one, it takes no entries.
 func (n *Node) transfer(ctx context.Context, r *raft.Raft) bool {
-	to, ok := n.successor(ctx, r)
-	if !ok {
-		return false
-	}
+	to, ok := n.successor(ctx, r, func(Hello) bool { return true })
+	return ok && n.transferTo(ctx, r, to)
+}
+
+func (n *Node) transferTo(ctx context.Context, r *raft.Raft, to raft.Server) bool {
 	err := n.futures.await(ctx, func() raft.Future { return r.LeadershipTransferToServer(to.ID, to.Address) })
 	if err != nil {
 		n.logger.Info("leadership was not handed over", "to", to.ID, "reason", err)
@@ -280,23 +282,33 @@ func (n *Node) transfer(ctx context.Context, r *raft.Raft) bool {
 	return err == nil
 }
 
-// successor finds the voter that is best to lead next: one that is ready, then the
-// one that has applied the most.
-func (n *Node) successor(ctx context.Context, r *raft.Raft) (raft.Server, bool) {
+// successor finds the voter that is best to lead next, among those that may: one that
+// is ready, then one whose disk is not low, then the one that has applied the most.
+func (n *Node) successor(ctx context.Context, r *raft.Raft, may func(Hello) bool) (raft.Server, bool) {
 	ctx, cancel := context.WithTimeout(ctx, successorTimeout)
 	defer cancel()
-	voters := n.askVoters(ctx, r)
+	voters := slices.DeleteFunc(n.askVoters(ctx, r), func(a answer) bool { return !may(a.hello) })
 	if len(voters) == 0 {
 		return raft.Server{}, false
 	}
 	best := slices.MaxFunc(voters, func(a, b answer) int {
-		if a.hello.Ready != b.hello.Ready {
-			if a.hello.Ready {
-				return 1
-			}
-			return -1
-		}
-		return cmp.Compare(a.hello.AppliedIndex, b.hello.AppliedIndex)
+		return cmp.Or(
+			compareBools(a.hello.Ready, b.hello.Ready),
+			compareBools(!a.hello.DiskLow, !b.hello.DiskLow),
+			cmp.Compare(a.hello.AppliedIndex, b.hello.AppliedIndex),
+		)
 	})
 	return best.server, true
+}
+
+// compareBools orders false before true.
+func compareBools(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	default:
+		return -1
+	}
 }

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -25,6 +26,7 @@ type Node struct {
 	replica  *replica
 	hub      *hub
 	disk     *diskGuard
+	space    *spaceKeeper
 	clock    *clock
 
 	committer  *committer
@@ -128,6 +130,7 @@ func (n *Node) assemble() {
 	}
 	n.stores.snapshots.configuration, n.stores.snapshots.taken = n.sawConfiguration, n.stores.sizes.snapshotBegan
 	n.disk = &diskGuard{dir: n.cfg.DataDir, min: n.cfg.MinFreeDisk, free: n.cfg.FreeDisk, logger: n.logger}
+	n.space = &spaceKeeper{disk: n.disk, leads: n.IsLeader, handOver: func(ctx context.Context) (tried, handed bool) { return n.handOverForSpace(ctx, n.raft.Load()) }}
 	n.committer = newCommitter(fsm.Encode, n.clock.now, n.metrics, n.futures)
 	n.barriers = &barriers{start: n.raftBarrier}
 }

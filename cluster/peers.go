@@ -30,9 +30,15 @@ type Hello struct {
 	// WallClock is what the master's own clock shows; 0 from an older version.
 	WallClock task.Millis
 
+	FreeDisk uint64 // bytes that are free for its data; 0 also from an older version
+	DiskLow  bool   // too few of them for new tasks
+
 	AppliedIndex uint64 // of the last applied command entry
 	Term         uint64
 	LeaderID     string
 	LeaderURL    string // its API URL; empty if it is not known
 	Ready        bool   // a member that is up to date; a leader that has taken over
 }
+
+// hasSpace reports whether the master said that there is space on its disk.
+func (h Hello) hasSpace() bool { return h.FreeDisk > 0 && !h.DiskLow }

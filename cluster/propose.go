@@ -89,8 +89,8 @@ func (n *Node) enqueue(proposals []fsm.Proposal) (*call, error) {
 	if !n.IsLeader() {
 		return nil, notLeaderError(n.otherLeaderURL())
 	}
-	if n.disk.low.Load() && slices.ContainsFunc(proposals, isSubmit) {
-		return nil, task.Refuse(task.CodeDiskLow, "this master's disk is almost full; no new tasks are taken until there is space")
+	if n.disk.refuses() && slices.ContainsFunc(proposals, isSubmit) {
+		return nil, task.Refuse(task.CodeDiskLow, "the leader's disk is almost full, and no master that has space can take over; no new tasks are taken until there is space")
 	}
 	if err := understood(n.View, proposals); err != nil {
 		return nil, err

@@ -23,7 +23,8 @@ func (n *Node) Hello() Hello {
 	return Hello{
 		ID: id.ID, DiskID: id.DiskID, ClusterID: id.ClusterID, Founders: id.disks(),
 		RaftAddress: n.cfg.RaftAdvertise, APIURL: n.cfg.APIURL,
-		WallClock:    n.wallClock(),
+		WallClock: n.wallClock(),
+		FreeDisk:  n.disk.bytes.Load(), DiskLow: n.disk.low.Load(),
 		AppliedIndex: n.AppliedIndex(), Term: n.Term(), LeaderID: leader, LeaderURL: url,
 		Ready: n.Ready() == nil,
 	}

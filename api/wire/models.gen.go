@@ -520,6 +520,13 @@ type Status struct {
 
 	// APIURL Where clients and slaves are told to reach this process.
 	APIURL string `json:"api_url,omitempty,omitzero"`
+
+	// DiskFreeBytes Bytes that are free on the disk of this master's data; absent when there are none, or it is not known.
+	DiskFreeBytes uint64 `json:"disk_free_bytes,omitempty,omitzero"`
+
+	// DiskLow Whether that is too little for new tasks (`min-free-disk`). A leader whose disk is low hands leadership to a master that
+	// has space; only when none votes that is ready and has space, new tasks are refused with `disk_low`. Absent for no.
+	DiskLow bool `json:"disk_low,omitempty,omitzero"`
 }
 
 // Submission defines model for Submission.

@@ -265,6 +265,7 @@ func (b *backend) Status(fingerprint bool) api.Status {
 		ID: hello.ID, ClusterID: hello.ClusterID, DiskID: hello.DiskID, Founders: hello.Founders,
 		RaftAddress: hello.RaftAddress, APIURL: hello.APIURL,
 		WallClock: hello.WallClock, Clock: b.node.Clock(),
+		FreeDisk: hello.FreeDisk, DiskLow: hello.DiskLow,
 		Version: b.version, Role: task.Joining, Term: b.node.Term(),
 		LeaderID: leaderID, LeaderURL: leaderURL,
 		AppliedIndex: view.Index(), LeaderContactMS: b.node.LastContact().Milliseconds(),

@@ -31,6 +31,7 @@ func (p peers) Hello(ctx context.Context, apiURL string) (cluster.Hello, error) 
 		RaftAddress: s.RaftAddress, APIURL: s.APIURL,
 		AppliedIndex: s.AppliedIndex, Term: s.Term, LeaderID: s.LeaderID,
 		LeaderURL: s.LeaderURL, Ready: s.Ready, WallClock: millis(s.Time),
+		FreeDisk: s.DiskFreeBytes, DiskLow: s.DiskLow,
 	}, nil
 }
 

@@ -80,7 +80,7 @@ func (s *masterSettings) define(cmd *cobra.Command) {
 	flags.DurationVar(&cfg.SlaveTimeout, "slave-timeout", 5*time.Second, "silence after which a slave is lost")
 	flags.StringVar(&cfg.Profile, "profile", app.ProfileLAN, "Raft's time-outs: lan, or wan for masters far apart")
 	flags.Uint64Var(&cfg.SnapshotThreshold, "snapshot-threshold", 8192, "log entries between snapshots")
-	flags.Uint64Var(&cfg.MinFreeDisk, "min-free-disk", 64<<20, "bytes of free disk below which no new task is taken")
+	flags.Uint64Var(&cfg.MinFreeDisk, "min-free-disk", 64<<20, "bytes of free disk below which a leader hands over to a master with more, or takes no new task")
 	complete(cmd, "followers", followersWords[:]...)
 	complete(cmd, "when-full", whenFullWords[:]...)
 	complete(cmd, "profile", app.ProfileLAN, app.ProfileWAN)
