@@ -22,6 +22,7 @@ type slaveBook struct {
 	// what it did not count yet and what was promised since.
 	credit int
 
+	goneAt      time.Time // since when it is lost or has left, as far as this leader knows; zero: it is not
 	seenAt      time.Time // last sign of life
 	silentSince time.Time // first unanswered request since seenAt; zero: none
 	failedAt    time.Time // last unanswered request

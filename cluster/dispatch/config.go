@@ -23,6 +23,7 @@ type Config struct {
 	QueueLimit      int           // pending tasks; 100,000
 	MaxClasses      int           // different requirements of tasks that wait; 1,000
 	Retention       Retention
+	SlaveRetention  time.Duration      // how long lost and left slaves are kept; 7 days
 	Clock           func() task.Millis // the cluster's; by default this machine's
 	// Sequence numbers the requests to slaves, who take none that is lower than one
 	// before in the same term. A master that may lead twice in a term gives all its
@@ -46,6 +47,7 @@ func (c Config) defaulted() Config {
 	if c.MaxWaiting <= 0 {
 		c.MaxWaiting = 10_000
 	}
+	def(&c.SlaveRetention, 7*24*time.Hour)
 	def(&c.Retention.Age, 7*24*time.Hour)
 	def(&c.Retention.Min, 10*time.Minute)
 	if c.Retention.Tasks <= 0 {

@@ -32,6 +32,7 @@ type core struct {
 	waiting                 int                // submits in line
 	queueing                int                // submits on their way to being pending
 	sweeper                 sweeper
+	nextPurge               time.Time
 	arrivals                uint64 // numbers submits
 	dues                    dueHeap
 	moments                 moments
@@ -125,6 +126,7 @@ func (c *core) plan(now time.Time) actions {
 		c.serveLines(now)
 		c.about = blame{}
 		c.sweep(now)
+		c.purge(now)
 		c.fillLanes(now)
 	}
 	out := actions{proposals: c.proposals, requests: c.requests, refusals: c.refusals}

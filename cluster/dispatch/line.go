@@ -386,6 +386,7 @@ func (c *core) nextWake() time.Time {
 	if !c.sweeper.busy {
 		earlier(c.sweeper.next)
 	}
+	earlier(c.nextPurge)
 	for _, until := range c.aside {
 		earlier(until)
 	}

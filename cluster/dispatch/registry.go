@@ -28,6 +28,7 @@ func (c *core) putSlave(rec task.Slave, now time.Time) {
 	}
 	c.nameIncarnation(s.rec.Incarnation, rec.Incarnation, rec.Name)
 	s.rec = rec
+	s.noteGone(now)
 	c.unpark(s)
 	c.refresh(s, now)
 	c.touch(s)

@@ -28,13 +28,14 @@ type world struct {
 	ttl   time.Duration
 	limit int // of pending tasks; 0: the default
 
-	retention dispatch.Retention
-	clock     func() task.Millis // nil: the default
-	sequence  atomic.Uint64
-	breaker   *dispatch.Breaker
-	panics    atomic.Int32 // counted
-	stop      context.CancelFunc
-	stopped   chan error
+	retention      dispatch.Retention
+	slaveRetention time.Duration
+	clock          func() task.Millis // nil: the default
+	sequence       atomic.Uint64
+	breaker        *dispatch.Breaker
+	panics         atomic.Int32 // counted
+	stop           context.CancelFunc
+	stopped        chan error
 }
 
 // inWorld runs a test in a bubble of fake time.
@@ -60,7 +61,7 @@ func (w *world) lead() {
 	w.term++
 	w.log.setTerm(w.term)
 	w.d = dispatch.New(dispatch.Config{
-		Term: w.term, Cluster: "own", QuestionTTL: w.ttl, QueueLimit: w.limit, Retention: w.retention, Clock: w.clock, Sequence: &w.sequence, Breaker: w.breaker,
+		Term: w.term, Cluster: "own", QuestionTTL: w.ttl, QueueLimit: w.limit, Retention: w.retention, SlaveRetention: w.slaveRetention, Clock: w.clock, Sequence: &w.sequence, Breaker: w.breaker,
 	}, w.log, w.log, w.wire)
 	ctx, cancel := context.WithCancel(context.Background())
 	w.stop, w.stopped = cancel, make(chan error, 1)

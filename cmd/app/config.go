@@ -40,6 +40,7 @@ type MasterConfig struct {
 	QueueLimit           int           // tasks that may wait; default 100,000
 	Retention            Retention     // which done tasks are forgotten
 	SlaveTimeout         time.Duration // silence after which a slave is lost; default 5 s
+	SlaveRetention       time.Duration // how long lost and left slaves are kept; default 7 days
 	Profile              string        // "lan" (default) or "wan": Raft's time-outs
 	SnapshotThreshold    uint64        // log entries between snapshots; default 8192
 	TrailingLogs         uint64        // entries kept behind a snapshot; default 10240

@@ -36,7 +36,7 @@ func (m *master) lead(ctx context.Context, term uint64) error {
 // dispatch runs one dispatcher.
 func (m *master) dispatch(ctx context.Context, term uint64) error {
 	d := dispatch.New(dispatch.Config{
-		Term: term, Cluster: m.node.ClusterID(), QuestionTTL: m.cfg.QuestionTTL, SlaveTimeout: m.cfg.SlaveTimeout, QueueLimit: m.cfg.QueueLimit, Retention: m.cfg.Retention,
+		Term: term, Cluster: m.node.ClusterID(), QuestionTTL: m.cfg.QuestionTTL, SlaveTimeout: m.cfg.SlaveTimeout, QueueLimit: m.cfg.QueueLimit, Retention: m.cfg.Retention, SlaveRetention: m.cfg.SlaveRetention,
 		Clock: m.node.Clock, Sequence: &m.sequence, Breaker: m.breaker, Logger: m.cfg.Logger,
 	}, m.node, source{m.node}, m.sender)
 	m.backend.current.Store(d)

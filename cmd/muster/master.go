@@ -78,6 +78,7 @@ func (s *masterSettings) define(cmd *cobra.Command) {
 	flags.Int64Var(&cfg.Retention.Bytes, "retention-bytes", 1<<30, "memory that done tasks may take")
 	flags.DurationVar(&cfg.Retention.Min, "retention-min", 10*time.Minute, "no task is forgotten that was done for less")
 	flags.DurationVar(&cfg.SlaveTimeout, "slave-timeout", 5*time.Second, "silence after which a slave is lost")
+	flags.DurationVar(&cfg.SlaveRetention, "slave-retention", 7*24*time.Hour, "how long slaves that are lost or have left stay in the registry")
 	flags.StringVar(&cfg.Profile, "profile", app.ProfileLAN, "Raft's time-outs: lan, or wan for masters far apart")
 	flags.Uint64Var(&cfg.SnapshotThreshold, "snapshot-threshold", 8192, "log entries between snapshots")
 	flags.Uint64Var(&cfg.MinFreeDisk, "min-free-disk", 64<<20, "bytes of free disk below which a leader hands over to a master with more, or takes no new task")
@@ -135,6 +136,7 @@ func checkNumbers(cfg app.MasterConfig) error {
 		aboveZero("retention-bytes", cfg.Retention.Bytes),
 		aboveZero("retention-min", cfg.Retention.Min),
 		aboveZero("slave-timeout", cfg.SlaveTimeout),
+		aboveZero("slave-retention", cfg.SlaveRetention),
 		aboveZero("snapshot-threshold", cfg.SnapshotThreshold),
 		aboveZero("min-free-disk", cfg.MinFreeDisk),
 	)
