@@ -11,7 +11,7 @@ import (
 // crowdedListener always has a connection.
 type crowdedListener struct{ net.Listener }
 
-func (crowdedListener) Accept() (net.Conn, error) { return nil, nil }
+func (crowdedListener) Accept() (net.Conn, error) { return &net.TCPConn{}, nil }
 
 // TestConnectionsAreTakenAtABoundedRate: ten thousand that come together are taken
 // over two and a half seconds, and a few do not wait at all.

@@ -200,6 +200,15 @@ func TestANewLeaderAsksItsSlavesAtAPace(t *testing.T) {
 			t.Fatalf("slave %s was asked as number %d, before slaves that hold attempts", name, i+1)
 		}
 	}
+	early := 0
+	for _, at := range w.asked {
+		if at < time.Second {
+			early++
+		}
+	}
+	if most := 1000 + paceMost; early > most {
+		t.Errorf("in the first second %d slaves were asked, want at most %d", early, most)
+	}
 	if took := w.asked[w.order[holders-1]]; took > pace(holders) {
 		t.Errorf("the attempts were sent again after %v, want %v", took, pace(holders))
 	}
