@@ -37,7 +37,7 @@ func (p *program) tasksListCommand() *cobra.Command {
 				return err
 			}
 			opts.Limit, opts.Cursor = limit, cursor
-			return p.ask(cmd, p.patience, func(ctx context.Context, c *client.Client) error {
+			return p.ask(cmd, maxExport, func(ctx context.Context, c *client.Client) error {
 				page, err := p.tasks(ctx, c, opts, all)
 				if err != nil {
 					return err
@@ -64,19 +64,26 @@ func (p *program) tasks(ctx context.Context, c *client.Client, opts client.ListO
 	if all {
 		opts.Limit = maxPage
 	}
-	whole, err := c.Page(ctx, opts)
+	whole, err := p.page(ctx, c, opts)
 	for err == nil && whole.Next != "" && (all || len(whole.Tasks) < limit) {
 		opts.Cursor = whole.Next
 		if !all {
 			opts.Limit = limit - len(whole.Tasks)
 		}
 		var page client.TaskPage
-		if page, err = c.Page(ctx, opts); err == nil {
+		if page, err = p.page(ctx, c, opts); err == nil {
 			page.Tasks = append(whole.Tasks, page.Tasks...)
 			whole = page
 		}
 	}
 	return whole, err
+}
+
+// page asks for one page, which has its own time-out: a list may have many.
+func (p *program) page(ctx context.Context, c *client.Client, opts client.ListOptions) (client.TaskPage, error) {
+	ctx, cancel := context.WithTimeout(ctx, p.patience)
+	defer cancel()
+	return c.Page(ctx, opts)
 }
 
 func (p *program) printTasks(page client.TaskPage) error {
