@@ -182,3 +182,12 @@ func parse(names []string, s string) (int, bool) {
 	}
 	return 0, false
 }
+
+// ExecutionLimit returns how long one execution may take, for a TimeoutMS: none, or
+// one out of bounds, is the default or the bound. It is in milliseconds.
+func ExecutionLimit(timeoutMS int64) Millis {
+	if timeoutMS <= 0 {
+		return DefaultTimeoutMS
+	}
+	return Millis(min(timeoutMS, MaxTimeoutMS))
+}

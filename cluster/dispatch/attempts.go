@@ -22,6 +22,7 @@ type attempt struct {
 	idempotent   bool
 	failingSince time.Time // first of its sends in a row that failed; zero: none
 	forgotten    int       // how often the slave had accepted it and did not have it
+	overrun      overrun   // when it is given up
 }
 
 type phase uint8
@@ -47,6 +48,7 @@ func (c *core) addAttempt(s *slaveBook, t *task.Task, begun bool, now time.Time)
 		a.listed += 32 + len(p.Name) + len(p.Value.Text)
 	}
 	c.attempts[a.ID] = a
+	c.limit(a, t, begun, now)
 	s.held[a.ID] = a
 	s.sending++
 	s.lane.queue = append(s.lane.queue, a)
@@ -61,6 +63,7 @@ func (c *core) dropAttempt(at task.Attempt, now time.Time) {
 		return
 	}
 	a.dropped = true
+	c.overruns.set.Delete(a.overrun)
 	if a.phase != phaseAccepted {
 		a.slave.sending--
 	}

@@ -81,6 +81,8 @@ func (c *core) word(s *slaveBook, now time.Time) word {
 		return wordFull
 	case !s.fresh(now, c.cfg.QuestionTTL):
 		return wordAsk
+	case s.heard.Free <= 0 && s.lane.stopping():
+		return wordAsk
 	case s.heard.Free <= 0:
 		return wordFull
 	case s.credit > 0:
@@ -138,7 +140,7 @@ func (c *core) unreserve(s *slaveBook, now time.Time) {
 // when liveness looks at it next.
 func (c *core) refresh(s *slaveBook, now time.Time) {
 	alive, known := s.rec.State == task.SlaveAlive, s.rec.State != task.SlaveLeft
-	full := s.fresh(now, c.cfg.QuestionTTL) && s.heard.Free <= 0
+	full := s.fresh(now, c.cfg.QuestionTTL) && s.heard.Free <= 0 && !s.lane.stopping()
 	candidate := alive && s.free() > 0 && s.choosable(now) && s.silentSince.IsZero() && !full
 	slots, busy := 0, 0
 	if alive {

@@ -36,6 +36,7 @@ type core struct {
 	arrivals                uint64 // numbers submits
 	dues                    dueHeap
 	moments                 moments
+	overruns                overruns
 	// aside are waiting tasks that a panic was about, and until when they are left alone.
 	aside map[task.ID]time.Time
 
@@ -75,7 +76,7 @@ func newCore(cfg Config, view func() *fsm.View, stamp func() task.Stamp, seen *s
 		kinds:   map[string]*kindBook{},
 		classes: map[classKey]*class{}, sweepClassesAt: minClasses,
 		attempts: map[task.ID]*attempt{}, incarnations: map[string]string{}, enlisting: map[string]string{},
-		keys: map[string]*submit{}, moments: newMoments(),
+		keys: map[string]*submit{}, moments: newMoments(), overruns: newOverruns(),
 	}
 }
 
@@ -123,6 +124,7 @@ func (c *core) plan(now time.Time) actions {
 		c.passSilent(now)
 		c.lookAtAside(now)
 		c.lookAtMoments(now)
+		c.lookAtOverruns(now)
 		c.serveLines(now)
 		c.about = blame{}
 		c.sweep(now)

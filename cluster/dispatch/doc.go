@@ -21,6 +21,7 @@
 //   - books.go     what is known of each slave: free slots, last word, silence
 //   - submits.go   a submit's way from key look-up to its answer
 //   - attempts.go  an attempt's way from assignment to its end; re-attaching
+//   - overrun.go   attempts that have had their time, and are given up
 //   - lanes.go     the one request at a time to each slave
 //   - pace.go      how many requests are under way, and which go first
 //   - liveness.go  probes, silence, loss

@@ -12,6 +12,7 @@ import (
 type lane struct {
 	busy    bool
 	sends   bool       // the request under way is a send
+	stops   bool       // it is a cancel
 	queue   []*attempt // to be sent
 	retryAt time.Time  // no send before: the last one failed
 	backoff time.Duration
@@ -60,6 +61,10 @@ type response struct {
 	held         []task.Held
 	err          error
 }
+
+// stopping tells whether the slave is being told to stop something. Until it has
+// answered, that it has no free slot may not be true any more.
+func (l *lane) stopping() bool { return l.stops || len(l.cancels) > 0 }
 
 // touch notes that a slave's lane may have something to do.
 func (c *core) touch(s *slaveBook) {
@@ -114,7 +119,7 @@ func (c *core) fillLane(s *slaveBook, now time.Time) bool {
 	default:
 		return false
 	}
-	l.busy, l.sends = true, r.kind == requestSend
+	l.busy, l.sends, l.stops = true, r.kind == requestSend, r.kind == requestCancel
 	r.stamp, r.heard = c.stamp(), s.heard.Counter
 	c.requests = append(c.requests, r)
 	return true
@@ -150,7 +155,7 @@ func (c *core) takeBatch(s *slaveBook, r *request) bool {
 func (c *core) answered(r request, resp response, now time.Time) {
 	s := r.slave
 	c.pacer.ended(r.urgency)
-	s.lane.busy, s.lane.sends = false, false
+	s.lane.busy, s.lane.sends, s.lane.stops = false, false, false
 	c.touch(s)
 	defer s.lane.settled(now)
 	if c.slaves[s.rec.Name] != s || s.rec.Incarnation != r.incarnation {
@@ -174,7 +179,7 @@ func (c *core) answered(r request, resp response, now time.Time) {
 		s.heardAt = time.Time{}
 	}
 	c.hear(s, resp.availability, now)
-	if r.kind == requestCancel {
+	if r.kind == requestCancel && resp.availability.Free <= 0 {
 		s.heardAt = time.Time{} // it may free the slot any moment now: the next one asks
 		c.refresh(s, now)
 	}

@@ -390,6 +390,9 @@ func (c *core) nextWake() time.Time {
 	for _, until := range c.aside {
 		earlier(until)
 	}
+	if next, some := c.overruns.set.Min(); some && c.overruns.ending < maxOverrun {
+		earlier(next.at)
+	}
 	if !c.moments.wake.IsZero() {
 		earlier(c.moments.wake)
 	}

@@ -64,7 +64,8 @@ func newCrowd(t *testing.T, n int, holds func(i int) bool) *crowd {
 	w.apply(held...)
 	sequence := uint64(0)
 	stamp := func() task.Stamp { sequence++; return task.Stamp{Term: 1, Sequence: sequence} }
-	w.core = newCore(Config{Term: 1, QuestionTTL: time.Second}.defaulted(), w.state.View, stamp, &sync.Map{})
+	clock := func() task.Millis { return task.Millis(w.now.UnixMilli()) } // as the stamps
+	w.core = newCore(Config{Term: 1, QuestionTTL: time.Second, Clock: clock}.defaulted(), w.state.View, stamp, &sync.Map{})
 	w.core.rebuild(w.state.View(), w.now)
 	return w
 }

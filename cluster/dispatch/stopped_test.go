@@ -35,6 +35,39 @@ func TestACancelledTaskStopsAndItsSlotIsFree(t *testing.T) {
 	})
 }
 
+// TestASlotIsFreeAtOnceWhenItsTaskIsCancelled: also while the handler tidies up, and
+// while the slave's word is on its way that it has no slot.
+func TestASlotIsFreeAtOnceWhenItsTaskIsCancelled(t *testing.T) {
+	for _, probed := range []bool{false, true} {
+		bothWays(t, func(w *world) {
+			s := w.slave("A", 1)
+			s.set(func(s *slave) { s.tidies = 50 * time.Millisecond })
+			long := w.mustSubmit("1h")
+			if probed { // right when it is cancelled
+				held := make(chan struct{})
+				w.wire.before(func(call string) error {
+					if call == "held" {
+						close(held)
+						w.wire.before(nil)
+						time.Sleep(20 * time.Millisecond)
+					}
+					return nil
+				})
+				<-held
+			}
+			if _, err := w.d.Cancel(w.t.Context(), long.ID); err != nil {
+				w.t.Fatal(err)
+			}
+			next, err := w.submit("1s")
+			if err != nil {
+				w.t.Fatalf("right after the cancel: %v", err)
+			}
+			time.Sleep(2 * time.Second)
+			w.wantDone(next.Task.ID, task.Succeeded, "A")
+		})
+	}
+}
+
 // TestACancelThatDoesNotReachItsSlaveIsRepeated: while the slave is cut off, and
 // by a new dispatcher, which knows of it from the slave alone.
 func TestACancelThatDoesNotReachItsSlaveIsRepeated(t *testing.T) {

@@ -302,10 +302,12 @@ type slave struct {
 	worker      *worker.Worker
 
 	mu        sync.Mutex
-	silent    bool // requests arrive and are not answered
-	refused   bool // connections are refused
-	loseReply bool // the next send arrives, its answer does not
-	mute      bool // its reports do not arrive
+	silent    bool          // requests arrive and are not answered
+	refused   bool          // connections are refused
+	loseReply bool          // the next send arrives, its answer does not
+	mute      bool          // its reports do not arrive
+	stubborn  bool          // its handlers end when they like
+	tidies    time.Duration // that its handlers take to end when they are told to
 	lie       lie
 	ran       map[task.ID]int
 	running   int
@@ -384,10 +386,17 @@ func (s *slave) run(ctx context.Context, o task.Order) (task.Value, error) {
 	if err != nil {
 		return task.Value{}, err
 	}
+	s.mu.Lock()
+	stop, tidies := ctx.Done(), s.tidies
+	if s.stubborn {
+		stop = nil
+	}
+	s.mu.Unlock()
 	select {
 	case <-time.After(d):
 		return task.Value{Type: task.String, Text: o.Expression}, nil
-	case <-ctx.Done():
+	case <-stop:
+		time.Sleep(tidies)
 		return task.Value{}, context.Cause(ctx)
 	}
 }

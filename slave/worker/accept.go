@@ -61,7 +61,7 @@ func (w *Worker) accept(o task.Order) task.Receipt {
 // start gives the order a slot and a goroutine. The caller holds w.mu.
 func (w *Worker) start(h Handler, o task.Order) {
 	ctx, cancel := context.WithCancelCause(w.work)
-	a := &attempt{key: key{o.ID, o.Attempt}, state: running, cancel: cancel}
+	a := &attempt{key: key{o.ID, o.Attempt}, state: running, cancel: cancel, returned: make(chan struct{})}
 	w.known.add(a)
 	w.running++
 	w.refresh()
@@ -85,6 +85,10 @@ func (w *Worker) finish(a *attempt, r task.Result, cutShort bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.running--
+	close(a.returned)
+	if a.cancelled {
+		w.stopping--
+	}
 	switch {
 	case a.estranged:
 	case a.cancelled:
@@ -110,11 +114,7 @@ func (w *Worker) finish(a *attempt, r task.Result, cutShort bool) {
 // timeout returns an order's limit: none, or one out of bounds, is the default
 // or the bound.
 func timeout(o task.Order) time.Duration {
-	ms := o.TimeoutMS
-	if ms <= 0 {
-		ms = task.DefaultTimeoutMS
-	}
-	return time.Duration(min(ms, task.MaxTimeoutMS)) * time.Millisecond
+	return time.Duration(task.ExecutionLimit(o.TimeoutMS)) * time.Millisecond
 }
 
 // timeoutError is the cause of the end of a handler's context at its time-out.

@@ -3,6 +3,7 @@ package worker
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"muster/task"
 )
@@ -46,20 +47,50 @@ func (w *Worker) Held(stamp task.Stamp) ([]task.Held, task.Availability, error) 
 	return held, w.availability(), nil
 }
 
+// cancelWait is how long a handler that is cancelled is waited for, so that the
+// answer can count its slot as free. Most return at once.
+const cancelWait = 100 * time.Millisecond
+
 // Cancel stops an attempt that runs: its handler's context ends, and its result
-// is dropped once it has returned. A result that is already there is left to
-// the reporter, and an attempt that is not here is no error.
+// is dropped once it has returned, for which Cancel waits a moment. A result that
+// is already there is left to the reporter, and an attempt that is not here is no
+// error.
 func (w *Worker) Cancel(stamp task.Stamp, incarnation string, id task.ID, number uint32) (task.Availability, error) {
+	returned, err := w.cancel(stamp, incarnation, key{id, number})
+	if err != nil {
+		return task.Availability{}, err
+	}
+	over := time.NewTimer(cancelWait)
+	defer over.Stop()
+	select {
+	case <-returned:
+	case <-over.C:
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.availability(), nil
+}
+
+// cancel returns what to wait for. It is closed if nothing was stopped, and if
+// handlers that were cancelled before have not returned: that one may not either.
+func (w *Worker) cancel(stamp task.Stamp, incarnation string, k key) (<-chan struct{}, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err := w.admit(stamp, incarnation); err != nil {
-		return task.Availability{}, err
+		return nil, err
 	}
-	if a := w.known.attempts[key{id, number}]; a != nil && a.state == running {
-		a.cancelled = true
-		a.cancel(ErrCancelled)
+	nothing := make(chan struct{})
+	close(nothing)
+	a := w.known.attempts[k]
+	if a == nil || a.state != running || a.cancelled {
+		return nothing, nil
 	}
-	return w.availability(), nil
+	a.cancelled = true
+	a.cancel(ErrCancelled)
+	if w.stopping++; w.stopping > 1 {
+		return nothing, nil
+	}
+	return a.returned, nil
 }
 
 // ResizeTo is Resize for a master, of one incarnation.

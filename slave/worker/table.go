@@ -25,9 +25,10 @@ type attempt struct {
 	key
 	state     state
 	cancel    context.CancelCauseFunc
-	cancelled bool        // a master had it stopped: its result is not wanted
-	estranged bool        // of a cluster that the worker has left: no master wants it
-	result    task.Result // once finished
+	cancelled bool          // a master had it stopped: its result is not wanted
+	estranged bool          // of a cluster that the worker has left: no master wants it
+	returned  chan struct{} // closed when its handler has
+	result    task.Result   // once finished
 }
 
 // state is how far an attempt is.

@@ -48,6 +48,7 @@ type Worker struct {
 	known       table                 // the attempts, by id and number
 	slots       int                   // attempts at once
 	running     int                   // handlers that have not returned
+	stopping    int                   // of these, how many were cancelled
 
 	// The results that no verdict has settled: waiting for the next report, and
 	// in the one under way.
