@@ -45,7 +45,7 @@ func (o *older) called(address string, why error) {
 	if errors.Is(why, errOlder) {
 		o.mu.Lock()
 		defer o.mu.Unlock()
-		o.say("a master calls that speaks an older protocol", address, why)
+		o.say("it calls without a greeting", address, why)
 	}
 }
 
@@ -60,7 +60,7 @@ func (o *older) answered(address string, err error) {
 	first, known := o.hangUps[address]
 	switch {
 	case known && time.Since(first) >= hangUpsFor:
-		o.say("a master hangs up on greetings: it seems to speak an older protocol", address, err)
+		o.say("it hangs up on greetings", address, err)
 	case !known && len(o.hangUps) < maxHangUps:
 		o.hangUps[address] = time.Now()
 	}
@@ -70,8 +70,8 @@ func (o *older) answered(address string, err error) {
 func (o *older) say(what, address string, why error) {
 	if now := time.Now(); o.said.IsZero() || now.Sub(o.said) >= olderEvery {
 		o.said = now
-		o.log.Warn(what+"; it and this one can't be in one cluster: stop all masters of the older version, then start them in this one",
-			"address", address, "reason", why)
+		o.log.Warn("a master seems to speak an older protocol; it and this one can't be in one cluster: stop all masters of the older version, then start them in this one",
+			"address", address, "what", what, "reason", why)
 	}
 }
 

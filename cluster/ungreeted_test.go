@@ -56,7 +56,7 @@ func TestAMasterBeforeGreetingsIsSaidAtWarn(t *testing.T) {
 		}
 	}
 	// The line is written before the connection is closed.
-	if n := log.count("level=WARN msg=\"a master calls that speaks an older protocol"); n != 1 {
+	if n := log.count("level=WARN msg=\"a master seems to speak an older protocol"); n != 1 {
 		t.Errorf("%d lines:\n%s", n, log.text.String())
 	}
 	if log.count("address=127.0.0.1:") == 0 {
@@ -104,7 +104,7 @@ func TestHangingUpIsSaidWhenItLasts(t *testing.T) {
 			o.answered("m1:7101", hangUp)
 			time.Sleep(time.Second)
 		}
-		if n := log.count("hangs up on greetings"); n != 3 {
+		if n := log.count("it hangs up on greetings"); n != 3 {
 			t.Errorf("%d warnings in three minutes:\n%s", n, log.text.String())
 		}
 		for i := range 1000 {
