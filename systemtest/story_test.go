@@ -68,11 +68,11 @@ func TestFullCapacityOverTheWire(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() {
+		t.Cleanup(func() {
 			if _, err := c.Cancel(ctx, got.Task.ID); err != nil { // the slave need not wait for it
 				t.Error(err)
 			}
-		}()
+		})
 		if want := fmt.Sprintf("slave-%d", i); got.Task.Slave != want {
 			t.Errorf("task %d went to %s, want %s", i, got.Task.Slave, want)
 		}
