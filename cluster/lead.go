@@ -17,10 +17,8 @@ import (
 
 const (
 	// takeOverTimeout bounds what a new leader does before Lead, after it has applied
-	// what was committed before; and how long nothing may be applied meanwhile.
+	// what was committed before.
 	takeOverTimeout = 15 * time.Second
-	// progressPoll is how often a new leader looks whether it applies anything.
-	progressPoll = time.Second
 	// leadEndTimeout bounds the wait for Lead to return after leadership is lost.
 	leadEndTimeout = 30 * time.Second
 	// steadyAfter is how long a tenure lasts to count as a success.
@@ -168,36 +166,17 @@ func (n *Node) takeOver(ctx context.Context, r *raft.Raft) (uint64, error) {
 // A master that has just started may have a long log to apply first. As long as it
 // gets on, leadership is not handed to another, which may have as much to do.
 func (n *Node) catchUpToOwnTerm(ctx context.Context, r *raft.Raft) (uint64, error) {
-	ctx, cancel := n.whileApplying(ctx)
-	defer cancel()
 	for {
-		term := r.CurrentTerm()
+		term, applied := r.CurrentTerm(), n.AppliedIndex()
 		err := n.barriers.wait(ctx)
 		slow := errors.Is(err, errAbandoned) || errors.Is(err, raft.ErrEnqueueTimeout)
 		switch {
-		case err != nil && (!slow || ctx.Err() != nil || r.State() != raft.Leader):
-			return 0, fmt.Errorf("barrier: %w", err)
 		case err == nil && r.CurrentTerm() == term: // it was committed between the two readings
 			return term, nil
+		case err != nil && (!slow || ctx.Err() != nil || r.State() != raft.Leader || n.AppliedIndex() == applied):
+			return 0, fmt.Errorf("barrier: %w", err)
 		}
 	}
-}
-
-// whileApplying returns a context that ends when nothing was applied for
-// takeOverTimeout, and how to end it.
-func (n *Node) whileApplying(ctx context.Context) (context.Context, func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	var watch sync.WaitGroup
-	watch.Go(func() {
-		defer cancel()
-		at, since := n.AppliedIndex(), time.Now()
-		for time.Since(since) < takeOverTimeout && sleep(ctx, progressPoll) {
-			if now := n.AppliedIndex(); now != at {
-				at, since = now, time.Now()
-			}
-		}
-	})
-	return ctx, func() { cancel(); watch.Wait() }
 }
 
 // tidyRegistry writes this leader's entry if it is missing or has changed, and

@@ -9,13 +9,11 @@ import (
 	"muster/task"
 )
 
-func timeout(d time.Duration) func(*dispatch.Request) {
-	return func(r *dispatch.Request) { r.Spec.TimeoutMS = d.Milliseconds() }
-}
+// short tasks may take ten seconds.
+func short(r *dispatch.Request) { r.Spec.TimeoutMS = (10 * time.Second).Milliseconds() }
 
-func kind(name string) func(*dispatch.Request) {
-	return func(r *dispatch.Request) { r.Spec.Kind = name }
-}
+// runOnce tasks are of a kind that is not run again.
+func runOnce(r *dispatch.Request) { r.Spec.Kind = "once" }
 
 // TestATaskThatItsSlaveNeverEndsIsGivenUp: half a minute after its time-out, by the
 // rules of its kind. The slave is told, and what it says later is not wanted.
@@ -23,7 +21,7 @@ func TestATaskThatItsSlaveNeverEndsIsGivenUp(t *testing.T) {
 	anew(t, func(w *world, takeOver func()) {
 		a := w.slave("A", 2)
 		a.set(func(s *slave) { s.stubborn = true })
-		again, once := w.mustSubmit("1h", timeout(10*time.Second)), w.mustSubmit("1h", timeout(10*time.Second), kind("once"))
+		again, once := w.mustSubmit("1h", short), w.mustSubmit("1h", short, runOnce)
 		w.slave("B", 1)
 		time.Sleep(9 * time.Second)
 		takeOver()
@@ -57,7 +55,7 @@ func TestANewLeaderGivesASlaveTimeToReport(t *testing.T) {
 	bothWays(t, func(w *world) {
 		a := w.slave("A", 2)
 		a.set(func(s *slave) { s.stubborn, s.mute = true, true })
-		stuck, done := w.mustSubmit("1h", timeout(10*time.Second), kind("once")), w.mustSubmit("9s", timeout(10*time.Second), kind("once"))
+		stuck, done := w.mustSubmit("1h", short, runOnce), w.mustSubmit("9s", short, runOnce)
 		w.depose()
 		time.Sleep(10 * time.Minute)
 		w.lead()
@@ -79,7 +77,7 @@ func TestAGivenUpAttemptIsTriedAgainUntilTheLogTakesIt(t *testing.T) {
 	inWorld(t, time.Second, func(w *world) {
 		a := w.slave("A", 1)
 		a.set(func(s *slave) { s.stubborn = true })
-		stuck := w.mustSubmit("1h", timeout(10*time.Second), kind("once"))
+		stuck := w.mustSubmit("1h", short, runOnce)
 		time.Sleep(39 * time.Second)
 		w.log.set(func(l *instantLog) { l.refuse = task.Refuse(task.CodeOverloaded, "too much") })
 		time.Sleep(5 * time.Second)

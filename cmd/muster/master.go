@@ -46,7 +46,8 @@ neither. A single master with --bootstrap works, and survives nothing.`,
 			cfg.Version = version()
 			cfg.Logger = p.stay()
 			cfg.Metrics = append(cfg.Metrics, p.lines.Collector())
-			defer context.AfterFunc(cmd.Context(), func() { ending(cmd.Context(), cfg.Logger) })()
+			noteEnd := context.AfterFunc(cmd.Context(), func() { ending(cmd.Context(), cfg.Logger) })
+			defer noteEnd()
 			return app.RunMaster(cmd.Context(), cfg, func(apiURL string) {
 				cfg.Logger.Info("serving", slog.String("master", cfg.ID), slog.String("api", apiURL), slog.String("data", cfg.DataDir))
 			})

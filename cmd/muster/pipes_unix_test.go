@@ -235,7 +235,7 @@ func TestAClosedStderrEndsNobody(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer w.Close()
+		t.Cleanup(func() { _ = w.Close() })
 		errs = append(errs, w)
 	}
 	p := startPair(t, errs[0], errs[1])

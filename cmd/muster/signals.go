@@ -61,7 +61,7 @@ type signalError struct{ signal os.Signal }
 func (e *signalError) Error() string { return fmt.Sprintf("got the signal %q", e.signal) }
 
 // Is reports that the context was cancelled: who looks for that need not know why.
-func (*signalError) Is(target error) bool { return target == context.Canceled } //nolint:errorlint // it is one value
+func (*signalError) Is(target error) bool { return target == context.Canceled }
 
 // ending tells the log which signal ends a process.
 func ending(ctx context.Context, log *slog.Logger) {

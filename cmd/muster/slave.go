@@ -38,7 +38,8 @@ and leaves; a second SIGINT or SIGTERM ends it at once.`,
 			}
 			cfg.Version = version()
 			cfg.Logger = p.stay()
-			defer context.AfterFunc(cmd.Context(), func() { ending(cmd.Context(), cfg.Logger) })()
+			noteEnd := context.AfterFunc(cmd.Context(), func() { ending(cmd.Context(), cfg.Logger) })
+			defer noteEnd()
 			return app.RunSlave(cmd.Context(), cfg, nil) // it logs by itself that it listens
 		},
 	}

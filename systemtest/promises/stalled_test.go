@@ -2,6 +2,7 @@ package promises_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -79,7 +80,7 @@ func TestALeaderWhoseDispatcherHangsIsReplaced(t *testing.T) {
 					return nil
 				}
 			}
-			return fmt.Errorf("nobody leads")
+			return errors.New("nobody leads")
 		})
 		if took := time.Since(began); took > 70*time.Second {
 			t.Errorf("another led after %s", took)

@@ -18,7 +18,7 @@ func CheckOrigin(r *http.Request) error {
 	return nil
 }
 
-// AnyName, as a known name, stands for all names.
+// AnyName is a known name that stands for all names.
 const AnyName = "*"
 
 // HostIsKnown reports whether a Host header is one that no page elsewhere can have:
