@@ -167,13 +167,13 @@ func (n *Node) takeOver(ctx context.Context, r *raft.Raft) (uint64, error) {
 // gets on, leadership is not handed to another, which may have as much to do.
 func (n *Node) catchUpToOwnTerm(ctx context.Context, r *raft.Raft) (uint64, error) {
 	for {
-		term, applied := r.CurrentTerm(), n.AppliedIndex()
+		term, turn := r.CurrentTerm(), n.replica.turns.n.Load()
 		err := n.barriers.wait(ctx)
 		slow := errors.Is(err, errAbandoned) || errors.Is(err, raft.ErrEnqueueTimeout)
 		switch {
 		case err == nil && r.CurrentTerm() == term: // it was committed between the two readings
 			return term, nil
-		case err != nil && (!slow || ctx.Err() != nil || r.State() != raft.Leader || n.AppliedIndex() == applied):
+		case err != nil && (!slow || ctx.Err() != nil || r.State() != raft.Leader || n.replica.turns.n.Load() == turn):
 			return 0, fmt.Errorf("barrier: %w", err)
 		}
 	}
