@@ -15,7 +15,8 @@ import (
 // batchTimeout bounds the search for slaves, and the writing, of a whole batch.
 const batchTimeout = time.Minute
 
-// submitBatch records many tasks, each with a result of its own. A large batch
+// submitBatch records many tasks, each with a result of its own, also where one can't
+// be read. A large batch
 // takes many times its size in memory, so there is one at a time.
 func (s *server) submitBatch(c *gin.Context, _ *query) error {
 	release, refusal := s.batches.turn(c.Request.Context())
@@ -73,7 +74,7 @@ func textsOf(r *wire.BatchResult) int {
 const resultFixed = 256
 
 // runBatch submits those items that are right.
-func (s *server) runBatch(ctx context.Context, items []wire.BatchItem) ([]wire.BatchResult, error) {
+func (s *server) runBatch(ctx context.Context, items []wire.ReadItem) ([]wire.BatchResult, error) {
 	out := make([]wire.BatchResult, len(items))
 	var subs []Submission
 	var at []int // of subs in items
@@ -103,8 +104,11 @@ func (s *server) runBatch(ctx context.Context, items []wire.BatchItem) ([]wire.B
 	return out, nil
 }
 
-func (s *server) batchItem(ctx context.Context, item wire.BatchItem) (Submission, *task.Error) {
-	key := item.IdempotencyKey
+func (s *server) batchItem(ctx context.Context, read wire.ReadItem) (Submission, *task.Error) {
+	if read.Refusal != nil {
+		return Submission{}, read.Refusal
+	}
+	item, key := read.Item, read.Item.IdempotencyKey
 	if key != "" {
 		var err error
 		if key, err = task.CleanKey(key); err != nil {

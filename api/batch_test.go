@@ -36,7 +36,11 @@ func TestABatchHasAResultForEachTask(t *testing.T) {
 	for name, bad := range map[string]string{
 		"none":          `{"tasks":[]}`,
 		"missing":       `{}`,
-		"unknown field": `{"tasks":[{"expression":"1","prio":1}]}`,
+		"unknown field": `{"tasks":[{"expression":"1"}],"prio":1}`,
+		"twice":         `{"tasks":[{"expression":"1"}],"tasks":[{"expression":"1"}]}`,
+		"no array":      `{"tasks":{"expression":"1"}}`,
+		"not JSON":      `{"tasks":[{"expression":"1"},{]}`,
+		"trailing":      `{"tasks":[{"expression":"1"}]}]`,
 		"too many":      `{"tasks":[` + strings.Repeat(`{"expression":"1"},`, wire.MaxElements) + `{"expression":"1"}]}`,
 	} {
 		if a := exchange(t, h, request("POST", "/v1/tasks/batch", bad)); a.code(t) != task.CodeInvalidRequest {
@@ -45,6 +49,40 @@ func TestABatchHasAResultForEachTask(t *testing.T) {
 	}
 	if a := exchange(t, h, request("POST", "/v1/tasks/batch", strings.Repeat(" ", maxBatchBody+1))); a.code(t) != task.CodeBodyTooLarge {
 		t.Errorf("a large body: %d %s", a.StatusCode, a.body)
+	}
+}
+
+// TestMalformedItemsAreRefusedOneByOne: in order, and the good ones are recorded.
+func TestMalformedItemsAreRefusedOneByOne(t *testing.T) {
+	h := handlerOf(newLeader("http://m1"))
+	const body = `{"tasks":[7,{"expression":"1"},{"expression":"1","prio":1},{},{"expression":"2","priority":"3"},
+		{"expression":"\ud800"},{"expression":"3"},{"expression":"4","expression":"5"},{"expression":"("},null]}`
+	var got wire.BatchAnswer
+	a := exchange(t, h, request("POST", "/v1/tasks/batch", body))
+	a.into(t, &got)
+	if a.StatusCode != http.StatusOK || len(got.Results) != 10 {
+		t.Fatalf("%d %s", a.StatusCode, a.body)
+	}
+	for i, r := range got.Results {
+		switch i {
+		case 1, 6:
+			if r.Task == nil || r.Code != "" || r.Task.ID != uint64(1+i/6) {
+				t.Errorf("result %d is %+v, want a task", i, r)
+			}
+		case 8:
+			if r.Task != nil || r.Code != task.CodeInvalidExpression {
+				t.Errorf("result %d is %+v", i, r)
+			}
+		default:
+			if r.Task != nil || r.Code != task.CodeInvalidRequest || r.Error == "" {
+				t.Errorf("result %d is %+v, want %s", i, r, task.CodeInvalidRequest)
+			}
+		}
+	}
+	a = exchange(t, h, request("POST", "/v1/tasks/batch", `{"tasks":[null,{}]}`))
+	const none = `{"results":[{"error":"the task must be an object","code":"invalid_request"},{"error":"expression is missing","code":"invalid_request"}]}`
+	if a.StatusCode != http.StatusOK || strings.TrimSpace(string(a.body)) != none {
+		t.Errorf("%d %s", a.StatusCode, a.body)
 	}
 }
 

@@ -24,7 +24,7 @@ const (
 // decoders read the bodies; they are prepared once.
 type decoders struct {
 	submission   wire.Decoder[wire.Submission]
-	batch        wire.Decoder[wire.Batch]
+	batch        wire.Decoder[wire.BatchBody]
 	report       wire.Decoder[wire.Report]
 	registration wire.Decoder[wire.Registration]
 	leave        wire.Decoder[wire.Leave]
@@ -35,7 +35,7 @@ type decoders struct {
 func newDecoders() decoders {
 	return decoders{
 		submission:   wire.NewDecoder[wire.Submission](),
-		batch:        wire.NewDecoder[wire.Batch](),
+		batch:        wire.NewBatchDecoder(),
 		report:       wire.NewDecoder[wire.Report]().Replacing(),
 		registration: wire.NewDecoder[wire.Registration](),
 		leave:        wire.NewDecoder[wire.Leave](),

@@ -95,7 +95,7 @@ const batchTimeout = time.Minute
 // ReadItem reads an item of a batch from JSON, as strictly as a master does: the
 // error names the field that is unknown, given twice, or wrong.
 func ReadItem(text []byte) (BatchItem, error) {
-	item, refusal := wire.NewDecoder[BatchItem]().Decode(text)
+	item, refusal := wire.NewItemDecoder().Decode(text)
 	if refusal != nil {
 		return BatchItem{}, errors.New(refusal.Message)
 	}

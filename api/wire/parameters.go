@@ -139,11 +139,16 @@ func value(tok json.Token) (task.Value, bool) {
 // token is the decoder's next token, where the end of the input is an error.
 func token(dec *json.Decoder) (json.Token, error) {
 	tok, err := dec.Token()
+	if err != nil {
+		return nil, endsEarly(err)
+	}
+	return tok, nil
+}
+
+// endsEarly is the error of reading JSON of which more was to come.
+func endsEarly(err error) error {
 	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read JSON: %w", err)
-	}
-	return tok, nil
+	return fmt.Errorf("read JSON: %w", err)
 }

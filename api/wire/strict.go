@@ -22,16 +22,18 @@ import (
 // a field that was left out.
 //
 // T is made of structs with JSON tags, slices, strings, booleans, integers and
-// ParameterList and LabelList. Make a Decoder once; it is safe for concurrent use.
+// ParameterList, LabelList and ItemList. Make a Decoder once; it is safe for
+// concurrent use.
 type Decoder[T any] struct {
 	shape     *shape
 	replacing bool
+	what      string // is read: the subject of refusals
 }
 
 // NewDecoder prepares a Decoder. It panics if T has a field of a type that it
 // does not know, which the first test finds.
 func NewDecoder[T any]() Decoder[T] {
-	return Decoder[T]{shape: shapeOf(reflect.TypeFor[T]())}
+	return Decoder[T]{shape: shapeOf(reflect.TypeFor[T]()), what: "the body"}
 }
 
 // Replacing returns a Decoder that puts U+FFFD in the place of half a character. It
@@ -45,40 +47,29 @@ func (d Decoder[T]) Replacing() Decoder[T] {
 func (d Decoder[T]) Decode(body []byte) (T, *task.Error) {
 	var v T
 	if !utf8.Valid(body) {
-		return v, refuse("the body is not valid UTF-8")
+		return v, refuse(d.what + " is not valid UTF-8")
 	}
 	if at := LoneSurrogate(body); at >= 0 && !d.replacing {
-		return v, refuse(fmt.Sprintf("the body has %s at byte %d, which is half of a character; write the character itself, or both halves of it", body[at:at+6], at))
+		return v, refuse(fmt.Sprintf("%s has %s at byte %d, which is half of a character; write the character itself, or both halves of it", d.what, body[at:at+6], at))
 	}
 	if len(bytes.TrimSpace(body)) == 0 {
-		return v, refuse("the body is empty; it must be a JSON object")
+		return v, refuse(d.what + " is empty; it must be a JSON object")
 	}
-	w := walk{dec: json.NewDecoder(bytes.NewReader(body))}
+	w := walk{dec: json.NewDecoder(bytes.NewReader(body)), what: d.what}
 	w.dec.UseNumber()
 	if err := w.value(d.shape, ""); err != nil {
-		return v, refusal(err)
+		return v, w.refusal(err)
 	}
 	if _, err := w.dec.Token(); !errors.Is(err, io.EOF) {
-		return v, refuse("something follows the JSON value in the body")
+		return v, refuse("something follows the JSON value in " + d.what)
 	}
 	if err := json.Unmarshal(body, &v); err != nil {
-		return v, refuse("the body is not valid JSON: " + err.Error())
+		return v, refuse(d.what + " is not valid JSON: " + err.Error())
 	}
 	return v, nil
 }
 
 func refuse(message string) *task.Error { return task.Refuse(task.CodeInvalidRequest, message) }
-
-// refusal makes one of what a walk ended with.
-func refusal(err error) *task.Error {
-	if e, ok := errors.AsType[*task.Error](err); ok {
-		return e
-	}
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return refuse("the body is not valid JSON: it ends too early")
-	}
-	return refuse("the body is not valid JSON: " + err.Error())
-}
 
 // shape is what JSON may stand at one place.
 type shape struct {
@@ -107,6 +98,10 @@ func shapeOf(t reflect.Type) *shape {
 			_, refusal, err := readLabels(dec)
 			return refusal, err
 		}}
+	case reflect.TypeFor[ItemList]():
+		return &shape{kind: reflect.Map, read: func(dec *json.Decoder) (string, error) {
+			return eachElement(dec, func([]byte) {})
+		}}
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
@@ -134,7 +129,21 @@ func shapeOf(t reflect.Type) *shape {
 
 // walk compares tokens with a shape. Its depth is that of the shape, whatever
 // the input is.
-type walk struct{ dec *json.Decoder }
+type walk struct {
+	dec  *json.Decoder
+	what string
+}
+
+// refusal makes one of what a walk ended with.
+func (w *walk) refusal(err error) *task.Error {
+	if e, ok := errors.AsType[*task.Error](err); ok {
+		return e
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return refuse(w.what + " is not valid JSON: it ends too early")
+	}
+	return refuse(w.what + " is not valid JSON: " + err.Error())
+}
 
 // value reads the value at path. An error that is not a *task.Error is JSON's.
 func (w *walk) value(s *shape, path string) error {
@@ -152,28 +161,28 @@ func (w *walk) value(s *shape, path string) error {
 	switch s.kind {
 	case reflect.Struct:
 		if tok != json.Delim('{') {
-			return refuse(orBody(path) + " must be an object")
+			return refuse(w.name(path) + " must be an object")
 		}
 		return w.object(s, path)
 	case reflect.Slice:
 		if tok != json.Delim('[') {
-			return refuse(orBody(path) + " must be an array")
+			return refuse(w.name(path) + " must be an array")
 		}
 		return w.array(s, path)
 	case reflect.String:
 		text, ok := tok.(string)
 		if !ok {
-			return refuse(orBody(path) + " must be a string")
+			return refuse(w.name(path) + " must be a string")
 		}
 		if s.least && text == "" {
 			return refuse(path + " is empty; leave it out to say nothing")
 		}
 	case reflect.Bool:
 		if _, ok := tok.(bool); !ok {
-			return refuse(orBody(path) + " must be true or false")
+			return refuse(w.name(path) + " must be true or false")
 		}
 	default:
-		return s.integer(tok, path)
+		return w.integer(s, tok, path)
 	}
 	return nil
 }
@@ -213,10 +222,13 @@ func (w *walk) object(s *shape, path string) error {
 // MaxElements bounds an array. It is found out before anything is made of one.
 const MaxElements = 10_000
 
+// tooMany continues a sentence that begins with the array's name.
+func tooMany() string { return " has more than " + strconv.Itoa(MaxElements) + " elements" }
+
 func (w *walk) array(s *shape, path string) error {
 	for i := 0; w.dec.More(); i++ {
 		if i == MaxElements {
-			return refuse(orBody(path) + " has more than " + strconv.Itoa(MaxElements) + " elements")
+			return refuse(w.name(path) + tooMany())
 		}
 		if err := w.value(s.elem, path+"["+strconv.Itoa(i)+"]"); err != nil {
 			return err
@@ -226,10 +238,10 @@ func (w *walk) array(s *shape, path string) error {
 	return err
 }
 
-func (s *shape) integer(tok json.Token, path string) error {
+func (w *walk) integer(s *shape, tok json.Token, path string) error {
 	n, ok := tok.(json.Number)
 	if !ok {
-		return refuse(orBody(path) + " must be a whole number")
+		return refuse(w.name(path) + " must be a whole number")
 	}
 	var err error
 	switch s.kind {
@@ -243,7 +255,7 @@ func (s *shape) integer(tok json.Token, path string) error {
 		_, err = strconv.ParseInt(n.String(), 10, strconv.IntSize)
 	}
 	if err != nil {
-		return refuse(fmt.Sprintf("%s must be a whole number in range, not %.40s", orBody(path), n))
+		return refuse(fmt.Sprintf("%s must be a whole number in range, not %.40s", w.name(path), n))
 	}
 	if s.least && strings.Trim(n.String(), "-0") == "" {
 		return refuse(path + " is 0; it is at least 1, and leaving it out means the default")
@@ -280,9 +292,10 @@ func join(path, name string) string {
 	return path + "." + name
 }
 
-func orBody(path string) string {
+// name is what refusals call the value at path.
+func (w *walk) name(path string) string {
 	if path == "" {
-		return "the body"
+		return w.what
 	}
 	return path
 }

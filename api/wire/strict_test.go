@@ -1,12 +1,14 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/json"
 	"reflect"
 	"runtime/metrics"
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"muster/task"
 )
@@ -15,6 +17,7 @@ func TestDecodeRefuses(t *testing.T) {
 	submission, report := NewDecoder[Submission](), NewDecoder[Report]()
 	decode := func(body string) *task.Error { _, err := submission.Decode([]byte(body)); return err }
 	decodeReport := func(body string) *task.Error { _, err := report.Decode([]byte(body)); return err }
+	decodeBatch := func(body string) *task.Error { _, err := NewBatchDecoder().Decode([]byte(body)); return err }
 	for _, tc := range []struct {
 		name, body, want string
 		decode           func(string) *task.Error
@@ -68,6 +71,18 @@ func TestDecodeRefuses(t *testing.T) {
 		{"too many parameters", `{"expression":"1","parameters":{` + distinct(1025) + `}}`, "parameters has more than 1024 entries", decode},
 		{"deep", `{"expression":"1","parameters":{"x":` + strings.Repeat("[", 50), "parameters.x must be", decode},
 		{"deep at once", strings.Repeat("[", 50), "the body must be an object", decode},
+
+		{"item twice", `{"tasks":[{"expression":"1"}],"tasks":[]}`, "tasks is given twice", decodeBatch},
+		{"items missing", `{}`, "tasks is missing", decodeBatch},
+		{"items as object", `{"tasks":{"expression":"1"}}`, "tasks must be an array", decodeBatch},
+		{"beside the items", `{"tasks":[],"\ud800":1}`, "unknown field", decodeBatch},
+		{"behind the items", `{"tasks":[]} []`, "something follows the JSON value", decodeBatch},
+		{"items end early", `{"tasks":[{"expression":"1"},`, "ends too early", decodeBatch},
+		{"item ends early", `{"tasks":[{"expression":`, "ends too early", decodeBatch},
+		{"items with a comma more", `{"tasks":[{"expression":"1"},]}`, "the body is not valid JSON", decodeBatch},
+		{"items without a comma", `{"tasks":[{"expression":"1"} {"expression":"1"}]}`, "the body is not valid JSON", decodeBatch},
+		{"item that is not JSON", `{"tasks":[{"expression":"1"},{"expression":1+1}]}`, "the body is not valid JSON", decodeBatch},
+		{"item not UTF-8", "{\"tasks\":[{\"expression\":\"\xff\"}]}", "the body is not valid UTF-8", decodeBatch},
 
 		{"element", `{"slave":"a","incarnation":"i","results":[{"id":1,"attempt":1},{"id":2}]}`, "results[1].attempt is missing", decodeReport},
 		{"element type", `{"slave":"a","incarnation":"i","results":[3]}`, "results[0] must be an object", decodeReport},
@@ -138,7 +153,7 @@ func TestABodyDoesNotMeanManyTimesItsSize(t *testing.T) {
 func TestAnArrayIsBoundedBeforeAnythingIsMadeOfIt(t *testing.T) {
 	body := []byte(`{"tasks":[` + strings.Repeat(`{"expression":""},`, 900_000) + `{"expression":""}]}`)
 	before := allocated()
-	_, err := NewDecoder[Batch]().Decode(body)
+	_, err := NewBatchDecoder().Decode(body)
 	if used := allocated() - before; used > 32<<20 || err == nil || !strings.Contains(err.Message, "more than 10000 elements") {
 		t.Errorf("%d MiB allocated %d MiB; %v", len(body)>>20, used>>20, err)
 	}
@@ -202,15 +217,39 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"expression":"2+3*x","parameters":{"x":4,"y":"s","z":true},"max_tries":3,"retry_of":18446744073709551615}`))
 	f.Add([]byte(`{"expression":"\ud800","parameters":{"\u0000":1e400}}`))
 	f.Add([]byte(`{"Expression":1,"expression":[{}]}`))
+	f.Add([]byte(`{"expression":"1","priority":1,"idempotency_key":"a"}`))
+	f.Add([]byte(`[null, {"expression":"1"}]`))
 	submission, report, registration := NewDecoder[Submission](), NewDecoder[Report](), NewDecoder[Registration]()
 	leave, join := NewDecoder[Leave](), NewDecoder[JoinRequest]()
+	item, batch := NewItemDecoder(), NewBatchDecoder()
 	f.Fuzz(func(t *testing.T, body []byte) {
 		comesBack(t, submission, body, normal)
 		comesBack(t, report, body, func(r Report) Report { return r })
 		comesBack(t, registration, body, func(r Registration) Registration { r.Kinds = append([]Kind(nil), r.Kinds...); return r })
 		comesBack(t, leave, body, func(l Leave) Leave { return l })
 		comesBack(t, join, body, func(j JoinRequest) JoinRequest { return j })
+		inABatch(t, item, batch, body)
 	})
+}
+
+// inABatch checks that an item of a batch is what it is alone, whatever is beside it.
+func inABatch(t *testing.T, d Decoder[BatchItem], batch Decoder[BatchBody], body []byte) {
+	t.Helper()
+	if !json.Valid(body) || !utf8.Valid(body) {
+		return
+	}
+	alone, refusal := d.Decode(bytes.TrimSpace(body))
+	got, whole := batch.Decode([]byte(`{"tasks":[{"expression":"1"},` + string(body) + `]}`))
+	if whole != nil || len(got.Tasks) != 2 || got.Tasks[0].Refusal != nil {
+		t.Fatalf("%v, %+v", whole, got.Tasks)
+	}
+	in := got.Tasks[1]
+	if !reflect.DeepEqual(in.Item, alone) || (in.Refusal == nil) != (refusal == nil) {
+		t.Fatalf("alone %+v, %v\nin a batch %+v, %v", alone, refusal, in.Item, in.Refusal)
+	}
+	if refusal != nil && in.Refusal.Message != refusal.Message && len(refusal.Message) <= maxRefusal {
+		t.Fatalf("alone %v, in a batch %v", refusal, in.Refusal)
+	}
 }
 
 func comesBack[T any](t *testing.T, d Decoder[T], body []byte, normal func(T) T) {

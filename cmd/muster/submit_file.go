@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -57,12 +58,13 @@ type fileLine struct {
 // the file and the number of the line, so that the same file never makes a task
 // twice: who was interrupted repeats the command.
 func (p *program) submitFile(cmd *cobra.Command, path, whenFull string) error {
-	lines, err := p.readTasks(path, whenFull)
+	lines, malformed, err := p.readTasks(path, whenFull)
 	if err != nil {
 		return err
 	}
+	total := len(lines) + len(malformed)
+	out := fileAnswer{Refused: malformed}
 	bar := p.progress(len(lines))
-	var out fileAnswer
 	err = p.ask(cmd, longestFile, func(ctx context.Context, c *client.Client) error {
 		for batch := range slices.Chunk(lines, batchLines) {
 			if err := p.submitLines(ctx, c, batch, &out, bar); err != nil {
@@ -73,37 +75,36 @@ func (p *program) submitFile(cmd *cobra.Command, path, whenFull string) error {
 	})
 	_ = bar.Clear() // it only draws
 	if err != nil {
-		fmt.Fprintf(p.stderr, "%d of %d lines are known to be submitted; repeat the command to go on\n", out.Submitted+out.Known, len(lines))
+		fmt.Fprintf(p.stderr, "%d of %d lines are known to be submitted; repeat the command to go on\n", out.Submitted+out.Known, total)
 		if cmd.Context().Err() != nil {
 			return exitf(exitFailure, "interrupted")
 		}
 		return err
 	}
-	if err := p.print(out, func() error { return p.printFile(out, len(lines)) }); err != nil {
+	slices.SortFunc(out.Refused, func(a, b refusedLine) int { return cmp.Compare(a.Line, b.Line) })
+	if err := p.print(out, func() error { return p.printFile(out, total) }); err != nil {
 		return err
 	}
 	if len(out.Refused) > 0 {
-		return exitf(exitFailure, "%d of %d lines were refused", len(out.Refused), len(lines))
+		return exitf(exitFailure, "%d of %d lines were refused; correct them in a file of their own, since all tasks of a changed file are new ones", len(out.Refused), total)
 	}
 	return nil
 }
 
-// readTasks reads a file of JSON lines, or with - standard input. Every line must be
-// right before the first is submitted.
-func (p *program) readTasks(path, whenFull string) ([]fileLine, error) {
+// readTasks reads a file of JSON lines, or with - standard input. Lines that are no
+// tasks are refused one by one, as in a batch; a file without a task is no such file.
+func (p *program) readTasks(path, whenFull string) (lines []fileLine, malformed []refusedLine, err error) {
 	var content []byte
-	var err error
 	if path == "-" {
 		content, err = io.ReadAll(p.stdin)
 	} else {
 		content, err = os.ReadFile(path)
 	}
 	if err != nil {
-		return nil, usagef("read the tasks of --file %s: %w", path, err)
+		return nil, nil, usagef("read the tasks of --file %s: %w", path, err)
 	}
 	content = bytes.TrimPrefix(content, []byte("\ufeff")) // as some editors begin a file
 	sum := sha256.Sum256(content)
-	var lines []fileLine
 	in := bufio.NewScanner(bytes.NewReader(content))
 	in.Buffer(nil, maxLine)
 	for n := 1; in.Scan(); n++ {
@@ -113,7 +114,8 @@ func (p *program) readTasks(path, whenFull string) ([]fileLine, error) {
 		}
 		l := fileLine{number: n}
 		if l.item, err = client.ReadItem(text); err != nil {
-			return nil, usagef("%s, line %d: %w; a line is a task like {\"expression\":\"2+3*x\",\"parameters\":{\"x\":4}}", path, n, err)
+			malformed = append(malformed, refusedLine{Line: n, Code: client.CodeInvalidRequest, Error: err.Error()})
+			continue
 		}
 		if l.item.IdempotencyKey == "" {
 			l.item.IdempotencyKey = fmt.Sprintf("file-%x-%d", sum[:16], n)
@@ -124,12 +126,16 @@ func (p *program) readTasks(path, whenFull string) ([]fileLine, error) {
 		lines = append(lines, l)
 	}
 	if err := in.Err(); err != nil {
-		return nil, fmt.Errorf("read %s: %w (a line has at most %d bytes)", path, err, maxLine)
+		return nil, nil, fmt.Errorf("read %s: %w (a line has at most %d bytes)", path, err, maxLine)
 	}
-	if len(lines) == 0 {
-		return nil, usagef("%s has no tasks; a line is a task like {\"expression\":\"2+3\"}", path)
+	switch {
+	case len(lines) > 0:
+		return lines, malformed, nil
+	case len(malformed) > 0:
+		return nil, nil, usagef("%s, line %d: %s; a line is a task like {\"expression\":\"2+3*x\",\"parameters\":{\"x\":4}}", path, malformed[0].Line, malformed[0].Error)
+	default:
+		return nil, nil, usagef("%s has no tasks; a line is a task like {\"expression\":\"2+3\"}", path)
 	}
-	return lines, nil
 }
 
 // submitLines submits some lines, and those again that could not be taken at the

@@ -79,22 +79,63 @@ func TestAFileIsSubmittedOnce(t *testing.T) {
 	run().want(t, "again", exitOK, "502 of 502 tasks submitted, 502 of them by an earlier run.\n", "")
 	write(content.String() + "{\"expression\":\"bad\"}\n")
 	run().want(t, "another file", exitFailure, "502 of 503 tasks submitted, 0 of them by an earlier run.\n",
-		"line 1005: \"bad\" is no expression\nmuster: 1 of 503 lines were refused\n")
+		"line 1005: \"bad\" is no expression\nmuster: 1 of 503 lines were refused; correct them in a file of their own, since all tasks of a changed file are new ones\n")
 	for text, says := range map[string]string{
-		"":                               "has no tasks",
-		"{\"expression\":\"1\"}\n{":      "line 2: ",
-		"{\"expression\":\"1\",\"x\":1}": `unknown field "x"`,
-		"{\"expression\":\"1\"} {}":      "something follows",
-		"{\"expression\":\"1\",\"priority\":1,\"priority\":2}": "priority is given twice",
-		"{\"expression\":\"1\",\"max_tries\":0}":               "max_tries is 0",
-		"{\"expression\":\"\\ud800\"}":                         "half of a character",
-		"{\"expression\":\"1\"}\n[1]":                          "line 2: ",
-		strings.Repeat(" ", maxLine+1) + "{}\n":                "a line has at most",
+		"":                                      "has no tasks",
+		"\n{\"expression\":\"1\"\n{":            "line 2: the task is not valid JSON",
+		strings.Repeat(" ", maxLine+1) + "{}\n": "a line has at most",
 	} {
+		calls := master.calls
 		write(text)
-		if o := run(); o.code == exitOK || !strings.Contains(o.stderr, says) {
-			t.Errorf("%.40q: exit %d, %q; want %q in it", text, o.code, o.stderr, says)
+		if o := run(); o.code == exitOK || !strings.Contains(o.stderr, says) || master.calls != calls {
+			t.Errorf("%.40q: exit %d, %q; want %q in it, and no call", text, o.code, o.stderr, says)
 		}
+	}
+}
+
+// TestMalformedLinesAreRefusedOneByOne: each is told with its line, in order, and the
+// others are submitted.
+func TestMalformedLinesAreRefusedOneByOne(t *testing.T) {
+	master := &batches{keys: map[string]bool{}}
+	server := httptest.NewServer(master)
+	defer server.Close()
+	file := filepath.Join(t.TempDir(), "tasks.jsonl")
+	var content, want strings.Builder
+	for i, tc := range []struct{ line, says string }{
+		{`{`, "the task is not valid JSON: it ends too early"},
+		{`{"expression":"1"}`, ""},
+		{`{"expression":"1","x":1}`, `unknown field "x"`},
+		{`{"expression":"1"} {}`, "something follows the JSON value in the task"},
+		{`{"expression":"bad"}`, `"bad" is no expression`},
+		{`{"expression":"1","priority":1,"priority":2}`, "priority is given twice"},
+		{`{"expression":"1","max_tries":0}`, "max_tries is 0; it is at least 1, and leaving it out means the default"},
+		{`{"expression":"\ud800"}`, `the task has \ud800 at byte 15, which is half of a character; write the character itself, or both halves of it`},
+		{`[1]`, "the task must be an object"},
+		{`{"expression":"2"}`, ""},
+	} {
+		content.WriteString(tc.line + "\n")
+		if tc.says != "" {
+			fmt.Fprintf(&want, "line %d: %s\n", i+1, tc.says)
+		}
+	}
+	if err := os.WriteFile(file, []byte(content.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const end = "muster: 8 of 10 lines were refused; correct them in a file of their own, since all tasks of a changed file are new ones\n"
+	run := func(flags ...string) outcome {
+		return muster(t, []string{"MUSTER_ADDRESS=" + server.URL}, append([]string{"submit", "-f", file}, flags...)...)
+	}
+	run().want(t, "first", exitFailure, "2 of 10 tasks submitted, 0 of them by an earlier run.\n", want.String()+end)
+	run().want(t, "again", exitFailure, "2 of 10 tasks submitted, 2 of them by an earlier run.\n", want.String()+end)
+	var got fileAnswer
+	if err := json.Unmarshal([]byte(run("--output", "json").stdout), &got); err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Refused) != 8 || got.Refused[0] != (refusedLine{1, "invalid_request", "the task is not valid JSON: it ends too early"}) {
+		t.Errorf("as JSON: %+v", got)
+	}
+	if len(master.keys) != 2 {
+		t.Errorf("%d tasks", len(master.keys))
 	}
 }
 

@@ -310,6 +310,10 @@ type ClientInterface interface {
 	// At most 10,000 tasks in at most 16 MiB. Each is submitted as if alone, has a result of its own, and takes no part in what becomes of the others;
 	// together they take as few entries of the log as they fit in. With an `idempotency_key` in each, a batch may be repeated.
 	//
+	// A task that is malformed (no object, an unknown field, one given twice or missing, a wrong type, half a character) is refused alone, too, with
+	// `invalid_request`. The whole batch is refused only if it can't be read as an array of tasks: it is not valid JSON in UTF-8, too large, empty, has
+	// too many tasks, or something is beside or behind `tasks`.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/tasks/batch (the `SubmitBatch` operationId).
@@ -319,6 +323,10 @@ type ClientInterface interface {
 	//
 	// At most 10,000 tasks in at most 16 MiB. Each is submitted as if alone, has a result of its own, and takes no part in what becomes of the others;
 	// together they take as few entries of the log as they fit in. With an `idempotency_key` in each, a batch may be repeated.
+	//
+	// A task that is malformed (no object, an unknown field, one given twice or missing, a wrong type, half a character) is refused alone, too, with
+	// `invalid_request`. The whole batch is refused only if it can't be read as an array of tasks: it is not valid JSON in UTF-8, too large, empty, has
+	// too many tasks, or something is beside or behind `tasks`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -803,6 +811,10 @@ func (c *Client) SubmitTask(ctx context.Context, params *SubmitTaskParams, body 
 // At most 10,000 tasks in at most 16 MiB. Each is submitted as if alone, has a result of its own, and takes no part in what becomes of the others;
 // together they take as few entries of the log as they fit in. With an `idempotency_key` in each, a batch may be repeated.
 //
+// A task that is malformed (no object, an unknown field, one given twice or missing, a wrong type, half a character) is refused alone, too, with
+// `invalid_request`. The whole batch is refused only if it can't be read as an array of tasks: it is not valid JSON in UTF-8, too large, empty, has
+// too many tasks, or something is beside or behind `tasks`.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/tasks/batch (the `SubmitBatch` operationId).
@@ -822,6 +834,10 @@ func (c *Client) SubmitBatchWithBody(ctx context.Context, params *SubmitBatchPar
 //
 // At most 10,000 tasks in at most 16 MiB. Each is submitted as if alone, has a result of its own, and takes no part in what becomes of the others;
 // together they take as few entries of the log as they fit in. With an `idempotency_key` in each, a batch may be repeated.
+//
+// A task that is malformed (no object, an unknown field, one given twice or missing, a wrong type, half a character) is refused alone, too, with
+// `invalid_request`. The whole batch is refused only if it can't be read as an array of tasks: it is not valid JSON in UTF-8, too large, empty, has
+// too many tasks, or something is beside or behind `tasks`.
 //
 // Takes a body of the `application/json` content type.
 //
