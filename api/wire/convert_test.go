@@ -34,9 +34,11 @@ func TestEveryFieldIsShown(t *testing.T) {
 			"Err.Capacity.Busy":   "the same",
 			"Err.Task":            "the verdict names its task",
 			"Err.Leader":          "the whole report is redirected",
+			"Err.RetryAfter":      "a slave repeats its reports at its own pace",
 		}},
 		{"Error", &task.Error{}, func(v any) any { return FromError(v.(*task.Error)) }, map[string]string{
 			"Capacity.Slaves": "a client counts slots",
+			"RetryAfter":      "it is in the header",
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
