@@ -55,8 +55,6 @@ require (
 	github.com/knadh/koanf/providers/confmap v1.0.1
 	// koanf: MUSTER_… variables
 	github.com/knadh/koanf/providers/env/v2 v2.0.2
-	// koanf: the file
-	github.com/knadh/koanf/providers/file v1.2.1
 	// koanf: flags
 	github.com/knadh/koanf/providers/posflag v1.0.2
 	// flag > environment > file > default, without global state
@@ -97,7 +95,6 @@ require (
 	github.com/cloudwego/base64x v0.1.6 // indirect
 	github.com/cpuguy83/go-md2man/v2 v2.0.6 // indirect
 	github.com/fatih/color v1.13.0 // indirect
-	github.com/fsnotify/fsnotify v1.9.0 // indirect
 	github.com/gabriel-vasile/mimetype v1.4.12 // indirect
 	github.com/gin-contrib/sse v1.1.0 // indirect
 	github.com/go-openapi/jsonpointer v0.22.5 // indirect

@@ -36,7 +36,7 @@ type request struct {
 func newFake(t *testing.T, answers map[string]answer) *fake {
 	t.Helper()
 	f := &fake{}
-	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	f.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		f.mu.Lock()
 		f.asked = append(f.asked, request{r.Method + " " + r.URL.RequestURI(), r.Header.Get("Idempotency-Key"), string(body)})
@@ -54,6 +54,7 @@ func newFake(t *testing.T, answers map[string]answer) *fake {
 		}
 		fmt.Fprint(w, strings.ReplaceAll(a.body, "$URL", f.URL))
 	}))
+	f.Start() // its handler reads f.Server
 	t.Cleanup(f.Close)
 	return f
 }

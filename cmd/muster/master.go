@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"strings"
@@ -46,8 +45,8 @@ neither. A single master with --bootstrap works, and survives nothing.`,
 			cfg.Version = version()
 			cfg.Logger = p.stay()
 			cfg.Metrics = append(cfg.Metrics, p.lines.Collector())
-			noteEnd := context.AfterFunc(cmd.Context(), func() { ending(cmd.Context(), cfg.Logger) })
-			defer noteEnd()
+			told := noteSignal(cmd.Context(), cfg.Logger)
+			defer told()
 			return app.RunMaster(cmd.Context(), cfg, func(apiURL string) {
 				cfg.Logger.Info("serving", slog.String("master", cfg.ID), slog.String("api", apiURL), slog.String("data", cfg.DataDir))
 			})

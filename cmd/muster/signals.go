@@ -63,10 +63,20 @@ func (e *signalError) Error() string { return fmt.Sprintf("got the signal %q", e
 // Is reports that the context was cancelled: who looks for that need not know why.
 func (*signalError) Is(target error) bool { return target == context.Canceled }
 
-// ending tells the log which signal ends a process.
-func ending(ctx context.Context, log *slog.Logger) {
-	if got, ok := errors.AsType[*signalError](context.Cause(ctx)); ok {
-		log.Info("ending", slog.String("signal", got.signal.String()))
+// noteSignal tells the log which signal ends a process, as soon as it comes. The
+// function that it returns is called at the end, and waits until that is told.
+func noteSignal(ctx context.Context, log *slog.Logger) (told func()) {
+	done := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(done)
+		if got, ok := errors.AsType[*signalError](context.Cause(ctx)); ok {
+			log.Info("ending", slog.String("signal", got.signal.String()))
+		}
+	})
+	return func() {
+		if !stop() {
+			<-done
+		}
 	}
 }
 

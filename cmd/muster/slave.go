@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"strings"
 	"time"
@@ -38,8 +37,8 @@ and leaves; a second SIGINT or SIGTERM ends it at once.`,
 			}
 			cfg.Version = version()
 			cfg.Logger = p.stay()
-			noteEnd := context.AfterFunc(cmd.Context(), func() { ending(cmd.Context(), cfg.Logger) })
-			defer noteEnd()
+			told := noteSignal(cmd.Context(), cfg.Logger)
+			defer told()
 			return app.RunSlave(cmd.Context(), cfg, nil) // it logs by itself that it listens
 		},
 	}

@@ -200,9 +200,9 @@ func (s *system) strangers(t *testing.T) {
 	}
 	for _, tc := range []struct{ path, body, want string }{
 		{"/v1/slaves", `{"name":"x","url":"http://127.0.0.1:1","slots":1,"incarnation":"i"}`, "422 slave_unreachable"},
-		{"/v1/slaves", `{"name":"x","url":"http://[::ffff:127.0.0.1]:1/a/../..","slots":1,"incarnation":"i"}`, "422 slave_unreachable"},
+		{"/v1/slaves", `{"name":"x","url":"http://[::ffff:127.0.0.1]:1/a/../..","slots":1,"incarnation":"i"}`, "400 invalid_request"},
 		{"/v1/slaves", `{"name":"x","url":"` + s.leader().url + `","slots":1,"incarnation":"i"}`, "422 slave_unreachable"}, // a master is no slave
-		{"/v1/slaves", `{"name":"x","url":"http://127.0.0.1:99999","slots":1,"incarnation":"i"}`, "422 slave_unreachable"},
+		{"/v1/slaves", `{"name":"x","url":"http://127.0.0.1:99999","slots":1,"incarnation":"i"}`, "400 invalid_request"},
 		{"/v1/slaves", `{"name":"x","url":"file:///etc/passwd","slots":1,"incarnation":"i"}`, "400 invalid_request"},
 		{"/v1/slaves", `{"name":"x","url":"` + rec.URL + `","slots":1,"incarnation":"another"}`, "409 wrong_incarnation"},
 		{"/v1/slaves", `{"name":"slave-1","url":"http://127.0.0.1:1","slots":1,"incarnation":"another"}`, "422 slave_unreachable"},

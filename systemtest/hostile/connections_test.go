@@ -104,7 +104,7 @@ func (s *system) nonsense(t *testing.T) {
 		"an asterisk":            {"OPTIONS * HTTP/1.1\r\nConnection: close\r\n" + end, "[200]"},
 		"absolute":               {"GET http://evil.example/healthz HTTP/1.1\r\nConnection: close\r\n" + end, "[200]"},
 		"absolute, of a file":    {"GET file:///etc/passwd HTTP/1.1\r\nConnection: close\r\n" + end, "[404]"},
-		"a tunnel":               {"CONNECT evil.example:443 HTTP/1.1\r\nConnection: close\r\n" + end, "[404]"},
+		"a tunnel":               {"CONNECT evil.example:443 HTTP/1.1\r\nConnection: close\r\n" + end, "[421]"},
 		"an unknown method":      {"BREW /healthz HTTP/1.1\r\nConnection: close\r\n" + end, "[405]"},
 		"an upgrade":             {"GET /healthz HTTP/1.1\r\nConnection: Upgrade, close\r\nUpgrade: h2c\r\n" + end, "[200]"},
 		"pipelined":              {repeat("GET /healthz HTTP/1.1\r\n"+end, 3) + "garbage\r\n\r\n", "[200 200 200 400]"},

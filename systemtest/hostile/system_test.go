@@ -189,6 +189,15 @@ func (a answer) code() string {
 	return e.Code
 }
 
+// refusal is the sentence of an error.
+func (a answer) refusal() string {
+	var e struct{ Error string }
+	if json.Unmarshal(a.body, &e) != nil {
+		return ""
+	}
+	return e.Error
+}
+
 // try makes a call. Headers come in pairs.
 func (s *system) try(method, target, body string, header ...string) (answer, error) {
 	return s.tryReader(method, target, strings.NewReader(body), header...)
