@@ -178,6 +178,8 @@ func (n *Node) helloAll(ctx context.Context) map[string]Hello {
 		wg.Go(func() {
 			h, err := n.hello(ctx, f.APIURL)
 			switch {
+			case errors.Is(err, ErrSlave):
+				n.logger.Warn("the list says a slave's address for a master's API; give all masters the right list", "peer", f.ID, "url", f.APIURL)
 			case err != nil:
 				n.logger.Debug("a master of the list does not answer", "peer", f.ID, "url", f.APIURL, "error", err)
 			case h.ID != f.ID:

@@ -40,6 +40,9 @@ func (n *Node) prepareJoin(ctx context.Context, id identity) error {
 		}
 		if attempt%20 == 0 {
 			n.logger.Info("waiting for the leader of the masters to join", "masters", n.cfg.Join)
+			if err := n.nobodyToJoin(ctx); err != nil {
+				return err
+			}
 		}
 		if !sleep(ctx, backoff(attempt)) {
 			return context.Cause(ctx)
@@ -54,10 +57,14 @@ func (n *Node) askCluster(ctx context.Context, me identity) (joiningRow, error) 
 	var row joiningRow
 	led := false
 	urls := slices.Clone(n.cfg.Join)
+	var slaves []string
 	for i := 0; i < len(urls) && i < maxAsked; i++ {
 		url := urls[i]
-		h, err := n.hello(ctx, url)
-		if err != nil || h.ClusterID == "" || h.ID == me.ID {
+		h, err := n.helloToJoin(ctx, url, me)
+		if err != nil || h.ClusterID == "" {
+			if errors.Is(err, ErrSlave) {
+				slaves = append(slaves, url)
+			}
 			n.logger.Debug("no cluster at", "url", url, "error", err)
 			continue
 		}
@@ -75,6 +82,9 @@ func (n *Node) askCluster(ctx context.Context, me identity) (joiningRow, error) 
 	}
 	if !led {
 		return joiningRow{}, nil
+	}
+	if len(slaves) > 0 {
+		n.logger.Warn("some addresses to join at are slaves'; name only masters", "urls", slaves)
 	}
 	return row, nil
 }
@@ -141,6 +151,9 @@ func (n *Node) askToJoin(ctx context.Context) error {
 		}
 		if attempt%10 == 0 {
 			n.logger.Info("not taken in yet; asking again", "url", url, "reason", err)
+			if err := n.nobodyToJoin(ctx); err != nil {
+				return err
+			}
 		}
 		sleep(ctx, backoff(attempt))
 	}

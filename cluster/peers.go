@@ -2,14 +2,18 @@ package cluster
 
 import (
 	"context"
+	"errors"
 
 	"muster/task"
 )
 
+// ErrSlave is what Peers return for the address of a slave.
+var ErrSlave = errors.New("a slave answers there, not a master")
+
 // Peers is how a node talks to the APIs of other masters. Every call ends with
 // ctx. A refusal of the other side is a *task.Error.
 type Peers interface {
-	// Hello asks the master at apiURL who it is.
+	// Hello asks the master at apiURL who it is. It is ErrSlave if that is a slave.
 	Hello(ctx context.Context, apiURL string) (Hello, error)
 	// Join asks the cluster of the master at apiURL to take a master in; it
 	// follows to the leader. It returns the cluster's id once the master votes.

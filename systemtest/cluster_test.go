@@ -88,11 +88,11 @@ func (s *system) startMaster(cfg app.MasterConfig) {
 	s.masters[cfg.ID] = n
 }
 
-// startSlave starts a slave that knows all masters.
-func (s *system) startSlave(name string, slots int) {
+// startSlave starts a slave that knows all masters, behind what else is in its list.
+func (s *system) startSlave(name string, slots int, first ...string) {
 	s.t.Helper()
 	cfg := app.SlaveConfig{
-		Name: name, Listen: ports.Free(s.t, "127.0.0.1"), Slots: slots, Masters: s.urls(),
+		Name: name, Listen: ports.Free(s.t, "127.0.0.1"), Slots: slots, Masters: append(first, s.urls()...),
 		EvaluateCommand: []string{os.Args[0]}, DrainTimeout: timelimit.Usual(s.t), Logger: s.logger("slave", name),
 	}
 	n := &node{url: "http://" + cfg.Listen}

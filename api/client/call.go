@@ -64,8 +64,9 @@ func (c *Client) do(ctx context.Context, k call, out any) error {
 	pause := c.cfg.MinBackoff
 	var sum summary
 	for {
-		sum.noLeader, sum.foreign, sum.own = false, nil, false
-		for _, target := range c.targets(k.write) {
+		sum.noLeader, sum.foreign, sum.own, sum.slaves = false, nil, false, 0
+		targets := c.targets(k.write)
+		for _, target := range targets {
 			if err := ctx.Err(); err != nil && sum.last == nil {
 				return fmt.Errorf("%s: %w", k.what, err)
 			}
@@ -86,6 +87,10 @@ func (c *Client) do(ctx context.Context, k call, out any) error {
 			sum.last, sum.final = sum.foreign, true
 			return sum.failure(ctx, k)
 		}
+		if sum.slaves == len(targets) {
+			sum.final = true
+			return sum.failure(ctx, k)
+		}
 		if k.once || !sleep(ctx, max(sum.after, pause/2+rand.N(pause))) { //nolint:gosec // chance, not secrecy
 			return sum.failure(ctx, k)
 		}
@@ -104,6 +109,7 @@ type summary struct {
 	// mistake, and whether one that is meant has spoken.
 	foreign *Error
 	own     bool
+	slaves  int // of this round: addresses that are slaves', by mistake
 }
 
 // add takes in a failed attempt and reports whether it is the last.
@@ -118,6 +124,10 @@ func (s *summary) add(k call, err error) bool {
 	if !ok {
 		s.final = true
 		return true
+	}
+	if errors.Is(refusal, ErrSlave) {
+		s.slaves++
+		return false
 	}
 	if refusal.Code == task.CodeWrongCluster {
 		s.foreign = refusal
@@ -244,7 +254,12 @@ func (c *Client) request(ctx context.Context, base string, k call, out any) (nex
 	case resp.StatusCode < 200 || resp.StatusCode > 299:
 		var w wire.Error
 		if json.Unmarshal(body, &w) != nil || w.Code == "" {
-			return "", &silence{address: base, cause: fmt.Errorf("what answered with HTTP status %d is not a master", resp.StatusCode), sent: true}
+			return "", c.notMaster(ctx, base, resp.StatusCode)
+		}
+		if w.Code == task.CodeNotFound { // a slave's code, too, and that of a master that is too old for the call
+			if err := c.notMaster(ctx, base, resp.StatusCode); errors.Is(err, ErrSlave) {
+				return "", err
+			}
 		}
 		return "", refused(base, resp.StatusCode, resp.Header, w)
 	}

@@ -17,6 +17,8 @@ var (
 	ErrUnreachable = errors.New("no master could be reached")
 	// ErrNoLeader: a master answered, but there was no leader.
 	ErrNoLeader = errors.New("there is no leader")
+	// ErrSlave: the address is a slave's. It is under an Error with CodeNotFound.
+	ErrSlave = errors.New("a slave answers there")
 	// ErrCut: an export ended without its last line.
 	ErrCut = errors.New("the export was cut short")
 	// ErrTooLarge: an answer is larger than this client reads.

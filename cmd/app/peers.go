@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -23,6 +24,9 @@ func (p peers) Hello(ctx context.Context, apiURL string) (cluster.Hello, error) 
 		return cluster.Hello{}, err
 	}
 	s, err := c.Status(ctx, apiURL, false)
+	if errors.Is(err, client.ErrSlave) {
+		return cluster.Hello{}, cluster.ErrSlave
+	}
 	if err != nil {
 		return cluster.Hello{}, err
 	}
