@@ -178,15 +178,8 @@ type SubmitResult struct {
 // Submitted is the answer to a Submission.
 type Submitted struct {
 	Task     task.Task
-	Existing bool    // the key was known: an earlier task, as it is now
-	Asked    []Asked // with Explain
-}
-
-// Asked is one line of the dialogue that found a slave.
-type Asked struct {
-	Slave  string
-	Answer string // "I am available.", "I am not available." or "" for silence
-	From   string // "slave": asked over the wire; "books": known without asking
+	Existing bool         // the key was known: an earlier task, as it is now
+	Asked    []task.Asked // with Explain
 }
 
 // Joined is the answer to a join.

@@ -106,9 +106,9 @@ func TestClientAgainstAPI(t *testing.T) {
 	}
 
 	// Refusals.
-	leads.refuse = &task.Error{Code: task.CodeFullCapacity, Message: "All are busy.", Capacity: &task.Capacity{Slots: 2, Busy: 2}}
+	leads.refuse = &task.Error{Code: task.CodeFullCapacity, Message: "All are busy.", Capacity: &task.Capacity{Slots: 2, Busy: 2}, Asked: []task.Asked{{Slave: "slave-1", From: task.FromSlave}}}
 	_, err = c.Submit(ctx, client.Submission{Expression: "1"}, client.SubmitOptions{})
-	if e, ok := errors.AsType[*client.Error](err); !ok || e.Code != client.CodeFullCapacity || e.Slots != 2 || e.RetryAfter != time.Second {
+	if e, ok := errors.AsType[*client.Error](err); !ok || e.Code != client.CodeFullCapacity || e.Slots != 2 || e.RetryAfter != time.Second || len(e.Asked) != 1 || e.Asked[0].Slave != "slave-1" {
 		t.Errorf("got %v", err)
 	}
 }

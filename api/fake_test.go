@@ -205,7 +205,7 @@ func (m *fakeMaster) Submit(ctx context.Context, s Submission) (Submitted, error
 		out.Task = t
 	})
 	if s.Explain {
-		out.Asked = []Asked{{Slave: "slave-0", From: "slave"}, {Slave: "slave-1", Answer: task.AnswerAvailable, From: "books"}}
+		out.Asked = []task.Asked{{Slave: "slave-0", From: "slave"}, {Slave: "slave-1", Answer: task.AnswerAvailable, From: "books"}}
 	}
 	return out, nil
 }

@@ -52,7 +52,7 @@ func (s *server) submit(c *gin.Context, q *query) error {
 			status = http.StatusAccepted
 		}
 	}
-	s.answer(c, status, wire.Submitted{Task: wire.FromTask(&done.Task), Message: message, Asked: asked(done.Asked)})
+	s.answer(c, status, wire.Submitted{Task: wire.FromTask(&done.Task), Message: message, Asked: wire.FromAsked(done.Asked)})
 	return nil
 }
 
@@ -109,14 +109,6 @@ func known(t *task.Task) string {
 	case task.Pending, task.Done:
 	}
 	return m + t.Status.String() + "."
-}
-
-func asked(lines []Asked) []wire.Asked {
-	out := make([]wire.Asked, len(lines))
-	for i, a := range lines {
-		out[i] = wire.Asked{Slave: a.Slave, Answer: a.Answer, From: a.From}
-	}
-	return out
 }
 
 // cancelTask ends a task and has its slave stop it.

@@ -75,6 +75,9 @@ type Error struct {
 
 	// Capacity is set for CodeFullCapacity.
 	Capacity *Capacity
+	// Asked is the dialogue that found no slave for a submit, if its client wanted to
+	// know it.
+	Asked []Asked
 	// Task is set for CodeKeyReused, CodeStaleAttempt and CodeAlreadyDone: the task
 	// in question.
 	Task ID

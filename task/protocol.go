@@ -107,6 +107,26 @@ type Result struct {
 	Retryable bool
 }
 
+// BrokenResult is what is recorded in the place of a result that breaks the protocol:
+// its attempt has ended, and the slave will never say more of it.
+func BrokenResult(id ID, attempt uint32, why string) Result {
+	return Result{ID: id, Attempt: attempt, Outcome: Failed, Error: "the slave's result can't be recorded: " + why}
+}
+
+// Asked is one line of the dialogue that looked for a slave.
+type Asked struct {
+	Slave  string
+	Answer string // AnswerAvailable, AnswerNotAvailable, or "" for silence
+	From   string // FromSlave or FromBooks
+}
+
+// Where an answer came from: over the wire for this very task, or from what the
+// leader knew.
+const (
+	FromSlave = "slave"
+	FromBooks = "books"
+)
+
 // Held is an attempt that a slave has: running, or finished and not yet
 // acknowledged.
 type Held struct {

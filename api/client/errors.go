@@ -34,6 +34,7 @@ type Error struct {
 	Slots      int           // with CodeFullCapacity
 	Busy       int           // with CodeFullCapacity
 	Task       uint64        // the task in question, or 0
+	Asked      []Asked       // which slaves were asked for the task, if SubmitOptions.Explain was set
 	RetryAfter time.Duration // when a repeat makes sense; 0 for unknown
 	Address    string        // of the master that answered, or should have
 	Cluster    string        // that this master belongs to; empty if it did not say
@@ -72,7 +73,7 @@ func CodeOf(err error) Code {
 
 // refused reads an error of the API.
 func refused(address string, status int, header http.Header, w wire.Error) *Error {
-	e := &Error{Status: status, Code: w.Code, Message: w.Error, Task: w.Task, Address: address, Cluster: header.Get(headerCluster)}
+	e := &Error{Status: status, Code: w.Code, Message: w.Error, Task: w.Task, Asked: w.Asked, Address: address, Cluster: header.Get(headerCluster)}
 	if w.Slots != nil {
 		e.Slots = *w.Slots
 	}

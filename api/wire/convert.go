@@ -122,9 +122,18 @@ func FromVerdict(v task.Verdict) Verdict {
 	return w
 }
 
+// FromAsked shows who was asked for a task, and what they answered.
+func FromAsked(lines []task.Asked) []Asked {
+	out := make([]Asked, len(lines))
+	for i, a := range lines {
+		out[i] = Asked{Slave: a.Slave, Answer: a.Answer, From: a.From}
+	}
+	return out
+}
+
 // FromError shows a refusal.
 func FromError(e *task.Error) Error {
-	w := Error{Error: e.Message, Code: e.Code, Task: uint64(e.Task), Leader: e.Leader}
+	w := Error{Error: e.Message, Code: e.Code, Task: uint64(e.Task), Leader: e.Leader, Asked: FromAsked(e.Asked)}
 	if e.Capacity != nil {
 		w.Slots, w.Busy = &e.Capacity.Slots, &e.Capacity.Busy
 	}

@@ -165,6 +165,9 @@ type Error struct {
 
 	// Leader The leader's API URL, with `not_leader`.
 	Leader string `json:"leader,omitempty,omitzero"`
+
+	// Asked Which slaves were asked for the task that is refused, in order. Only with `explain`, and where some were.
+	Asked []Asked `json:"asked,omitempty,omitzero"`
 }
 
 // Event One change, with one of `task`, `slave` and `master`.

@@ -38,13 +38,14 @@ type slaveBook struct {
 	dueIndex int       // in the heap; -1: not in it
 
 	// Its kinds and classes, and what it adds to their counters; see refresh.
-	kinds        []*kindBook
-	classes      []*class
-	known        bool // counted in its kinds
-	alive        bool // in the classes' alive sets
-	candidate    bool // in the classes' candidate sets
-	countedSlots int
-	countedBusy  int
+	kinds           []*kindBook
+	classes         []*class
+	known           bool // counted in its kinds
+	alive           bool // in the classes' alive sets
+	candidate       bool // in the classes' candidate sets
+	countedSlots    int
+	countedBusy     int
+	countedDraining int // 1 or 0
 }
 
 // word is what is known of a slave's free slots without asking.
@@ -142,7 +143,10 @@ func (c *core) refresh(s *slaveBook, now time.Time) {
 	alive, known := s.rec.State == task.SlaveAlive, s.rec.State != task.SlaveLeft
 	full := s.fresh(now, c.cfg.QuestionTTL) && s.heard.Free <= 0 && !s.lane.stopping()
 	candidate := alive && s.free() > 0 && s.choosable(now) && s.silentSince.IsZero() && !full
-	slots, busy := 0, 0
+	slots, busy, draining := 0, 0, 0
+	if s.rec.State == task.SlaveDraining {
+		draining = 1
+	}
 	if alive {
 		slots, busy = s.rec.Slots, min(s.rec.Slots, len(s.held)+s.reserved)
 	}
@@ -154,6 +158,7 @@ func (c *core) refresh(s *slaveBook, now time.Time) {
 	for _, cl := range s.classes {
 		cl.slots += slots - s.countedSlots
 		cl.busy += busy - s.countedBusy
+		cl.draining += draining - s.countedDraining
 		if alive != s.alive {
 			member(&cl.alive, s, alive)
 		}
@@ -161,7 +166,7 @@ func (c *core) refresh(s *slaveBook, now time.Time) {
 			member(&cl.candidates, s, candidate)
 		}
 	}
-	s.known, s.alive, s.candidate, s.countedSlots, s.countedBusy = known, alive, candidate, slots, busy
+	s.known, s.alive, s.candidate, s.countedSlots, s.countedBusy, s.countedDraining = known, alive, candidate, slots, busy, draining
 	c.schedule(s, now)
 }
 

@@ -23,6 +23,7 @@ type class struct {
 	candidates btree.Map[uint64, *slaveBook]
 	slots      int // of alive
 	busy       int
+	draining   int // slaves that could run it if they were not
 	line       line
 	submits    int // on their way to an answer, in line or not
 }
@@ -142,10 +143,11 @@ func (c *core) setKinds(s *slaveBook, kinds []task.Kind, labels []task.Label) {
 	for _, cl := range s.classes {
 		cl.slots -= s.countedSlots
 		cl.busy -= s.countedBusy
+		cl.draining -= s.countedDraining
 		cl.alive.Delete(s.rec.Order)
 		cl.candidates.Delete(s.rec.Order)
 	}
-	s.kinds, s.classes, s.known, s.alive, s.candidate, s.countedSlots, s.countedBusy = nil, nil, false, false, false, 0, 0
+	s.kinds, s.classes, s.known, s.alive, s.candidate, s.countedSlots, s.countedBusy, s.countedDraining = nil, nil, false, false, false, 0, 0, 0
 	for _, k := range kinds {
 		kb := c.kind(k.Name)
 		kb.slaves++
@@ -163,6 +165,7 @@ func (s *slaveBook) join(cl *class) {
 	s.classes = append(s.classes, cl)
 	cl.slots += s.countedSlots
 	cl.busy += s.countedBusy
+	cl.draining += s.countedDraining
 	if s.alive {
 		member(&cl.alive, s, true)
 	}

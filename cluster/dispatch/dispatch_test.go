@@ -57,7 +57,7 @@ func TestTheOriginalsTimeLine(t *testing.T) {
 	})
 }
 
-func answers(asked []dispatch.Asked) []string {
+func answers(asked []task.Asked) []string {
 	var out []string
 	for _, a := range asked {
 		out = append(out, a.Slave+": "+a.Answer)

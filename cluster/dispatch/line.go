@@ -159,7 +159,7 @@ func (l *line) movableSubmit() *submit {
 func (c *core) moveSubmit(first *submit, now time.Time) {
 	c.about = blame{submit: first}
 	if first.seeker.class.line.takes(first) {
-		c.noSlot(first)
+		c.noSlot(first, now)
 		return
 	}
 	s, v := c.seek(&first.seeker, now)
@@ -168,7 +168,7 @@ func (c *core) moveSubmit(first *submit, now time.Time) {
 		c.leaveLine(first)
 		c.record(first, s)
 	case nowhere:
-		c.noSlot(first)
+		c.noSlot(first, now)
 	case yielding:
 		first.seeker.class.line.yields = true
 	case seeking:
@@ -196,10 +196,10 @@ func (c *core) seek(k *seeker, now time.Time) (*slaveBook, verdict) {
 		}
 		if s.choosable(now) && s.free() > 0 && s.credit > 0 {
 			c.reserve(s, now)
-			k.tell.add(s, task.AnswerAvailable, FromSlave)
+			k.tell.add(s, task.AnswerAvailable, task.FromSlave)
 			return s, found
 		}
-		k.tell.add(s, task.AnswerNotAvailable, FromBooks) // promised to another task
+		k.tell.add(s, task.AnswerNotAvailable, task.FromBooks) // promised to another task
 		k.after = s.rec.Order
 	}
 	set := &k.class.candidates
@@ -249,9 +249,9 @@ func (c *core) await(k *seeker, s *slaveBook, now time.Time) {
 // seeker's question.
 func (k *seeker) source(s *slaveBook) string {
 	if k.waited == s {
-		return FromSlave
+		return task.FromSlave
 	}
-	return FromBooks
+	return task.FromBooks
 }
 
 // nextAfter returns the first slave of the set behind the place in the order.
@@ -276,7 +276,7 @@ func (c *core) resolve(s *slaveBook, r request) {
 		k.offered = s
 		return
 	}
-	k.tell.add(s, task.AnswerNotAvailable, FromSlave)
+	k.tell.add(s, task.AnswerNotAvailable, task.FromSlave)
 	k.after = s.rec.Order
 }
 
@@ -327,7 +327,7 @@ func (c *core) askAgain(s *slaveBook, r request) bool {
 func (c *core) passBy(k *seeker) {
 	s := k.at
 	c.release(s, k)
-	k.tell.add(s, "", FromSlave)
+	k.tell.add(s, "", task.FromSlave)
 	k.after = s.rec.Order
 }
 

@@ -22,8 +22,8 @@ type Request struct {
 // Answer is what came of a Request that was not refused.
 type Answer struct {
 	Task     task.Task
-	Existing bool    // the key was known: an earlier task, as it is now
-	Asked    []Asked // with Explain
+	Existing bool         // the key was known: an earlier task, as it is now
+	Asked    []task.Asked // with Explain
 }
 
 // submit is a Request on its way.
@@ -150,13 +150,14 @@ func (s *submit) plain() bool { return s.Spec.Kind == task.KindExpression && len
 
 // noSlot ends the search of a submit for a slave: it is refused, or waits as a
 // pending task.
-func (c *core) noSlot(s *submit) {
+func (c *core) noSlot(s *submit, now time.Time) {
 	if !s.Queue {
-		c.refuse(s, c.fullCapacity(s))
+		c.refuse(s, s.explained(c.fullCapacity(s, now)))
 		return
 	}
 	if waiting := int(c.view().Counts().Pending) + c.queueing; waiting >= c.cfg.QueueLimit {
-		c.refuse(s, task.Refuse(task.CodeQueueFull, fmt.Sprintf("%d tasks wait already, and there is room for %d; try again later", waiting, c.cfg.QueueLimit)))
+		refusal := task.Refuse(task.CodeQueueFull, fmt.Sprintf("%d tasks wait already, and there is room for %d; try again later", waiting, c.cfg.QueueLimit))
+		c.refuse(s, s.explained(refusal))
 		return
 	}
 	if s.inLine {
@@ -169,10 +170,10 @@ func (c *core) noSlot(s *submit) {
 func (c *core) queue(s *submit) {
 	c.queueing++
 	asked := s.seeker.tell.tell(s.seeker.class, nil)
-	c.proposeSubmit(s, fsm.SubmitTask{Spec: s.Spec, Key: s.Key}, func(o fsm.Outcome, err error, _ time.Time) {
+	c.proposeSubmit(s, fsm.SubmitTask{Spec: s.Spec, Key: s.Key}, func(o fsm.Outcome, err error, now time.Time) {
 		c.queueing--
 		if err != nil {
-			c.unrecorded(s, err)
+			c.unrecorded(s, err, now)
 			return
 		}
 		v, _ := o.Value.(fsm.Submitted)
@@ -222,7 +223,7 @@ func (c *core) leaveLine(s *submit) {
 func (c *core) withdraw(s *submit) {
 	switch {
 	case (s.inLine || s.refusal != nil) && len(s.twins) == 0:
-		c.finish(s, Answer{}, task.Refuse(task.CodeOverloaded, "no slave could be found for the task in time; nothing was recorded, try again"))
+		c.finish(s, Answer{}, s.explained(task.Refuse(task.CodeOverloaded, "no slave could be found for the task in time; nothing was recorded, try again")))
 	case s.inLine || s.refusal != nil:
 		s.reply(Answer{}, underWay(s.Key))
 		s.reply = func(Answer, error) {} // goes on for its twins
@@ -247,7 +248,7 @@ func (c *core) record(s *submit, on *slaveBook) {
 	c.proposeSubmit(s, fsm.SubmitTask{Spec: s.Spec, Key: s.Key, Assign: &place}, func(o fsm.Outcome, err error, now time.Time) {
 		c.unreserve(on, now)
 		if err != nil {
-			c.unrecorded(s, err)
+			c.unrecorded(s, err, now)
 			return
 		}
 		v, _ := o.Value.(fsm.Submitted)
@@ -260,7 +261,7 @@ func (c *core) record(s *submit, on *slaveBook) {
 
 // unrecorded ends a submit whose proposal was refused, or plans it anew when
 // only its slot was gone.
-func (c *core) unrecorded(s *submit, err error) {
+func (c *core) unrecorded(s *submit, err error, now time.Time) {
 	var refusal *task.Error
 	if !errors.As(err, &refusal) {
 		refusal = task.Refuse(task.CodeOutcomeUnknown, "the task may or may not have been recorded ("+err.Error()+"); repeat it with the same Idempotency-Key to find out")
@@ -272,7 +273,7 @@ func (c *core) unrecorded(s *submit, err error) {
 			c.enterLine(s)
 			return
 		}
-		c.noSlot(s)
+		c.noSlot(s, now)
 		return
 	case task.CodeDiskLow:
 		c.refuse(s, refusal)
@@ -301,21 +302,6 @@ func (c *core) finish(s *submit, a Answer, err error) {
 		twin.reply(a, err)
 	}
 	s.twins = nil
-}
-
-// fullCapacity says honestly that no slave has a free slot.
-func (c *core) fullCapacity(s *submit) *task.Error {
-	capacity := s.seeker.class.capacity()
-	if capacity.Slaves == 0 && !s.plain() {
-		return noSlaveFor(&s.Spec) // the last one is gone
-	}
-	message := fmt.Sprintf("full capacity: no slave has a free slot (%d of %d busy); try again in a moment", capacity.Busy, capacity.Slots)
-	if capacity.Slaves == 0 {
-		message = "full capacity: no slave is registered and alive; start one, then try again"
-	}
-	err := task.Refuse(task.CodeFullCapacity, message)
-	err.Capacity = capacity
-	return err
 }
 
 func notLeader() *task.Error {

@@ -157,11 +157,7 @@ func request(s api.Submission) dispatch.Request {
 }
 
 func submitted(a dispatch.Answer) api.Submitted {
-	out := api.Submitted{Task: a.Task, Existing: a.Existing}
-	for _, line := range a.Asked {
-		out.Asked = append(out.Asked, api.Asked(line))
-	}
-	return out
+	return api.Submitted{Task: a.Task, Existing: a.Existing, Asked: a.Asked}
 }
 
 // CancelTask ends a task and has its slave stop it.

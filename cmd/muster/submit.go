@@ -146,6 +146,14 @@ func (p *program) submit(cmd *cobra.Command, s submission) error {
 		submitting, cancel := context.WithTimeout(ctx, p.patience)
 		defer cancel()
 		answer, err := c.Submit(submitting, what, client.SubmitOptions{Key: s.key, Explain: s.explain})
+		if refusal, ok := errors.AsType[*client.Error](err); ok && len(refusal.Asked) > 0 {
+			why := struct {
+				Asked []client.Asked `json:"asked"`
+			}{refusal.Asked}
+			if failed := p.print(why, func() error { return p.printAsked(refusal.Asked) }); failed != nil {
+				return errors.Join(err, failed)
+			}
+		}
 		if err != nil {
 			return err
 		}
@@ -162,16 +170,20 @@ func (p *program) submit(cmd *cobra.Command, s submission) error {
 
 func (p *program) printSubmitted(answer client.Submitted, s submission) error {
 	if s.explain {
-		g := newGrid("slave", "answer", "from")
-		for _, a := range answer.Asked {
-			g.add(a.Slave, orSilence(a.Answer), a.From)
-		}
-		if err := g.print(p); err != nil {
+		if err := p.printAsked(answer.Asked); err != nil {
 			return err
 		}
 	}
 	_, err := fmt.Fprintf(p.stdout, "%s\n%s\n", plain(answer.Message), sentence(&answer.Task))
 	return err
+}
+
+func (p *program) printAsked(asked []client.Asked) error {
+	g := newGrid("slave", "answer", "from")
+	for _, a := range asked {
+		g.add(a.Slave, orSilence(a.Answer), a.From)
+	}
+	return g.print(p)
 }
 
 func orSilence(answer string) string {

@@ -159,7 +159,9 @@ type ClientInterface interface {
 	// ReportResultsWithBody Report results
 	//
 	// A slave's batch of results. It repeats the batch until each result is accepted, or answered `stale_attempt` or
-	// `task_not_found`. A repeat of an accepted result is accepted.
+	// `task_not_found`. A repeat of an accepted result is accepted. A malformed result keeps no other from being recorded:
+	// its attempt ends as `failed`, and its verdict is `stale_attempt` with what is wrong; without a task's id it is
+	// `task_not_found`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -169,7 +171,9 @@ type ClientInterface interface {
 	// ReportResults Report results
 	//
 	// A slave's batch of results. It repeats the batch until each result is accepted, or answered `stale_attempt` or
-	// `task_not_found`. A repeat of an accepted result is accepted.
+	// `task_not_found`. A repeat of an accepted result is accepted. A malformed result keeps no other from being recorded:
+	// its attempt ends as `failed`, and its verdict is `stale_attempt` with what is wrong; without a task's id it is
+	// `task_not_found`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -500,7 +504,9 @@ func (c *Client) TransferLeadership(ctx context.Context, id MasterID, params *Tr
 // ReportResultsWithBody Report results
 //
 // A slave's batch of results. It repeats the batch until each result is accepted, or answered `stale_attempt` or
-// `task_not_found`. A repeat of an accepted result is accepted.
+// `task_not_found`. A repeat of an accepted result is accepted. A malformed result keeps no other from being recorded:
+// its attempt ends as `failed`, and its verdict is `stale_attempt` with what is wrong; without a task's id it is
+// `task_not_found`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -520,7 +526,9 @@ func (c *Client) ReportResultsWithBody(ctx context.Context, params *ReportResult
 // ReportResults Report results
 //
 // A slave's batch of results. It repeats the batch until each result is accepted, or answered `stale_attempt` or
-// `task_not_found`. A repeat of an accepted result is accepted.
+// `task_not_found`. A repeat of an accepted result is accepted. A malformed result keeps no other from being recorded:
+// its attempt ends as `failed`, and its verdict is `stale_attempt` with what is wrong; without a task's id it is
+// `task_not_found`.
 //
 // Takes a body of the `application/json` content type.
 //

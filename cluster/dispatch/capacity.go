@@ -1,0 +1,115 @@
+package dispatch
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"muster/task"
+)
+
+// fullCapacity says honestly that no slave has a free slot, and, when some are free,
+// why they are not given.
+func (c *core) fullCapacity(s *submit, now time.Time) *task.Error {
+	cl := s.seeker.class
+	capacity := cl.capacity()
+	if capacity.Slaves == 0 && !s.plain() {
+		return noSlaveFor(&s.Spec) // the last one is gone
+	}
+	var message string
+	if reasons := c.withheld(cl, now); reasons != "" {
+		message = fmt.Sprintf("full capacity: no slave has a free slot for it (%d of %d busy): %s; try again in a moment", capacity.Busy, capacity.Slots, reasons)
+	} else if capacity.Slaves == 0 {
+		message = "full capacity: no slave is registered and alive; start one, then try again"
+	} else {
+		message = fmt.Sprintf("full capacity: no slave has a free slot (%d of %d busy); try again in a moment", capacity.Busy, capacity.Slots)
+	}
+	err := task.Refuse(task.CodeFullCapacity, message)
+	err.Capacity = capacity
+	return err
+}
+
+// explained adds to a refusal who was asked, if the client wants to know it.
+func (s *submit) explained(refusal *task.Error) *task.Error {
+	if s.seeker.class != nil {
+		refusal.Asked = s.seeker.tell.tell(s.seeker.class, nil)
+	}
+	return refusal
+}
+
+// Why a slave that has a free slot is not given a task.
+const (
+	silent = iota
+	unreliable
+	leaving
+	unavailable
+	unheard
+	promised
+	draining
+	reasons
+)
+
+// maxWithheld bounds how many slaves are looked at for the words of one refusal.
+const maxWithheld = 1000
+
+// withheld tells in words how many slaves of a class have free slots that are not given,
+// and why; empty if there are none. While all slots are busy it looks at no slave.
+func (c *core) withheld(cl *class, now time.Time) string {
+	var count [reasons]int
+	count[draining] = cl.draining
+	more := ""
+	if cl.busy < cl.slots {
+		seen := 0
+		cl.alive.Scan(func(_ uint64, s *slaveBook) bool {
+			if seen++; seen > maxWithheld {
+				more = fmt.Sprintf(" (of the first %d)", maxWithheld)
+				return false
+			}
+			if s.free() > 0 {
+				count[c.reason(s, now)]++
+			}
+			return true
+		})
+	}
+	words := [reasons][2]string{
+		silent:      {"is silent", "are silent"},
+		unreliable:  {"has not done what it said lately", "have not done what they said lately"},
+		leaving:     {"is about to go", "are about to go"},
+		unavailable: {"says that it is not available", "say that they are not available"},
+		unheard:     {"did not answer in time", "did not answer in time"},
+		promised:    {"had its free slots promised to other tasks", "had their free slots promised to other tasks"},
+		draining:    {"is draining", "are draining"},
+	}
+	var parts []string
+	for why, n := range count {
+		switch n {
+		case 0:
+		case 1:
+			parts = append(parts, "1 slave "+words[why][0])
+		default:
+			parts = append(parts, fmt.Sprintf("%d slaves %s", n, words[why][1]))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return strings.Join(parts, ", ") + more
+}
+
+// reason tells why a slave that is alive and has a free slot is not given a task.
+func (c *core) reason(s *slaveBook, now time.Time) int {
+	switch {
+	case !s.silentSince.IsZero():
+		return silent
+	case s.ending > 0:
+		return leaving
+	case !s.choosable(now):
+		return unreliable
+	case !s.heardAt.IsZero() && s.heard.Free <= 0:
+		return unavailable
+	case s.heardAt.IsZero() || s.lane.busy && s.credit > 0:
+		return unheard
+	default:
+		return promised
+	}
+}

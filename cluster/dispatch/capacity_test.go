@@ -1,0 +1,115 @@
+package dispatch_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"muster/cluster/dispatch"
+	"muster/task"
+)
+
+// refused submits a task that nobody takes, and returns why.
+func (w *world) refused(more ...func(*dispatch.Request)) *task.Error {
+	w.t.Helper()
+	a, err := w.submit("1h", more...)
+	refusal, ok := errors.AsType[*task.Error](err)
+	if !ok {
+		w.t.Fatalf("%+v, %v; want a refusal", a, err)
+	}
+	return refusal
+}
+
+// TestFullCapacityWithFreeSlotsSaysWhy: each slave that has a free slot and is not
+// given the task is counted with the reason. While all slots are busy there is none.
+func TestFullCapacityWithFreeSlotsSaysWhy(t *testing.T) {
+	bothWays(t, func(w *world) {
+		wants := func(reasons string) {
+			w.t.Helper()
+			refusal := w.refused()
+			if refusal.Code != task.CodeFullCapacity || !strings.Contains(refusal.Message, reasons) {
+				w.t.Errorf("%v; want %s", refusal, reasons)
+			}
+		}
+		w.slave("A", 1)
+		w.mustSubmit("1h")
+		wants("no slave has a free slot (1 of 1 busy); try again in a moment")
+
+		w.slave("B", 1)
+		if _, err := w.d.Drain(w.t.Context(), "B", true); err != nil {
+			w.t.Fatal(err)
+		}
+		wants("no slave has a free slot for it (1 of 1 busy): 1 slave is draining; try again in a moment")
+
+		c := w.slave("C", 2)
+		c.set(func(s *slave) { s.lie.word = func(a *task.Availability) { a.Free, a.Counter = 0, a.Counter+1000 } })
+		time.Sleep(2 * time.Second)
+		wants("(1 of 3 busy): 1 slave says that it is not available, 1 slave is draining; try")
+
+		f := w.slave("F", 1)
+		f.set(func(s *slave) {
+			s.lie.receipts = func(rs []task.Receipt) {
+				for i := range rs {
+					rs[i] = task.Receipt{ID: rs[i].ID, Attempt: rs[i].Attempt, Status: task.Refused, Reason: task.ReasonNoSlot}
+				}
+			}
+		})
+		sent := w.mustSubmit("1h")
+		synctest.Wait()
+		if _, err := w.d.Cancel(w.t.Context(), sent.ID); err != nil {
+			w.t.Fatal(err)
+		}
+		wants("(1 of 4 busy): 1 slave has not done what it said lately, 1 slave says that it is not available, 1 slave is draining; try")
+		if _, err := w.d.Drain(w.t.Context(), "F", true); err != nil {
+			w.t.Fatal(err)
+		}
+
+		for _, name := range []string{"D", "E"} {
+			s := w.slave(name, 1)
+			time.Sleep(2 * time.Second)
+			s.set(func(s *slave) { s.silent = true })
+		}
+		wants("(1 of 5 busy): 2 slaves are silent, 1 slave says that it is not available, 2 slaves are draining; try")
+	})
+}
+
+// TestAnExplainedRefusalTellsWhoWasAsked, in order; one that is not explained does not.
+func TestAnExplainedRefusalTellsWhoWasAsked(t *testing.T) {
+	for name, more := range map[string][]func(*dispatch.Request){"without a key": {explained}, "with a key": {explained, withKey}, "not explained": nil} {
+		t.Run(name, func(t *testing.T) {
+			bothWays(t, func(w *world) {
+				w.slave("A", 1)
+				w.mustSubmit("1h")
+				silent := w.slave("B", 1)
+				time.Sleep(2 * time.Second)
+				silent.set(func(s *slave) { s.silent = true })
+				want := []string{"A: I am not available.", "B: "}
+				if more == nil {
+					want = nil
+				}
+				if refusal := w.refused(more...); !slices.Equal(answers(refusal.Asked), want) {
+					w.t.Errorf("dialogue %q of %v", answers(refusal.Asked), refusal)
+				}
+			})
+		})
+	}
+}
+
+// TestAFullQueueTellsWhoWasAsked, too.
+func TestAFullQueueTellsWhoWasAsked(t *testing.T) {
+	bothWays(t, func(w *world) {
+		w.limit = 1
+		w.depose()
+		w.lead()
+		w.slave("A", 1)
+		w.mustSubmit("1h")
+		w.mustSubmit("1h", queued)
+		refusal := w.refused(queued, explained)
+		if got := answers(refusal.Asked); refusal.Code != task.CodeQueueFull || !slices.Equal(got, []string{"A: I am not available."}) {
+			w.t.Errorf("%v with the dialogue %q", refusal, got)
+		}
+	})
+}
