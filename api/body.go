@@ -25,7 +25,7 @@ const (
 type decoders struct {
 	submission   wire.Decoder[wire.Submission]
 	batch        wire.Decoder[wire.BatchBody]
-	report       wire.Decoder[wire.Report]
+	report       wire.Decoder[wire.ReportBody]
 	registration wire.Decoder[wire.Registration]
 	leave        wire.Decoder[wire.Leave]
 	resize       wire.Decoder[wire.Resize]
@@ -36,7 +36,7 @@ func newDecoders() decoders {
 	return decoders{
 		submission:   wire.NewDecoder[wire.Submission](),
 		batch:        wire.NewBatchDecoder(),
-		report:       wire.NewDecoder[wire.Report]().Replacing(),
+		report:       wire.NewReportDecoder(),
 		registration: wire.NewDecoder[wire.Registration](),
 		leave:        wire.NewDecoder[wire.Leave](),
 		resize:       wire.NewDecoder[wire.Resize](),

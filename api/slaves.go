@@ -11,33 +11,6 @@ import (
 	"muster/task"
 )
 
-// reportResults records a slave's results.
-func (s *server) reportResults(c *gin.Context, _ *query) error {
-	body, err := readBody(c, s.decoders.report)
-	if err != nil {
-		return err
-	}
-	report, refusal := wire.ToReport(body)
-	if refusal == nil {
-		refusal = checkReport(&report)
-	}
-	if refusal != nil {
-		return refusal
-	}
-	ctx, cancel := context.WithTimeout(c.Request.Context(), s.CallTimeout)
-	defer cancel()
-	verdicts, err := s.Backend.Results(ctx, report)
-	if err != nil {
-		return err
-	}
-	out := make([]wire.Verdict, len(verdicts))
-	for i := range verdicts {
-		out[i] = wire.FromVerdict(verdicts[i])
-	}
-	s.answer(c, http.StatusOK, wire.Verdicts{Results: out})
-	return nil
-}
-
 // registerSlave puts a slave into the registry.
 func (s *server) registerSlave(c *gin.Context, _ *query) error {
 	body, err := readBody(c, s.decoders.registration)

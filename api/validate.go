@@ -3,7 +3,6 @@ package api
 import (
 	"net"
 	"net/http"
-	"strconv"
 	"strings"
 	"unicode"
 
@@ -86,18 +85,20 @@ func checkReport(r *task.Report) *task.Error {
 	if a := r.Availability; a.Free < 0 || a.Slots < 0 || a.Slots > task.MaxSlots || a.Free > a.Slots {
 		return invalid("free and slots must be from 0 to %d, and free not above slots; not %d and %d", task.MaxSlots, a.Free, a.Slots)
 	}
-	for i := range r.Results {
-		at := "results[" + strconv.Itoa(i) + "]"
-		switch res := &r.Results[i]; {
-		case res.ID == 0:
-			return invalid("%s.id must be at least 1", at)
-		case res.Attempt == 0:
-			return invalid("%s.attempt must be at least 1", at)
-		case len(res.Value.Text) > task.MaxResultBytes:
-			return invalid("%s.result has %d bytes; at most %d are kept", at, len(res.Value.Text), task.MaxResultBytes)
-		case len(res.Error) > task.MaxErrorBytes:
-			return invalid("%s.error has %d bytes; at most %d are kept", at, len(res.Error), task.MaxErrorBytes)
-		}
+	return nil
+}
+
+// checkResult bounds one result of a report.
+func checkResult(r *task.Result) *task.Error {
+	switch {
+	case r.ID == 0:
+		return invalid("id must be at least 1")
+	case r.Attempt == 0:
+		return invalid("attempt must be at least 1")
+	case len(r.Value.Text) > task.MaxResultBytes:
+		return invalid("result has %d bytes; at most %d are kept", len(r.Value.Text), task.MaxResultBytes)
+	case len(r.Error) > task.MaxErrorBytes:
+		return invalid("error has %d bytes; at most %d are kept", len(r.Error), task.MaxErrorBytes)
 	}
 	return nil
 }

@@ -34,11 +34,14 @@ func TestEveryFieldIsShown(t *testing.T) {
 			"Err.Capacity.Busy":   "the same",
 			"Err.Task":            "the verdict names its task",
 			"Err.Leader":          "the whole report is redirected",
-			"Err.RetryAfter":      "a slave repeats its reports at its own pace",
+			"Err.Asked.Slave":     "a submit's refusal has it",
+			"Err.Asked.Answer":    "the same",
+			"Err.Asked.From":      "the same",
+			"Err.RetryAfter":      "a result that is refused is not repeated",
 		}},
 		{"Error", &task.Error{}, func(v any) any { return FromError(v.(*task.Error)) }, map[string]string{
 			"Capacity.Slaves": "a client counts slots",
-			"RetryAfter":      "it is in the header",
+			"RetryAfter":      "a header says it",
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -46,7 +49,7 @@ func TestEveryFieldIsShown(t *testing.T) {
 			n := uint64(1)
 			fill(v, &n)
 			before := encode(t, tc.show(tc.value))
-			hidden := 0
+			hidden := map[string]bool{}
 			eachLeaf(v, "", func(path string, leaf reflect.Value) {
 				old := reflect.ValueOf(leaf.Interface())
 				change(leaf)
@@ -54,14 +57,14 @@ func TestEveryFieldIsShown(t *testing.T) {
 				leaf.Set(old)
 				_, mayHide := tc.hidden[path]
 				if mayHide {
-					hidden++
+					hidden[path] = true
 				}
 				if shown == mayHide {
 					t.Errorf("field %s: shown is %v, meant to be hidden is %v", path, shown, mayHide)
 				}
 			})
-			if hidden != len(tc.hidden) {
-				t.Errorf("%d of the %d hidden fields exist", hidden, len(tc.hidden))
+			if len(hidden) != len(tc.hidden) {
+				t.Errorf("%d of the %d hidden fields exist", len(hidden), len(tc.hidden))
 			}
 		})
 	}
@@ -147,7 +150,14 @@ func TestRequestsRoundTrip(t *testing.T) {
 	roundTrip(t, "Registration", FromRegistration, func(w Registration) (task.Registration, *task.Error) {
 		return ToRegistration(w), nil
 	})
-	roundTrip(t, "Report", FromReport, ToReport)
+	roundTrip(t, "Report", FromReport, func(w Report) (task.Report, *task.Error) {
+		body, err := NewReportDecoder().Decode([]byte(encode(t, w)))
+		if err != nil {
+			return task.Report{}, err
+		}
+		r, refused := ToReport(body)
+		return r, refused[0]
+	})
 	roundTrip(t, "JoinRequest", FromJoinRequest, func(w JoinRequest) (task.JoinRequest, *task.Error) {
 		return ToJoinRequest(w), nil
 	})

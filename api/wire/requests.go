@@ -134,23 +134,27 @@ func FromResult(r *task.Result) Result {
 	}
 }
 
-// ToReport is the inverse of FromReport. It refuses names that it does not know.
-func ToReport(w Report) (task.Report, *task.Error) {
-	r := task.Report{
+// ToReport is the inverse of FromReport. In the place of a result that is refused
+// stands one with nothing but its numbers; refused has why, by place.
+func ToReport(w ReportBody) (r task.Report, refused map[int]*task.Error) {
+	r = task.Report{
 		Slave: w.Slave,
 		Availability: task.Availability{
 			Incarnation: w.Incarnation, Counter: w.Counter, Free: w.Free, Slots: w.Slots,
 		},
 		Results: make([]task.Result, len(w.Results)),
 	}
+	refused = map[int]*task.Error{}
 	for i := range w.Results {
-		result, err := ToResult(&w.Results[i])
-		if err != nil {
-			return task.Report{}, refuse(fmt.Sprintf("results[%d].%s", i, err.Message))
+		read, err := &w.Results[i].Result, w.Results[i].Refusal
+		if err == nil {
+			r.Results[i], err = ToResult(read)
 		}
-		r.Results[i] = result
+		if err != nil {
+			r.Results[i], refused[i] = task.Result{ID: task.ID(read.ID), Attempt: read.Attempt}, err
+		}
 	}
-	return r, nil
+	return r, refused
 }
 
 // ToResult is the inverse of FromResult. An outcome that is left out follows from

@@ -22,11 +22,12 @@ import (
 // a field that was left out.
 //
 // T is made of structs with JSON tags, slices, strings, booleans, integers and
-// ParameterList, LabelList and ItemList. Make a Decoder once; it is safe for
+// ParameterList, LabelList, ItemList and ResultList. Make a Decoder once; it is safe for
 // concurrent use.
 type Decoder[T any] struct {
 	shape     *shape
 	replacing bool
+	anyBytes  bool   // that something is UTF-8 is checked in each element
 	what      string // is read: the subject of refusals
 }
 
@@ -46,7 +47,7 @@ func (d Decoder[T]) Replacing() Decoder[T] {
 // Decode reads the whole body as one T.
 func (d Decoder[T]) Decode(body []byte) (T, *task.Error) {
 	var v T
-	if !utf8.Valid(body) {
+	if !utf8.Valid(body) && !d.anyBytes {
 		return v, refuse(d.what + " is not valid UTF-8")
 	}
 	if at := LoneSurrogate(body); at >= 0 && !d.replacing {
@@ -98,7 +99,7 @@ func shapeOf(t reflect.Type) *shape {
 			_, refusal, err := readLabels(dec)
 			return refusal, err
 		}}
-	case reflect.TypeFor[ItemList]():
+	case reflect.TypeFor[ItemList](), reflect.TypeFor[ResultList]():
 		return &shape{kind: reflect.Map, read: func(dec *json.Decoder) (string, error) {
 			return eachElement(dec, func([]byte) {})
 		}}

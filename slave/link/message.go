@@ -152,7 +152,8 @@ func (m receipt) toTask() (task.Receipt, error) {
 	}
 	var err error
 	if r.Result, err = m.result(); err != nil {
-		return task.Receipt{}, fmt.Errorf("attempt %d of task %d: %w", m.Attempt, m.ID, err)
+		// The attempt has ended all the same, and the other receipts are good.
+		r.Result = task.BrokenResult(r.ID, r.Attempt, err.Error())
 	}
 	return r, nil
 }

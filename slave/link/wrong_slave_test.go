@@ -105,16 +105,10 @@ func TestWrongSlaves(t *testing.T) {
 func TestWrongReceipts(t *testing.T) {
 	const fine = `"available":true,"answer":"","free":1,"slots":1,"incarnation":"0123456789abcdef","counter":1`
 	for name, tasks := range map[string]string{
-		"too few":            `[]`,
-		"too many":           `[{"id":1,"attempt":1,"status":"accepted"},{"id":1,"attempt":1,"status":"accepted"}]`,
-		"another attempt":    `[{"id":1,"attempt":2,"status":"accepted"}]`,
-		"unknown status":     `[{"id":1,"attempt":1,"status":"perhaps"}]`,
-		"no outcome":         `[{"id":1,"attempt":1,"status":"finished","result":"1","result_type":"number"}]`,
-		"impossible outcome": `[{"id":1,"attempt":1,"status":"finished","outcome":"lost"}]`,
-		"no type":            `[{"id":1,"attempt":1,"status":"finished","outcome":"succeeded","result":"1"}]`,
-		"unknown type":       `[{"id":1,"attempt":1,"status":"finished","outcome":"succeeded","result":"1","result_type":"date"}]`,
-		"large result":       `[{"id":1,"attempt":1,"status":"finished","outcome":"succeeded","result":"` + strings.Repeat("x", task.MaxResultBytes+1) + `","result_type":"string"}]`,
-		"large error":        `[{"id":1,"attempt":1,"status":"finished","outcome":"failed","error":"` + strings.Repeat("x", task.MaxErrorBytes+1) + `"}]`,
+		"too few":         `[]`,
+		"too many":        `[{"id":1,"attempt":1,"status":"accepted"},{"id":1,"attempt":1,"status":"accepted"}]`,
+		"another attempt": `[{"id":1,"attempt":2,"status":"accepted"}]`,
+		"unknown status":  `[{"id":1,"attempt":1,"status":"perhaps"}]`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			url := fake(t, func(rw http.ResponseWriter, _ *http.Request) {
@@ -122,6 +116,34 @@ func TestWrongReceipts(t *testing.T) {
 			})
 			_, _, err := newSender(t).Send(timelimit.Context(t), url, stamp(1), incarnation, []task.Order{{ID: 1, Attempt: 1, Kind: "echo"}})
 			wantUnclear(t, err)
+		})
+	}
+}
+
+// TestABadResultInAReceiptEndsItsAttemptAlone: it has ended, and the other receipts are
+// good.
+func TestABadResultInAReceiptEndsItsAttemptAlone(t *testing.T) {
+	const fine = `"available":true,"answer":"","free":1,"slots":1,"incarnation":"0123456789abcdef","counter":1`
+	for name, bad := range map[string]string{
+		"no outcome":         `{"id":1,"attempt":1,"status":"finished","result":"1","result_type":"number"}`,
+		"impossible outcome": `{"id":1,"attempt":1,"status":"finished","outcome":"lost"}`,
+		"no type":            `{"id":1,"attempt":1,"status":"finished","outcome":"succeeded","result":"1"}`,
+		"unknown type":       `{"id":1,"attempt":1,"status":"finished","outcome":"succeeded","result":"1","result_type":"date"}`,
+		"large result":       `{"id":1,"attempt":1,"status":"finished","outcome":"succeeded","result":"` + strings.Repeat("x", task.MaxResultBytes+1) + `","result_type":"string"}`,
+		"large error":        `{"id":1,"attempt":1,"status":"finished","outcome":"failed","error":"` + strings.Repeat("x", task.MaxErrorBytes+1) + `"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			url := fake(t, func(rw http.ResponseWriter, _ *http.Request) {
+				_, _ = fmt.Fprintf(rw, `{%s,"tasks":[%s,{"id":2,"attempt":1,"status":"accepted"}]}`, fine, bad)
+			})
+			orders := []task.Order{{ID: 1, Attempt: 1, Kind: "echo"}, {ID: 2, Attempt: 1, Kind: "echo"}}
+			got, _, err := newSender(t).Send(timelimit.Context(t), url, stamp(1), incarnation, orders)
+			if err != nil || len(got) != 2 || got[0].Status != task.Finished || got[1].Status != task.Accepted {
+				t.Fatalf("%+v, %v", got, err)
+			}
+			if r := got[0].Result; r.ID != 1 || r.Attempt != 1 || r.Outcome != task.Failed || r.Retryable || !strings.HasPrefix(r.Error, "the slave's result can't be recorded: ") {
+				t.Errorf("recorded is %+v", r)
+			}
 		})
 	}
 }

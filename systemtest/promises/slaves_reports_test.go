@@ -4,10 +4,13 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"muster/api/client"
+	"muster/systemtest/evidence"
 	"muster/task"
 )
 
@@ -80,13 +83,13 @@ func TestOnlyTheCurrentAttemptsResultCounts(t *testing.T) {
 		for what, body := range map[string]string{
 			"attempt 0":      `{"id":%d,"attempt":0,"result":"666","result_type":"number"}`,
 			"no attempt":     `{"id":%d,"result":"666","result_type":"number"}`,
-			"outcome lost":   `{"id":%d,"attempt":2,"outcome":"lost"}`,
 			"task 0":         `{"id":0,"attempt":2,"result":"%d"}`,
 			"no such number": `{"id":%d,"attempt":4294967298,"result":"666"}`,
+			"stale and bad":  `{"id":%d,"attempt":1,"outcome":"lost"}`,
 		} {
 			report := fmt.Sprintf(`{"slave":%q,"incarnation":%q,"results":[`+body+`]}`, on.name, on.incarnation, id)
-			if got := w.client.call(http.MethodPost, w.leader().url()+"/v1/results", report); got.status != http.StatusBadRequest {
-				w.t.Errorf("%s: %+v, want 400", what, got)
+			if got := w.client.call(http.MethodPost, w.leader().url()+"/v1/results", report); got.status != http.StatusOK || strings.Contains(string(got.body), "accepted") {
+				w.t.Errorf("%s: %+v, want a verdict that refuses it", what, got)
 			}
 		}
 		if got := w.task(id); got.Status != client.TaskInProgress || got.Attempt != 2 || got.Tries != 1 {
@@ -103,6 +106,57 @@ func TestOnlyTheCurrentAttemptsResultCounts(t *testing.T) {
 		}
 		if now := w.task(id); now.Index != done.Index {
 			w.t.Errorf("a done task changed: %+v, then %+v", done, now)
+		}
+	})
+}
+
+// A result that can't be recorded ends its attempt as failed, and keeps no other of the
+// same report from being recorded. The slave does not repeat it.
+func TestABadResultKeepsNoOtherFromBeingRecorded(t *testing.T) {
+	bothWays(t, func(w *world) {
+		w.formed(3)
+		only := w.script("slave-1", 3)
+		only.register()
+		var bad client.Task
+		var mu sync.Mutex
+		var batches [][]task.Verdict
+		only.reporting(func(ctx context.Context, r task.Report) ([]task.Verdict, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			if len(batches) == 0 {
+				w.sleep(200 * time.Millisecond) // meanwhile the others end, too, and are told together
+			}
+			for i := range r.Results {
+				if r.Results[i].ID == task.ID(bad.ID) {
+					r.Results[i].Outcome = task.Lost // which no slave may say
+				}
+			}
+			verdicts, err := only.api.Report(ctx, r)
+			batches = append(batches, verdicts)
+			return verdicts, err
+		})
+		mu.Lock()
+		first := w.client.submit(time.Second)
+		j := w.client.sleeping(time.Second)
+		j.want = evidence.Want{Outcome: client.Failed}
+		bad = w.client.put(j).Task
+		last := w.client.submit(time.Second)
+		mu.Unlock()
+		w.wantEnd(first.ID, client.Succeeded, "slave-1", 1, 1)
+		w.wantEnd(bad.ID, client.Failed, "slave-1", 1, 1)
+		w.wantEnd(last.ID, client.Succeeded, "slave-1", 1, 1)
+		const says = "outcome must be"
+		if got := w.task(bad.ID); !strings.Contains(got.Error, "the slave's result can't be recorded: "+says) {
+			w.t.Errorf("the bad one says %q", got.Error)
+		}
+		w.sleep(time.Minute)
+		mu.Lock()
+		defer mu.Unlock()
+		if len(batches) != 2 || len(batches[1]) != 2 {
+			w.t.Fatalf("the slave reported %+v, want one result, and then two", batches)
+		}
+		if v := batches[1]; v[0].Err == nil || v[0].Err.Code != client.CodeStaleAttempt || !strings.Contains(v[0].Err.Message, says) || v[1].Err != nil {
+			w.t.Errorf("verdicts %+v", v)
 		}
 	})
 }
