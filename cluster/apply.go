@@ -18,6 +18,11 @@ var errHalted = errors.New("this master has stopped applying the log")
 // for every entry of a long log would copy most of the state's trees again and again.
 const maxUnshown = 8 << 10
 
+// maxReplayed is maxUnshown for what is replayed. It is larger, because adding many new
+// keys at once takes less time, and bounded, because who waits for this master looks at
+// the View to see whether it gets on.
+const maxReplayed = 128 << 10
+
 // replica is Raft's view of the state machine. Raft calls ApplyBatch, Snapshot and
 // Restore from one goroutine.
 type replica struct {
@@ -27,6 +32,11 @@ type replica struct {
 	halted bool // that goroutine's
 	// turns is odd while an entry is applied, or a snapshot loaded.
 	turns turns
+
+	// old is what is replayed; nil for nothing.
+	old       *oldLog
+	committed func() uint64 // Raft's commit index, 0 while it is not known; needed with old
+	replayed  int           // that goroutine's; commands that were replayed and are not shown
 
 	hub           *hub
 	fail          func(error)                              // stops the node
@@ -68,7 +78,13 @@ func (r *replica) ApplyBatch(logs []*raft.Log) []any {
 			r.configured(l)
 			continue
 		}
-		outcomes, err := r.apply(l, func() (fsm.Envelope, error) { return ahead.take(i) })
+		decode := func() (fsm.Envelope, error) { return ahead.take(i) }
+		if r.old.covers(l.Index) {
+			answers[i] = r.replay(l, decode)
+			continue
+		}
+		r.showReplayed()
+		outcomes, err := r.apply(l, decode)
 		if err != nil {
 			answers[i] = err
 			continue
@@ -79,26 +95,60 @@ func (r *replica) ApplyBatch(logs []*raft.Log) []any {
 			show()
 		}
 	}
+	if r.halted || !r.old.goesOn(logs[len(logs)-1].Index, r.committed) {
+		r.showReplayed()
+	}
 	show()
 	return answers
 }
 
 // apply applies one entry of commands; the View does not show it yet.
 func (r *replica) apply(l *raft.Log, decode func() (fsm.Envelope, error)) ([]fsm.Outcome, error) {
+	envelope, err := r.take(l, decode)
+	if err != nil {
+		return nil, err
+	}
+	return r.state.Advance(l.Index, l.Term, envelope), nil
+}
+
+// replay applies one entry of commands that was in the log before this start, of which
+// nobody waits for the outcome.
+func (r *replica) replay(l *raft.Log, decode func() (fsm.Envelope, error)) error {
+	envelope, err := r.take(l, decode)
+	if err != nil {
+		return err
+	}
+	r.state.Replay(l.Index, l.Term, envelope)
+	if r.replayed += len(envelope.Proposals); r.replayed >= maxReplayed {
+		r.showReplayed()
+	}
+	return nil
+}
+
+// showReplayed shows what was replayed, as if it came from a snapshot.
+func (r *replica) showReplayed() {
+	if r.replayed > 0 {
+		r.replayed = 0
+		r.state.Show()
+		r.hub.replace(r.state.View())
+	}
+}
+
+// take decodes the commands of the next entry.
+func (r *replica) take(l *raft.Log, decode func() (fsm.Envelope, error)) (fsm.Envelope, error) {
 	if r.halted {
-		return nil, errHalted
+		return fsm.Envelope{}, errHalted
 	}
 	envelope, err := decode()
 	if err != nil {
 		r.halted = true
 		r.fail(fmt.Errorf("log entry %d can't be understood; skipping it would make this replica differ from the others, so this master stops (a newer version may have written it): %w", l.Index, err))
-		return nil, errHalted
+		return fsm.Envelope{}, errHalted
 	}
-	outcomes := r.state.Advance(l.Index, l.Term, envelope)
 	if r.stamped != nil {
 		r.stamped(envelope.Stamp)
 	}
-	return outcomes, nil
+	return envelope, nil
 }
 
 func (r *replica) configured(l *raft.Log) {
@@ -115,6 +165,7 @@ func (r *replica) Snapshot() (raft.FSMSnapshot, error) {
 	if r.snapshotting != nil {
 		r.snapshotting()
 	}
+	r.showReplayed()
 	return snapshot{view: r.state.View(), metrics: r.metrics}, nil
 }
 
@@ -129,7 +180,7 @@ func (r *replica) Restore(from io.ReadCloser) error {
 		r.fail(err)
 		return err
 	}
-	r.state, r.halted = state, false
+	r.state, r.halted, r.replayed = state, false, 0
 	r.hub.replace(state.View())
 	return nil
 }

@@ -20,6 +20,7 @@ type logStore struct {
 	cache   *logCache
 	sizes   *logSizes
 	backlog *backlog
+	old     *oldLog
 	metrics *metrics
 }
 
@@ -62,6 +63,7 @@ func (s *logStore) GetLog(index uint64, into *raft.Log) error {
 	if !s.guard.raftRuns.Load() { // starting: Raft reads all that is not in a snapshot
 		s.sizes.add(into)
 		s.backlog.add(into)
+		s.old.read(into)
 	}
 	return nil
 }
@@ -71,6 +73,9 @@ func (s *logStore) StoreLog(l *raft.Log) error { return s.StoreLogs([]*raft.Log{
 
 // StoreLogs appends entries, with one fsync.
 func (s *logStore) StoreLogs(logs []*raft.Log) error {
+	if len(logs) > 0 {
+		s.old.appended(logs[0].Index)
+	}
 	start := time.Now()
 	err := s.guard.do("append to the log", func() error { return s.disk.StoreLogs(summed(logs, s.table)) })
 	if err != nil {

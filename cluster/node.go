@@ -125,7 +125,7 @@ func (n *Node) assemble() {
 	n.clock = new(clock)
 	n.hub = newHub(state.View())
 	n.replica = &replica{
-		state: state, hub: n.hub, fail: n.fail, metrics: n.metrics, stamped: n.clock.advance,
+		state: state, old: n.stores.logs.old, committed: n.commitIndex, hub: n.hub, fail: n.fail, metrics: n.metrics, stamped: n.clock.advance,
 		configuration: n.sawConfiguration, snapshotting: n.boundTrailing,
 	}
 	n.stores.snapshots.configuration, n.stores.snapshots.taken = n.sawConfiguration, n.stores.sizes.snapshotBegan
@@ -133,6 +133,14 @@ func (n *Node) assemble() {
 	n.space = &spaceKeeper{disk: n.disk, leads: n.IsLeader, handOver: func(ctx context.Context) (tried, handed bool) { return n.handOverForSpace(ctx, n.raft.Load()) }}
 	n.committer = newCommitter(fsm.Encode, n.clock.now, n.metrics, n.futures)
 	n.barriers = &barriers{start: n.raftBarrier}
+}
+
+// commitIndex returns Raft's commit index, 0 before Raft runs.
+func (n *Node) commitIndex() uint64 {
+	if r := n.raft.Load(); r != nil {
+		return r.CommitIndex()
+	}
+	return 0
 }
 
 // fail stops the node because of err. The first reason is the one that Run

@@ -49,7 +49,8 @@ const (
 
 // EventsAfter returns at most limit events that follow a place, in log order, and
 // a channel that closes when there is more to see. A master holds the newest
-// events only, and after its start those since its last snapshot.
+// events only, and after its start those since its last snapshot, of a long log only
+// those of its newest commands.
 func (n *Node) EventsAfter(p Place, limit int) (events []PlacedEvent, reach Reach, more <-chan struct{}) {
 	return n.hub.window.after(p, limit)
 }

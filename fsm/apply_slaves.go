@@ -150,7 +150,7 @@ func (s *State) giveUpAll(slave task.Slave, begun []task.Attempt, reason string,
 		if err != nil {
 			panic("fsm: an attempt that a slave holds is not current: " + err.Error())
 		}
-		s.end(old, t, a, c)
+		s.end(old, &t, a, c)
 	}
 }
 

@@ -8,8 +8,10 @@ import (
 )
 
 func (s *State) submitTask(x SubmitTask, c *change) (any, *task.Error) {
+	hash := uint64(0)
 	if x.Key != "" {
-		if t, ok := s.findKey(x.Key); ok {
+		hash = hashKey(x.Key)
+		if t, ok := s.keyed(x.Key, hash); ok {
 			return again(t, x.Spec)
 		}
 	}
@@ -22,18 +24,24 @@ func (s *State) submitTask(x SubmitTask, c *change) (any, *task.Error) {
 	t := task.New(task.ID(s.counts.Submitted), x.Spec, x.Key, c.at)
 	t.Index = c.index
 	if x.Key != "" {
-		s.keys.add(x.Key, t.ID)
+		s.addKey(keyEntry{hash: hash, id: t.ID})
 	}
-	c.tell(TaskSubmitted, t, task.Attempt{})
+	if !c.silent {
+		pending := t
+		c.tell(TaskSubmitted, &pending, task.Attempt{})
+	}
 	if x.Assign != nil {
 		a := task.Attempt{ID: t.ID, Attempt: 1, Slave: x.Assign.Slave, Incarnation: x.Assign.Incarnation}
 		var err *task.Error
 		if t, err = t.Assign(a, c.at); err != nil {
 			panic("fsm: a new task can't be assigned: " + err.Error())
 		}
-		c.tell(TaskAssigned, t, a)
+		c.tell(TaskAssigned, &t, a)
 	}
-	s.enter(t)
+	s.enter(&t)
+	if c.silent {
+		return nil, nil
+	}
 	return Submitted{Task: t}, nil
 }
 
@@ -60,7 +68,7 @@ func (s *State) assignTask(x AssignTask, c *change) *task.Error {
 	if err = s.room(Place{Slave: x.Attempt.Slave, Incarnation: x.Attempt.Incarnation}, t.Spec); err != nil {
 		return err
 	}
-	s.move(old, t, TaskAssigned, x.Attempt, c)
+	s.move(&old, &t, TaskAssigned, x.Attempt, c)
 	return nil
 }
 
@@ -76,7 +84,7 @@ func (s *State) completeTask(x CompleteTask, c *change) *task.Error {
 	if err != nil {
 		return err
 	}
-	s.end(old, t, x.Attempt, c)
+	s.end(&old, &t, x.Attempt, c)
 	return nil
 }
 
@@ -89,7 +97,7 @@ func (s *State) giveUpAttempt(x GiveUpAttempt, c *change) *task.Error {
 	if err != nil {
 		return err
 	}
-	s.end(old, t, x.Attempt, c)
+	s.end(&old, &t, x.Attempt, c)
 	return nil
 }
 
@@ -103,7 +111,7 @@ func (s *State) cancelTask(x CancelTask, c *change) (any, *task.Error) {
 		return nil, err
 	}
 	t.Index = c.index
-	s.stop(old, t, c)
+	s.stop(&old, &t, c)
 	return Cancelled{Task: t}, nil
 }
 
@@ -116,18 +124,18 @@ func (s *State) expireTask(x ExpireTask, c *change) *task.Error {
 	if err != nil {
 		return err
 	}
-	s.stop(old, t, c)
+	s.stop(&old, &t, c)
 	return nil
 }
 
 // stop files a task that was ended from outside.
-func (s *State) stop(old, t task.Task, c *change) {
+func (s *State) stop(old, t *task.Task, c *change) {
 	a, _ := old.Current()
 	s.move(old, t, TaskStopped, a, c)
 }
 
 // end files what an attempt's end made of its task: done, or pending again.
-func (s *State) end(old, t task.Task, a task.Attempt, c *change) {
+func (s *State) end(old, t *task.Task, a task.Attempt, c *change) {
 	kind := TaskGivenUp
 	if t.Status == task.Done {
 		kind = TaskDone
@@ -136,7 +144,7 @@ func (s *State) end(old, t task.Task, a task.Attempt, c *change) {
 }
 
 // move replaces a task by what a move of package task made of it.
-func (s *State) move(old, t task.Task, kind EventKind, a task.Attempt, c *change) {
+func (s *State) move(old, t *task.Task, kind EventKind, a task.Attempt, c *change) {
 	t.Index = c.index
 	s.exit(old)
 	s.enter(t)

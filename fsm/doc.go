@@ -20,6 +20,7 @@
 //	tables.go                the data behind State and View, and its invariants
 //	done.go, [un]pack.go     done tasks, packed to a fraction of their size
 //	keys.go                  the index of idempotency keys
+//	replay.go                how the index grows while a long log is replayed
 //	view.go, list.go, walk.go  reading
 //	codec*.go, convert.go    between commands and their shape in the log (logpb)
 //	snapshot.go, load.go     View.Save and State.Load

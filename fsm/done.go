@@ -71,18 +71,18 @@ func (d doneTasks) get(id task.ID) (task.Task, bool) {
 
 // keep files a task that has become done, and seals its block if it was the
 // last one.
-func (s *State) keep(t task.Task) {
+func (s *State) keep(t *task.Task) {
 	b := blockOf(t.ID)
 	if s.doneIn[b] < blockSize-1 {
 		s.doneIn[b]++
-		s.done.setLoose(t.ID, s.packer.pack(t))
+		s.done.setLoose(t.ID, s.packer.pack(*t))
 		return
 	}
 	delete(s.doneIn, b)
 	tasks := make([]task.Task, 0, blockSize)
 	for id := b.first(); id < b.first()+blockSize; id++ {
 		if id == t.ID {
-			tasks = append(tasks, t)
+			tasks = append(tasks, *t)
 			continue
 		}
 		tasks = append(tasks, s.done.removeLoose(id).open().task(id, 0))

@@ -258,7 +258,7 @@ func TestAMillionTasksAreExaminedInBoundedSteps(t *testing.T) {
 	const total = 1_000_000
 	s := New()
 	for id := task.ID(1); id <= total; id++ {
-		s.enter(task.Task{
+		s.enter(&task.Task{
 			ID: id, Status: task.Done, Outcome: task.Succeeded, Spec: task.Spec{Kind: task.KindExpression, Expression: "1"},
 			Slave: "a", SubmittedAt: 1000, StartedAt: 1000, FinishedAt: 1000,
 		})

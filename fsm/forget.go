@@ -57,6 +57,6 @@ func (s *State) unseal(b block, p pack, stays func(task.ID) bool) {
 func (s *State) forget(t task.Task) {
 	s.counts.Forgotten++
 	if t.Key != "" {
-		s.keys.remove(t.Key, t.ID)
+		s.removeKey(t.Key, t.ID)
 	}
 }

@@ -32,18 +32,21 @@ func newKeyIndex() keyIndex {
 
 func (x keyIndex) share() keyIndex { return keyIndex{entries: x.entries.Copy()} }
 
-func (x keyIndex) add(key string, id task.ID) {
-	x.entries.Set(keyEntry{hash: hashKey(key), id: id})
-}
-
-// addAll fills an empty index, in the order of its tree, which takes a fraction of the
-// time. It sorts the entries.
+// addAll adds entries in the order of the tree, which takes a fraction of the time. It
+// sorts them.
 func (x keyIndex) addAll(entries []keyEntry) {
 	slices.SortFunc(entries, func(a, b keyEntry) int {
 		return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.id, b.id))
 	})
+	if x.entries.Len() == 0 {
+		for _, e := range entries {
+			x.entries.Load(e)
+		}
+		return
+	}
+	var near btree.PathHint
 	for _, e := range entries {
-		x.entries.Load(e)
+		x.entries.SetHint(e, &near)
 	}
 }
 
@@ -54,9 +57,18 @@ func (x keyIndex) remove(key string, id task.ID) {
 	x.entries.Delete(keyEntry{hash: hashKey(key), id: id})
 }
 
-// candidates yields the tasks that may have the key.
-func (x keyIndex) candidates(key string, yield func(task.ID) bool) {
-	hash := hashKey(key)
+// hashes returns the hashes of all keys.
+func (x keyIndex) hashes() map[uint64]struct{} {
+	all := make(map[uint64]struct{}, x.entries.Len())
+	x.entries.Scan(func(e keyEntry) bool {
+		all[e.hash] = struct{}{}
+		return true
+	})
+	return all
+}
+
+// candidates yields the tasks whose keys have the hash.
+func (x keyIndex) candidates(hash uint64, yield func(task.ID) bool) {
 	x.entries.Ascend(keyEntry{hash: hash}, func(e keyEntry) bool {
 		return e.hash == hash && yield(e.id)
 	})

@@ -17,7 +17,7 @@ func (s *State) Load(r io.Reader) error {
 	if err != nil {
 		return fmt.Errorf("load a snapshot: %w", err)
 	}
-	s.tables, s.doneIn, s.declared = next.tables, next.doneIn, next.declared
+	s.tables, s.doneIn, s.declared, s.replay = next.tables, next.doneIn, next.declared, nil
 	s.Show()
 	return nil
 }
@@ -157,7 +157,7 @@ func (l *loader) addTask(t task.Task) error {
 	if t.Key != "" {
 		l.keys = append(l.keys, keyOf(t))
 	}
-	l.state.enter(t)
+	l.state.enter(&t)
 	return nil
 }
 

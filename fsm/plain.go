@@ -142,6 +142,20 @@ func plainEnvelope(entry []byte) (e Envelope, ok bool) {
 	}
 }
 
+// CountCommands returns how many commands a log entry has, as far as it is plain. It
+// does not look into them.
+func CountCommands(entry []byte) int {
+	p := plain[[]byte]{rest: entry}
+	p.number(1)
+	p.number(2)
+	p.number(3)
+	n := 0
+	for _, ok := p.part(4); ok; _, ok = p.part(4) {
+		n++
+	}
+	return n
+}
+
 // plainCommand reads a command. Its texts are parts of one string of its own, so that
 // no task keeps the whole entry in memory.
 func plainCommand(n Number, body []byte) (c Command, ok bool) {

@@ -21,8 +21,8 @@ type tables struct {
 	counts   task.Counts
 	capacity task.Capacity // of the slaves that are alive
 
-	pending    *btree.Map[task.ID, task.Task]
-	inProgress *btree.Map[task.ID, task.Task]
+	pending    *btree.Map[task.ID, *task.Task]
+	inProgress *btree.Map[task.ID, *task.Task]
 	done       doneTasks
 	keys       keyIndex
 
@@ -44,18 +44,18 @@ func (h holding) less(o holding) bool {
 	return h.slave < o.slave || h.slave == o.slave && h.id < o.id
 }
 
-// liveDegree is the degree of the trees that hold whole tasks: changing one
+// slavesDegree is the degree of the tree that holds whole slaves: changing one
 // copies its node, so nodes of large values are kept small.
-const liveDegree = 6
+const slavesDegree = 6
 
 func newTables() tables {
 	return tables{
-		pending:    btree.NewMap[task.ID, task.Task](liveDegree),
-		inProgress: btree.NewMap[task.ID, task.Task](liveDegree),
+		pending:    new(btree.Map[task.ID, *task.Task]),
+		inProgress: new(btree.Map[task.ID, *task.Task]),
 		done:       newDoneTasks(),
 		keys:       newKeyIndex(),
 		held:       btree.NewBTreeGOptions(holding.less, btree.Options{NoLocks: true}),
-		slaves:     btree.NewMap[string, task.Slave](liveDegree),
+		slaves:     btree.NewMap[string, task.Slave](slavesDegree),
 		order:      new(btree.Map[uint64, string]),
 		masters:    new(btree.Map[string, task.Master]),
 	}
@@ -79,19 +79,25 @@ func (t *tables) share() tables {
 // find returns a task, whatever its status.
 func (t *tables) find(id task.ID) (task.Task, bool) {
 	if x, ok := t.inProgress.Get(id); ok {
-		return x, true
+		return *x, true
 	}
 	if x, ok := t.done.get(id); ok {
 		return x, true
 	}
-	return t.pending.Get(id)
+	if x, ok := t.pending.Get(id); ok {
+		return *x, true
+	}
+	return task.Task{}, false
 }
 
 // findKey returns the task that was submitted with an idempotency key.
-func (t *tables) findKey(key string) (task.Task, bool) {
+func (t *tables) findKey(key string) (task.Task, bool) { return t.findHashed(key, hashKey(key)) }
+
+// findHashed is findKey for a key whose hash is known.
+func (t *tables) findHashed(key string, hash uint64) (task.Task, bool) {
 	var found task.Task
 	ok := false
-	t.keys.candidates(key, func(id task.ID) bool {
+	t.keys.candidates(hash, func(id task.ID) bool {
 		found, ok = t.find(id)
 		ok = ok && found.Key == key
 		return !ok
@@ -109,8 +115,8 @@ func (t *tables) heldBy(slave uint64, yield func(task.ID) bool) {
 	})
 }
 
-// enter files a task under its status.
-func (s *State) enter(t task.Task) {
+// enter files a task, which nobody writes to any more, under its status.
+func (s *State) enter(t *task.Task) {
 	switch t.Status {
 	case task.Pending:
 		s.pending.Set(t.ID, t)
@@ -126,7 +132,7 @@ func (s *State) enter(t task.Task) {
 }
 
 // exit is the inverse of enter for a task that is not done; done is for ever.
-func (s *State) exit(t task.Task) {
+func (s *State) exit(t *task.Task) {
 	switch t.Status {
 	case task.Pending:
 		s.pending.Delete(t.ID)
@@ -140,7 +146,7 @@ func (s *State) exit(t task.Task) {
 }
 
 // occupy books the task's slot on its slave, or with -1 frees it.
-func (s *State) occupy(t task.Task, slots int) {
+func (s *State) occupy(t *task.Task, slots int) {
 	slave, _ := s.slaves.Get(t.Slave)
 	h := holding{slave: slave.Order, id: t.ID}
 	if slots > 0 {

@@ -43,7 +43,7 @@ func (v *View) Masters() []task.Master { return v.masters.Values() }
 
 // Pending yields the tasks that wait, in order of their ids.
 func (v *View) Pending(yield func(task.Task) bool) {
-	v.pending.Scan(func(_ task.ID, t task.Task) bool { return yield(t) })
+	v.pending.Scan(func(_ task.ID, t *task.Task) bool { return yield(*t) })
 }
 
 // DoneBytes returns about how many bytes of memory the done tasks take.
@@ -54,7 +54,7 @@ func (v *View) DoneBytes() int64 { return v.done.bytes }
 // among the first task.MaxExamined pending tasks.
 func (v *View) WaitingSince(now task.Millis) task.Millis {
 	since, examined := task.Millis(0), 0
-	v.pending.Scan(func(_ task.ID, t task.Task) bool {
+	v.pending.Scan(func(_ task.ID, t *task.Task) bool {
 		if t.ReadyAt <= now {
 			since = max(t.SubmittedAt, t.ReadyAt)
 			return false
@@ -67,7 +67,7 @@ func (v *View) WaitingSince(now task.Millis) task.Millis {
 
 // InProgress yields the tasks in progress, in order of their ids.
 func (v *View) InProgress(yield func(task.Task) bool) {
-	v.inProgress.Scan(func(_ task.ID, t task.Task) bool { return yield(t) })
+	v.inProgress.Scan(func(_ task.ID, t *task.Task) bool { return yield(*t) })
 }
 
 // Held yields the tasks that are in progress on a slave, in order of their ids.
@@ -78,6 +78,6 @@ func (v *View) Held(slave string, yield func(task.Task) bool) {
 	}
 	v.heldBy(s.Order, func(id task.ID) bool {
 		t, _ := v.inProgress.Get(id)
-		return yield(t)
+		return yield(*t)
 	})
 }

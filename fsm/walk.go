@@ -63,8 +63,8 @@ func walkMap[V any](m *btree.Map[task.ID, V], q *task.Query, open func(task.ID, 
 	return w
 }
 
-func walkLive(m *btree.Map[task.ID, task.Task], q *task.Query) walk {
-	return walkMap(m, q, func(_ task.ID, t task.Task) task.Task { return t })
+func walkLive(m *btree.Map[task.ID, *task.Task], q *task.Query) walk {
+	return walkMap(m, q, func(_ task.ID, t *task.Task) task.Task { return *t })
 }
 
 func walkLoose(m *btree.Map[task.ID, pack], q *task.Query) walk {
