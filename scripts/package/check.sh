@@ -297,7 +297,7 @@ check_services() {
 	computes '2 ** 10' 1024
 	for unit in "${units[@]}"; do
 		check_sandbox "$unit" || fail "$unit is not confined as its unit says"
-		inside journalctl --quiet --unit "$unit" --output cat | grep -q '^{"time":' ||
+		prints '^{"time":' inside journalctl --quiet --unit "$unit" --output cat ||
 			fail "$unit does not read /etc/default/muster: $(journal "$unit")"
 	done
 	[[ "$(inside stat -c '%a %U' /var/lib/muster /var/lib/muster/master)" == $'750 muster\n700 muster' ]] ||
@@ -440,8 +440,17 @@ check_upgrade() {
 	until_true "the slave runs v$new" slave_is v$new
 	computes '6 * 7' 42
 	keeps "$kept" || fail "the upgrade did not keep what was changed: $(<"$work/dpkg")"
-	inside muster tasks get 1 --output json | grep -q '"result": "7919"' || fail "the upgrade lost a task"
+	prints '"result": "7919"' inside muster tasks get 1 --output json || fail "the upgrade lost a task"
 	pass "upgrade to $new: services restarted, changed /etc/default/muster, configuration and tasks kept"
+}
+
+# prints PATTERN COMMAND...: a line of what the command prints matches. Not in a pipe,
+# which fails when grep has seen enough before the command has printed all.
+prints() {
+	local pattern="$1" printed
+	shift
+	printed="$("$@")" || return
+	grep -q "$pattern" <<<"$printed"
 }
 
 # keeps TEXT: the files that somebody wrote or changed are as they were.
@@ -453,7 +462,7 @@ check_removal() {
 	for unit in "${units[@]}"; do
 		[[ "$(main_pid "$unit")" == 0 ]] || fail "$unit runs although the package is removed"
 	done
-	inside journalctl --quiet --unit muster-slave --output cat | grep -q '"msg":"left"' || fail "the slave did not say goodbye: $(journal muster-slave)"
+	prints '"msg":"left"' inside journalctl --quiet --unit muster-slave --output cat || fail "the slave did not say goodbye: $(journal muster-slave)"
 	[[ ! -e "$root/usr/bin/muster" && ! -e "$root/usr/lib/systemd/system/muster-master.service" ]] || fail "files are left behind"
 	kept_data
 	[[ -e "$root/etc/default/muster" ]] || fail "a removal is no purge: /etc/default/muster is gone"
