@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -146,18 +147,19 @@ func (s *server) getTask(c *gin.Context, q *query) error {
 	if err != nil {
 		return err
 	}
+	if wait > 0 {
+		view = s.appeared(c, id, view, wait)
+	}
 	t, ok := view.Task(task.ID(id))
 	if !ok {
-		s.stamp(c, view.Index())
-		return unknownTask(id, view)
+		return s.unknownTask(c, id, view)
 	}
 	if wait > 0 && t.Status != task.Done {
 		if view, err = s.await(c, t.ID, wait); err != nil {
 			return err
 		}
 		if t, ok = view.Task(t.ID); !ok {
-			s.stamp(c, view.Index())
-			return unknownTask(id, view) // forgotten while we waited
+			return s.unknownTask(c, id, view) // forgotten while we waited
 		}
 	}
 	release, err := s.place(c, t.Bytes())
@@ -170,8 +172,34 @@ func (s *server) getTask(c *gin.Context, q *query) error {
 	return nil
 }
 
-func unknownTask(id uint64, view View) *task.Error {
+// newTaskWait bounds how long a follower waits for a task that it does not show.
+const newTaskWait = 2 * time.Second
+
+// appeared returns a view with the task, if there is one soon: the leader acknowledges
+// a task before all followers show it.
+func (s *server) appeared(c *gin.Context, id uint64, view View, wait time.Duration) View {
+	if _, leads := s.Backend.Leader(); leads {
+		return view
+	}
+	ctx, cancel := waiting(c.Request.Context(), min(wait, newTaskWait))
+	defer cancel()
+	for view.Counts().Submitted < id {
+		next, err := s.Backend.Read(ctx, ReadOptions{MinIndex: view.Index() + 1})
+		if err != nil {
+			break // the view is what there is
+		}
+		view = next
+	}
+	return view
+}
+
+// unknownTask says that there is no such task, if this master can tell.
+func (s *server) unknownTask(c *gin.Context, id uint64, view View) error {
+	s.stamp(c, view.Index())
 	e := view.Counts().Missing(task.ID(id))
+	if err := s.Backend.Ready(); err != nil && e.Code == task.CodeTaskNotFound {
+		e = task.Refuse(task.CodeNotCaughtUp, fmt.Sprintf("this master shows no task %d, but may be behind (%s); ask another master", id, err))
+	}
 	e.Task = task.ID(id)
 	return e
 }

@@ -134,6 +134,43 @@ func TestWaitEnds(t *testing.T) {
 	})
 }
 
+// TestAFollowerWaitsForATaskThatIsNew: the leader acknowledged it before the follower
+// showed it.
+func TestAFollowerWaitsForATaskThatIsNew(t *testing.T) {
+	theDocument(t)
+	synctest.Test(t, func(t *testing.T) {
+		leader := newLeader("http://m1")
+		ask := overPipes(t, &fakeMaster{fakeCluster: leader.fakeCluster, id: "m2", url: "http://m2"})
+		go func() {
+			time.Sleep(time.Second)
+			_, _ = leader.Submit(t.Context(), Submission{})
+		}()
+		if a := ask("/v1/tasks/1?wait=5s"); a.StatusCode != http.StatusOK {
+			t.Errorf("a task that is new: %d %s", a.StatusCode, a.body)
+		}
+		for target, want := range map[string]time.Duration{"/v1/tasks/2?wait=1s": time.Second, "/v1/tasks/2?wait=5m": newTaskWait, "/v1/tasks/2": 0} {
+			began := time.Now()
+			a := ask(target)
+			if took := time.Since(began); took != want || a.StatusCode != http.StatusNotFound {
+				t.Errorf("%s: after %s: %d %s; want 404 after %s", target, took, a.StatusCode, a.body, want)
+			}
+		}
+	})
+}
+
+// TestAMasterThatIsBehindDeniesNoTask: it may have been acknowledged.
+func TestAMasterThatIsBehindDeniesNoTask(t *testing.T) {
+	theDocument(t)
+	synctest.Test(t, func(t *testing.T) {
+		m := newLeader("http://m1")
+		m.notReady = errors.New("it is at 12 of 595")
+		a := overPipes(t, m)("/v1/tasks/1")
+		if a.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(a.body), `"not_caught_up"`) || a.Header.Get("Retry-After") == "" {
+			t.Errorf("%d %v %s", a.StatusCode, a.Header, a.body)
+		}
+	})
+}
+
 // A shutdown ends the waits: the server need not wait for them, nor cut them off.
 func TestAShutdownEndsWaits(t *testing.T) {
 	theDocument(t)

@@ -138,6 +138,8 @@ func (s *summary) add(k call, err error) bool {
 	case task.CodeNoLeader, task.CodeNotLeader:
 		s.noLeader = true
 	case task.CodeShuttingDown, task.CodeIndexNotReached, task.CodeTooManyExports, task.CodeTooManyStreams:
+	case task.CodeNotCaughtUp:
+		s.final = k.write // a read goes to a master that shows more
 	case task.CodeOverloaded:
 		s.after = refusal.RetryAfter
 	case task.CodeOutcomeUnknown:

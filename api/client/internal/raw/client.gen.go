@@ -352,7 +352,8 @@ type ClientInterface interface {
 
 	// GetTask Get one task, or wait for it
 	//
-	// With `wait` it answers as soon as the task is done, or with the task as it is when the wait ends.
+	// With `wait` it answers as soon as the task is done, or with the task as it is when the wait ends. A follower then also waits, 2 s at most,
+	// for a task that it does not show yet. A master that is not ready answers 503 `not_caught_up` for a task that it does not show.
 	//
 	// Corresponds with GET /v1/tasks/{id} (the `GetTask` operationId).
 	GetTask(ctx context.Context, id uint64, params *GetTaskParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -887,7 +888,8 @@ func (c *Client) ExportTasks(ctx context.Context, params *ExportTasksParams, req
 
 // GetTask Get one task, or wait for it
 //
-// With `wait` it answers as soon as the task is done, or with the task as it is when the wait ends.
+// With `wait` it answers as soon as the task is done, or with the task as it is when the wait ends. A follower then also waits, 2 s at most,
+// for a task that it does not show yet. A master that is not ready answers 503 `not_caught_up` for a task that it does not show.
 //
 // Corresponds with GET /v1/tasks/{id} (the `GetTask` operationId).
 func (c *Client) GetTask(ctx context.Context, id uint64, params *GetTaskParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
