@@ -37,7 +37,7 @@ func (n *Node) belong(ctx context.Context) error {
 	case len(n.cfg.Founders) > 0:
 		return n.form(ctx, id)
 	default:
-		return fmt.Errorf("data directory %s is empty and belongs to no cluster: start with bootstrap, with masters to join, or with the list of all masters", n.cfg.DataDir)
+		return fmt.Errorf("data directory %s is empty and belongs to no cluster: start with the list of all masters (--masters), with masters to join (--join), or as a cluster of one (--bootstrap)", n.cfg.DataDir)
 	}
 }
 

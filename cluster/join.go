@@ -147,7 +147,7 @@ func (n *Node) conflicts(r *raft.Raft, req task.JoinRequest) ([]string, error) {
 		case req.Replace:
 			inTheWay = append(inTheWay, string(s.ID))
 		case sameID:
-			return nil, task.Refuse(task.CodeIDTaken, fmt.Sprintf("master %s is a member already, at %s; to move it to %s, join with replace", req.ID, s.Address, req.RaftAddress))
+			return nil, task.Refuse(task.CodeIDTaken, fmt.Sprintf("master %s is a member already, at %s; give a new master an id of its own, or move that one to %s by POST /join with replace", req.ID, s.Address, req.RaftAddress))
 		default:
 			return nil, task.Refuse(task.CodeAddressTaken, fmt.Sprintf("the Raft address %s belongs to master %s; to put %s in its place, join with replace", req.RaftAddress, s.ID, req.ID))
 		}

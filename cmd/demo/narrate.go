@@ -44,9 +44,7 @@ func (v *voice) submitted(leader string, answer client.Submitted) {
 
 // refused tells of a submit that was not taken.
 func (v *voice) refused(leader string, err *client.Error) {
-	if err.Code == client.CodeFullCapacity {
-		v.sayf("   %s asks every slave; none is available.", leader)
-	}
+	v.dialogue(leader, err.Asked)
 	v.sayf("   %s: %s", leader, v.yellow(fmt.Sprintf("%d %s: %s", err.Status, err.Code, sentenceOf(err))))
 }
 

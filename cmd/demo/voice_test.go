@@ -30,7 +30,9 @@ func TestNarration(t *testing.T) {
 	got := heard(func(v *voice) {
 		v.act(2, "One task per slave")
 		v.submitted("m1", answer)
-		v.refused("m1", &client.Error{Status: 503, Code: client.CodeFullCapacity, Slots: 2, Busy: 2, Message: "no"})
+		v.refused("m1", &client.Error{Status: 503, Code: client.CodeFullCapacity, Slots: 2, Busy: 2, Message: "no", Asked: []client.Asked{
+			{Slave: "slave-1", Answer: answerNotAvailable, From: askedOverTheWire}, {Slave: "slave-2", Answer: answerNotAvailable, From: askedOverTheWire},
+		}})
 		v.refused("m1", &client.Error{Status: 400, Code: client.CodeInvalidExpression, Message: "1 parenthesis is not closed"})
 		v.done(&client.Task{ID: 1, Result: &result, Slave: "slave-1", Attempt: 1, StartedAt: began, FinishedAt: began.Add(7030 * time.Millisecond)})
 		v.done(&client.Task{ID: 2, Result: &result, Slave: "slave-2", Attempt: 2, StartedAt: began, FinishedAt: began.Add(time.Second)})
@@ -45,7 +47,8 @@ func TestNarration(t *testing.T) {
      m1 asks slave-2: are you available?  (silence)
      m1 asks slave-3: are you available?  "I am available." (known, not asked)
      m1: Task successfully assigned to slave-3.
-     m1 asks every slave; none is available.
+     m1 asks slave-1: are you available?  "I am not available."
+     m1 asks slave-2: are you available?  "I am not available."
      m1: 503 full_capacity: 2 of 2 slots are busy.
      m1: 400 invalid_expression: 1 parenthesis is not closed
   task 1 is done: 14  (slave-1, 7.0 s)
