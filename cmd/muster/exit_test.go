@@ -63,11 +63,11 @@ func TestStatusDoesNotAdviseStatus(t *testing.T) {
 func TestAnUnknownFateSaysHowToFindOut(t *testing.T) {
 	f := newFake(t, nil)
 	f.Config.Handler = breaks{}
-	o := f.muster(t, "--request-timeout", "50ms", "submit", "1", "--key", "k 1")
+	o := f.muster(t, "--request-timeout", "2s", "submit", "1", "--key", "k 1")
 	if o.code != exitFailure || !strings.Contains(o.stderr, `--key "k 1" finds out`) {
 		t.Errorf("%+v", o)
 	}
-	o = f.muster(t, "--request-timeout", "50ms", "submit", "1")
+	o = f.muster(t, "--request-timeout", "2s", "submit", "1")
 	if o.code != exitFailure || !strings.Contains(o.stderr, "--key ") {
 		t.Errorf("without a key of the user's own: %+v", o)
 	}

@@ -76,12 +76,12 @@ func newCluster(ctx context.Context, t *tester) (string, error) {
 	before, m := t.self.Incarnation, t.master
 	registrations := m.rebuild(rebuiltCluster)
 	m.answerWith(accepting)
-	m.mu.Lock()
-	told := len(m.told[old.key()])
-	m.mu.Unlock()
 	if !m.await(ctx, t.cfg.Register, func() bool { return len(m.registrations) > registrations }) {
 		return "", failed("its masters became cluster %s, and it did not register within %s", rebuiltCluster, t.cfg.Register)
 	}
+	m.mu.Lock()
+	told := len(m.told[old.key()]) // a report may have been under way until now
+	m.mu.Unlock()
 	if _, err := t.meet(); err != nil {
 		return "", err
 	}

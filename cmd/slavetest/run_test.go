@@ -76,7 +76,7 @@ func TestWrongSlavesAreCaughtByName(t *testing.T) {
 		{"does not begin a new term at one", "new-term", "409 stale_term"},
 		{"takes another cluster's tasks", "other-cluster", "want 409 wrong_cluster"},
 		{"keeps its incarnation in another cluster", "new-cluster", "which was another cluster's"},
-		{"keeps another cluster's attempts", "new-cluster", "came again"},
+		{"keeps another cluster's attempts", "new-cluster", "other cluster"},
 		{"does not stop another cluster's task", "new-cluster", "not stopped"},
 		{"takes another incarnation's tasks", "wrong-incarnation", "want 409 wrong_incarnation"},
 		{"takes beyond its slots", "slots", "want \"refused:no_slot\""},
