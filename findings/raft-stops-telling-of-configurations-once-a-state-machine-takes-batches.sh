@@ -5,9 +5,11 @@
 # Expected: StoreConfiguration is called for each change with and without ApplyBatch.
 set -euo pipefail
 
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 dir="$(mktemp -d)"
 trap 'rm -rf "$dir"' EXIT
 cd "$dir"
+cp "$here/raft/cluster.go.txt" cluster.go # a cluster of one
 cat >go.mod <<'EOF'
 module finding
 
@@ -20,7 +22,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -55,43 +56,6 @@ func (p *plain) StoreConfiguration(uint64, raft.Configuration) { *p.heard++ }
 type batching struct{ plain }
 
 func (*batching) ApplyBatch(logs []*raft.Log) []any { return make([]any, len(logs)) }
-
-// node starts a Raft node in memory.
-func node(id string, machine raft.FSM) (*raft.Raft, raft.ServerAddress, *raft.InmemTransport) {
-	address, transport := raft.NewInmemTransport("")
-	config := raft.DefaultConfig()
-	config.LocalID = raft.ServerID(id)
-	config.LogOutput = io.Discard
-	store := raft.NewInmemStore()
-	r, err := raft.NewRaft(config, machine, store, store, raft.NewInmemSnapshotStore(), transport)
-	if err != nil {
-		panic(err)
-	}
-	return r, address, transport
-}
-
-// lead starts a cluster of one, which leads, and commits a command.
-func lead(machine raft.FSM) *raft.Raft {
-	r, address, _ := node("a", machine)
-	r.BootstrapCluster(raft.Configuration{Servers: []raft.Server{{ID: "a", Address: address}}})
-	for leads := range r.LeaderCh() {
-		if leads {
-			break
-		}
-	}
-	if err := r.Apply([]byte("command"), time.Second).Error(); err != nil {
-		panic(err)
-	}
-	return r
-}
-
-type fsm struct{}
-
-func (fsm) Apply(*raft.Log) any                 { return nil }
-func (fsm) Snapshot() (raft.FSMSnapshot, error) { return fsm{}, nil }
-func (fsm) Restore(r io.ReadCloser) error       { return r.Close() }
-func (fsm) Persist(s raft.SnapshotSink) error   { return s.Close() }
-func (fsm) Release()                            {}
 EOF
 go mod tidy 2>/dev/null
 seen="$(go run .)"
