@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"muster/task"
 )
@@ -45,13 +46,7 @@ func (l *ResultList) UnmarshalJSON(data []byte) error {
 	refusal, err := eachElement(json.NewDecoder(bytes.NewReader(data)), func(element []byte) {
 		r, refusal := d.Decode(element)
 		if refusal != nil {
-			r = Result{}
-			var numbers struct {
-				ID      uint64 `json:"id"`
-				Attempt uint32 `json:"attempt"`
-			}
-			_ = json.Unmarshal(element, &numbers) // skips what does not fit
-			r.ID, r.Attempt = numbers.ID, numbers.Attempt
+			r = numbersOf(element)
 		}
 		list = append(list, ReadResult{r, refusal})
 	})
@@ -63,4 +58,35 @@ func (l *ResultList) UnmarshalJSON(data []byte) error {
 	}
 	*l = list
 	return nil
+}
+
+// numbersOf returns a result with the numbers that a malformed one names beyond doubt:
+// what is misspelt, or there twice, is 0. It ends an attempt, so nothing is guessed.
+func numbersOf(element []byte) (r Result) {
+	seen := map[string]json.RawMessage{}
+	d := json.NewDecoder(bytes.NewReader(element))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return r
+	}
+	for d.More() {
+		key, err := d.Token()
+		name, _ := key.(string)
+		var value json.RawMessage
+		if err != nil || d.Decode(&value) != nil {
+			return r
+		}
+		spelt := name
+		name = strings.ToLower(name)
+		if _, twice := seen[name]; twice || spelt != name {
+			value = json.RawMessage("null")
+		}
+		seen[name] = value
+	}
+	if json.Unmarshal(seen["id"], &r.ID) != nil {
+		r.ID = 0
+	}
+	if json.Unmarshal(seen["attempt"], &r.Attempt) != nil {
+		r.Attempt = 0
+	}
+	return r
 }

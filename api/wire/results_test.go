@@ -31,7 +31,7 @@ func TestAMalformedResultIsRefusedAlone(t *testing.T) {
 			t.Errorf("%s: got %+v and %+v", bad, first, last)
 		}
 	}
-	for _, bad := range []string{`3`, `null`, `[]`, `"x"`, `{"id":"2","attempt":"7"}`, `{"id":-1,"attempt":4294967296}`, `{}`} {
+	for _, bad := range []string{`3`, `null`, `[]`, `"x"`, `{"id":"2","attempt":"7"}`, `{"id":-1,"attempt":4294967296}`, `{}`, `{"id":1,"id":2,"attempt":7,"attempt":7}`, `{"ID":2,"Attempt":7}`, `{"id":2,"Id":3,"attempt":7,"ATTEMPT":7}`} {
 		v, err := d.Decode([]byte(before + bad + after))
 		if err != nil || len(v.Results) != 3 || v.Results[1].Refusal == nil || v.Results[1].Result != (Result{}) || v.Results[2].Result.ID != 3 {
 			t.Errorf("%s: got %+v, %v", bad, v, err)
