@@ -25,6 +25,7 @@ func TestQueriesAreStrict(t *testing.T) {
 		"/v1/tasks?cursor=YTE":              "cursor must be",
 		"/v1/tasks?cursor=":                 "cursor must be",
 		"/v1/tasks?kind=":                   "kind must be a text of 1 to 128 bytes",
+		"/v1/tasks?slave=":                  "slave must be a text of 1 to 128 bytes",
 		"/v1/tasks?key=":                    "key must be a text of 1 to 255 bytes",
 		"/v1/tasks?id=":                     "id must be 1 to 1000 ids",
 		"/v1/tasks?id=0":                    "id must be",

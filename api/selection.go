@@ -52,7 +52,7 @@ func (q *query) tasks() task.Query {
 			q.refuse("outcome", "succeeded, failed, cancelled, expired or lost", v)
 		}
 	}
-	sel.Slave, _ = q.get("slave")
+	sel.Slave = q.text("slave", task.MaxNameBytes)
 	sel.Kind = q.text("kind", task.MaxNameBytes)
 	sel.Key = strings.Trim(q.text("key", task.MaxKeyBytes), " \t") // as it was recorded
 	sel.IDs = q.ids("id")
