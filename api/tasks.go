@@ -178,7 +178,7 @@ const newTaskWait = 2 * time.Second
 // appeared returns a view with the task, if there is one soon: the leader acknowledges
 // a task before all followers show it.
 func (s *server) appeared(c *gin.Context, id uint64, view View, wait time.Duration) View {
-	if _, leads := s.Backend.Leader(); leads {
+	if _, leads := s.Backend.Leader(); leads || id <= view.Counts().Submitted {
 		return view
 	}
 	ctx, cancel := waiting(c.Request.Context(), min(wait, newTaskWait))
