@@ -161,6 +161,7 @@ func (s *system) badQueries(t *testing.T) {
 		"/v1/tasks?status=DONE", "/v1/tasks?status=done&status=done", "/v1/tasks?outcome=%ff", "/v1/tasks?a;b", "/v1/tasks?%zz", "/v1/tasks?" + repeat("a&", 20_000),
 		"/v1/tasks?min_index=-1", "/v1/tasks?min_index=18446744073709551616", "/v1/tasks?consistency=maybe", "/v1/tasks?forward=yes",
 		"/v1/tasks?id=" + repeat("1,", 20_000) + "1", "/v1/tasks?id=+1", "/v1/tasks?key=" + repeat("k", 256), "/v1/tasks?kind=" + repeat("k", 30_000), "/v1/tasks?finished_before=now",
+		"/v1/tasks?slave=", "/v1/tasks?slave=" + repeat("%F0%9F%92%A3", 1000),
 		"/v1/tasks?submitted_after=99999-01-01T00:00:00Z", "/v1/tasks/export?limit=1", "/v1/tasks/export?id=0",
 		"/v1/tasks/1?wait=1000h", "/v1/tasks/1?wait=-1s", "/v1/tasks/1?wait=NaNs", "/v1/tasks/1?wait=9223372036854775808ns", "/v1/tasks/1?wait=" + repeat("1h", 10_000),
 		"/v1/tasks/-1", "/v1/tasks/18446744073709551616", "/v1/tasks/0x1", "/v1/tasks/1.0", "/v1/tasks/%D9%A1", "/v1/tasks/%00", "/get-tasks?limit=2000", "/healthz?x=1", "/metrics?x=1",
@@ -170,7 +171,7 @@ func (s *system) badQueries(t *testing.T) {
 		}
 	}
 	for _, path := range []string{
-		"/v1/tasks?slave=" + repeat("%F0%9F%92%A3", 1000), "/v1/tasks?slave=%00", "/v1/tasks?limit=1000&slave=nobody", "/v1/tasks?cursor=YTE4NDQ2NzQ0MDczNzA5NTUxNjE1LjQ3REVRcGo4", "/v1/tasks/1?wait=0s",
+		"/v1/tasks?slave=" + repeat("s", 128), "/v1/tasks?slave=%00", "/v1/tasks?limit=1000&slave=nobody", "/v1/tasks?cursor=YTE4NDQ2NzQ0MDczNzA5NTUxNjE1LjQ3REVRcGo4", "/v1/tasks/1?wait=0s",
 		"/v1/tasks?submitted_after=0000-01-01T00:00:00Z&submitted_before=9999-12-31T23:59:59.999999999Z", "/v1/tasks?key=%00", "/v1/tasks/export?kind=%ff&id=18446744073709551615",
 	} {
 		if a := s.call(t, "GET", s.leader().url+path, ""); a.status != http.StatusOK {
