@@ -11,7 +11,8 @@ import (
 
 // Masters lists the members, by id: the registry's entries with what Raft knows
 // of their roles. A founder that has not announced itself yet is listed from the
-// list that formed the cluster.
+// list that formed the cluster. A master that joined knows no API URL but its own
+// until it has applied the others' entries.
 func (n *Node) Masters() []task.Master {
 	r := n.raft.Load()
 	if r == nil {
@@ -20,6 +21,9 @@ func (n *Node) Masters() []task.Master {
 	known := map[string]task.Master{}
 	for _, f := range n.identity.get().Founders {
 		known[f.ID] = task.Master{ID: f.ID, RaftAddress: f.RaftAddress, APIURL: f.APIURL}
+	}
+	if _, listed := known[n.cfg.ID]; !listed { // it joined, and the registry may not be applied yet
+		known[n.cfg.ID] = task.Master{APIURL: n.cfg.APIURL}
 	}
 	for _, m := range n.View().Masters() {
 		known[m.ID] = m

@@ -317,6 +317,8 @@ func (b *backend) elsewhere() *task.Error {
 		return err
 	case b.node.IsLeader():
 		return task.Refuse(task.CodeNoLeader, "this master was just elected and is taking over; try again in a moment")
+	case id != "" && url == "":
+		return task.Refuse(task.CodeNoLeader, fmt.Sprintf("master %s leads, but this one is catching up with the log and does not know yet where to reach it; ask another master, or try again in a moment", id))
 	case url == "":
 		return task.Refuse(task.CodeNoLeader, "no leader is known, an election may be under way; try again in a moment")
 	}

@@ -29,7 +29,7 @@ func (p *program) mastersListCommand() *cobra.Command {
 				return printList(p, masterList{masters}, masters, func() error {
 					g := newGrid("id", "role", "votes", "api", "raft")
 					for _, m := range masters {
-						g.add(m.ID, string(m.Role), yesNo(m.Voter), m.APIURL, m.RaftAddress)
+						g.add(m.ID, string(m.Role), yesNo(m.Voter), or(m.APIURL), m.RaftAddress)
 					}
 					return g.print(p)
 				})

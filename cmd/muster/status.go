@@ -38,10 +38,11 @@ func (p *program) statusCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				p.locate(ctx, c, masters)
 				status := askMasters(ctx, c, masters, fingerprint)
 				err = printList(p, status, status.Masters, func() error { return p.printStatus(status, fingerprint) })
 				if err == nil && status.Leader == "" {
-					err = exitf(exitUnreachable, "no master leads: %d of %d answer, and more than half must run", status.answers(), len(masters))
+					err = status.noLeader()
 				}
 				return err
 			})
@@ -62,6 +63,10 @@ func askMasters(ctx context.Context, c *client.Client, masters []client.Master, 
 			asking, cancel := context.WithTimeout(ctx, statusTimeout)
 			defer cancel()
 			out.Masters[i] = masterStatus{ID: m.ID, APIURL: m.APIURL}
+			if m.APIURL == "" {
+				out.Masters[i].Error = unlocated
+				return
+			}
 			s, err := c.Status(asking, m.APIURL, fingerprint)
 			if err != nil {
 				out.Masters[i].Error = words(err)
@@ -101,7 +106,11 @@ func (p *program) printStatus(s clusterStatus, fingerprint bool) error {
 	var newest *client.Status
 	for _, m := range s.Masters {
 		if m.Status == nil {
-			g.add(m.ID, "silent", "-", "-", "-", "no", m.APIURL, "-")
+			role, isReady := "silent", "no"
+			if m.APIURL == "" {
+				role, isReady = "unknown", "-" // it was not asked
+			}
+			g.add(m.ID, role, "-", "-", "-", isReady, or(m.APIURL), "-")
 			continue
 		}
 		st := m.Status
@@ -116,6 +125,11 @@ func (p *program) printStatus(s clusterStatus, fingerprint bool) error {
 	}
 	if err := g.print(p); err != nil || newest == nil {
 		return err
+	}
+	if ids := s.unlocated(); len(ids) > 0 && s.Leader != "" { // without a leader, the error says it
+		if _, err := fmt.Fprintf(p.stdout, "\n%s\n", unlocatedAdvice(ids)); err != nil {
+			return err
+		}
 	}
 	now := s.clusterTime()
 	for _, m := range s.Masters {
