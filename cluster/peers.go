@@ -42,6 +42,7 @@ type Hello struct {
 	LeaderID     string
 	LeaderURL    string // its API URL; empty if it is not known
 	Ready        bool   // a member that is up to date; a leader that has taken over
+	NotReady     string // what is missing until it is
 }
 
 // hasSpace reports whether the master said that there is space on its disk.

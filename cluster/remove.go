@@ -1,7 +1,9 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -60,7 +62,7 @@ func (n *Node) knows(r *raft.Raft, id string) bool {
 }
 
 // TransferLeadership hands leadership to the master, at the leader:
-// CodeMasterNotFound, CodeNotCaughtUp for one without a vote,
+// CodeMasterNotFound, CodeNotCaughtUp for one that has no vote or is not ready,
 // CodeMasterUnreachable.
 func (n *Node) TransferLeadership(ctx context.Context, id string) error {
 	r, err := n.leading()
@@ -72,15 +74,10 @@ func (n *Node) TransferLeadership(ctx context.Context, id string) error {
 		return task.Refuse(task.CodeMasterNotFound, "there is no master "+id)
 	}
 	if to.Suffrage != raft.Voter {
-		return task.Refuse(task.CodeNotCaughtUp, "master "+id+" has no vote yet, so it can't lead")
+		return task.Refuse(task.CodeNotCaughtUp, "master "+id+" has no vote yet, so it can't lead; it gets one when it has caught up")
 	}
-	// While Raft waits for a dead one to take over, it takes no entries.
-	alive := false
-	for _, a := range n.askVoters(ctx, r) {
-		alive = alive || a.server.ID == to.ID
-	}
-	if !alive {
-		return task.Refuse(task.CodeMasterUnreachable, "master "+id+" does not answer, so it can't take leadership over")
+	if err := n.awaitSuccessor(ctx, id); err != nil {
+		return err
 	}
 	waiting, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
@@ -93,6 +90,30 @@ func (n *Node) TransferLeadership(ctx context.Context, id string) error {
 		return task.Refuse(task.CodeOutcomeUnknown, "leadership was given up, but master "+id+" did not win the election in time")
 	}
 	return task.Refuse(task.CodeMasterUnreachable, "master "+id+" did not take leadership over: "+err.Error())
+}
+
+// awaitSuccessor waits, for a short time, until the master says that it is ready. While
+// Raft waits for a dead one to take over, it takes no entries; and one that is
+// behind would lead without a dispatcher until it has applied the rest. It may have
+// started just now.
+func (n *Node) awaitSuccessor(ctx context.Context, id string) error {
+	patience, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	for {
+		h, err := n.hello(ctx, n.apiURL(id))
+		switch {
+		case err != nil:
+			return task.Refuse(task.CodeMasterUnreachable, fmt.Sprintf("master %s does not answer at its API URL, so it can't take leadership over: %v", id, err))
+		case h.ID != id || h.ClusterID != n.identity.get().ClusterID:
+			return task.Refuse(task.CodeMasterUnreachable, fmt.Sprintf("at the API URL of master %s answers master %s of cluster %s, so it can't take leadership over", id, h.ID, h.ClusterID))
+		case h.Ready:
+			return nil
+		}
+		if !sleep(patience, catchUpPoll) {
+			return task.Refuse(task.CodeNotCaughtUp, fmt.Sprintf("master %s is not ready to lead: it has applied entry %d, and the leader entry %d (it says: %s); try again when muster status calls it ready",
+				id, h.AppliedIndex, n.AppliedIndex(), cmp.Or(h.NotReady, "not ready")))
+		}
+	}
 }
 
 // awaitLeader waits, for a short time, until the leader is as wanted.

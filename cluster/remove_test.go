@@ -1,6 +1,8 @@
 package cluster
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -117,5 +119,45 @@ func TestALeaderThatStopsHandsOver(t *testing.T) {
 			leader.start(nil)
 			w.ready(all...)
 		}
+	})
+}
+
+// TestLeadershipIsNotTransferredToAMasterThatIsBehind: it would lead without showing
+// what was acknowledged. One that has started just now is waited for.
+func TestLeadershipIsNotTransferredToAMasterThatIsBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, false)
+		all := w.formed()
+		leader := w.leader(all...)
+		late := others(all, leader)[0]
+		if err := late.halt(); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 20 {
+			leader.put(fmt.Sprint(i))
+		}
+		var release func()
+		late.opened = func(n *Node) { release = holdApply(n) }
+		late.start(founders(all...))
+		defer func() { release() }()
+		w.eventually("the late master says how far it is", func() bool {
+			return strings.Contains(late.node.Hello().NotReady, "has applied the log up to entry")
+		})
+		err := leader.node.TransferLeadership(t.Context(), late.id)
+		if codeOf(err) != task.CodeNotCaughtUp {
+			t.Errorf("got %v; want not_caught_up", err)
+		}
+		expectError(t, err, fmt.Sprintf("master %s is not ready to lead: it has applied entry %d, and the leader entry %d (it says: this master has applied", late.id, late.node.AppliedIndex(), leader.node.AppliedIndex()))
+		if !leader.node.IsLeader() {
+			t.Error("the leader gave leadership up")
+		}
+		go func() {
+			time.Sleep(settleTimeout / 2) // fake time
+			release()
+		}()
+		if err := leader.node.TransferLeadership(t.Context(), late.id); err != nil {
+			t.Errorf("to one that catches up in a moment: %v", err)
+		}
+		w.leader(late)
 	})
 }

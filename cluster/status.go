@@ -20,14 +20,18 @@ const (
 func (n *Node) Hello() Hello {
 	id := n.identity.get()
 	leader, url := n.Leader()
-	return Hello{
+	h := Hello{
 		ID: id.ID, DiskID: id.DiskID, ClusterID: id.ClusterID, Founders: id.disks(),
 		RaftAddress: n.cfg.RaftAdvertise, APIURL: n.cfg.APIURL,
 		WallClock: n.wallClock(),
 		FreeDisk:  n.disk.bytes.Load(), DiskLow: n.disk.low.Load(),
 		AppliedIndex: n.AppliedIndex(), Term: n.Term(), LeaderID: leader, LeaderURL: url,
-		Ready: n.Ready() == nil,
 	}
+	if err := n.Ready(); err != nil {
+		h.NotReady = err.Error()
+	}
+	h.Ready = h.NotReady == ""
+	return h
 }
 
 // ClusterID names the cluster that this node belongs to; empty before it does.

@@ -34,7 +34,7 @@ func (p peers) Hello(ctx context.Context, apiURL string) (cluster.Hello, error) 
 		ID: s.ID, DiskID: s.DiskID, ClusterID: s.ClusterID, Founders: s.Founders,
 		RaftAddress: s.RaftAddress, APIURL: s.APIURL,
 		AppliedIndex: s.AppliedIndex, Term: s.Term, LeaderID: s.LeaderID,
-		LeaderURL: s.LeaderURL, Ready: s.Ready, WallClock: millis(s.Time),
+		LeaderURL: s.LeaderURL, Ready: s.Ready, NotReady: s.NotReady, WallClock: millis(s.Time),
 		FreeDisk: s.DiskFreeBytes, DiskLow: s.DiskLow,
 	}, nil
 }
