@@ -50,7 +50,10 @@ const (
 type Asked struct {
 	Slave string `json:"slave"`
 
-	// Answer The slave's words; empty when it was silent.
+	// Answer With `from: slave`, the slave's words; empty when it did not answer in time. With `from: books`, what the leader knew without asking:
+	// that the slave's slots are taken, or its last words, where they still hold. That is empty where the leader had a reason of its own not to ask:
+	// the slave is silent, about to go, or has not done what it said lately.
+	//
 	//
 	// Example: I am not available.
 	Answer string `json:"answer"`

@@ -21,6 +21,7 @@ type slaveBook struct {
 	// credit is how many more attempts that word allows: its free slots, less
 	// what it did not count yet and what was promised since.
 	credit int
+	passed bool // since then somebody waited for a word in vain
 
 	goneAt      time.Time // since when it is lost or has left, as far as this leader knows; zero: it is not
 	seenAt      time.Time // last sign of life
@@ -107,7 +108,7 @@ func (c *core) hear(s *slaveBook, a task.Availability, now time.Time) {
 	if a.Incarnation != s.rec.Incarnation {
 		return
 	}
-	s.seenAt, s.silentSince, s.staleSince, s.failedAt = now, time.Time{}, time.Time{}, time.Time{}
+	s.seenAt, s.silentSince, s.staleSince, s.failedAt, s.passed = now, time.Time{}, time.Time{}, time.Time{}, false
 	c.seen.Store(s.rec.Name, now)
 	if s.heardAt.IsZero() || a.Counter >= s.heard.Counter {
 		s.heard, s.heardAt = a, now
@@ -116,7 +117,7 @@ func (c *core) hear(s *slaveBook, a task.Availability, now time.Time) {
 			c.unpark(s)
 		}
 		if !c.literal() {
-			c.release(s, nil)
+			c.answerAll(s)
 		}
 	}
 	c.refresh(s, now)

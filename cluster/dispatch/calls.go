@@ -66,9 +66,9 @@ func (d *Dispatcher) submitAll(ctx context.Context, reqs []Request) ([]SubmitRes
 		return b.leftOver(), nil
 	case <-ctx.Done():
 	}
-	withdraw := func(c *core, _ time.Time) {
+	withdraw := func(c *core, now time.Time) {
 		for _, s := range b.submits {
-			c.withdraw(s)
+			c.withdraw(s, now)
 		}
 	}
 	if d.put(context.WithoutCancel(ctx), withdraw) != nil {

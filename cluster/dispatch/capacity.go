@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -30,9 +31,9 @@ func (c *core) fullCapacity(s *submit, now time.Time) *task.Error {
 }
 
 // explained adds to a refusal who was asked, if the client wants to know it.
-func (s *submit) explained(refusal *task.Error) *task.Error {
+func (s *submit) explained(refusal *task.Error, now time.Time) *task.Error {
 	if s.seeker.class != nil {
-		refusal.Asked = s.seeker.tell.tell(s.seeker.class, nil)
+		refusal.Asked = s.seeker.tell.upTo(math.MaxUint64, s.seeker.class, now)
 	}
 	return refusal
 }
@@ -105,10 +106,10 @@ func (c *core) reason(s *slaveBook, now time.Time) int {
 		return leaving
 	case !s.choosable(now):
 		return unreliable
-	case !s.heardAt.IsZero() && s.heard.Free <= 0:
-		return unavailable
-	case s.heardAt.IsZero() || s.lane.busy && s.credit > 0:
+	case !s.wordHolds():
 		return unheard
+	case s.heard.Free <= 0:
+		return unavailable
 	default:
 		return promised
 	}

@@ -1,6 +1,7 @@
 package dispatch_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -110,6 +111,128 @@ func TestAFullQueueTellsWhoWasAsked(t *testing.T) {
 		refusal := w.refused(queued, explained)
 		if got := answers(refusal.Asked); refusal.Code != task.CodeQueueFull || !slices.Equal(got, []string{"A: I am not available."}) {
 			w.t.Errorf("%v with the dialogue %q", refusal, got)
+		}
+	})
+}
+
+// quoted lists a dialogue with where each line is from.
+func quoted(asked []task.Asked) []string {
+	lines := make([]string, len(asked))
+	for i, a := range asked {
+		lines[i] = a.Slave + ": " + a.Answer + " (" + a.From + ")"
+	}
+	return lines
+}
+
+// TestASlaveThatIsSilentAfterACancelIsNotQuoted: its last word was of the time before the
+// cancel, and it has not answered the question.
+func TestASlaveThatIsSilentAfterACancelIsNotQuoted(t *testing.T) {
+	bothWays(t, func(w *world) {
+		a := w.slave("A", 1)
+		running := w.mustSubmit("1h")
+		synctest.Wait()
+		a.set(func(s *slave) { s.silent = true })
+		if _, err := w.d.Cancel(w.t.Context(), running.ID); err != nil {
+			w.t.Fatal(err)
+		}
+		refusal := w.refused(explained)
+		if !strings.Contains(refusal.Message, "(0 of 1 busy): 1 slave did not answer in time; try") {
+			w.t.Errorf("%v", refusal)
+		}
+		if got := quoted(refusal.Asked); !slices.Equal(got, []string{"A:  (slave)"}) {
+			w.t.Errorf("dialogue %q", got)
+		}
+	})
+}
+
+// TestASlaveThatLeavesAQuestionUnansweredIsNotQuoted: what it said before is not its
+// answer, although the request that it sits on is not given up yet.
+func TestASlaveThatLeavesAQuestionUnansweredIsNotQuoted(t *testing.T) {
+	bothWays(t, func(w *world) {
+		a := w.slave("A", 1)
+		a.set(func(s *slave) { s.lie.word = func(a *task.Availability) { a.Free, a.Counter = 0, a.Counter+1000 } })
+		time.Sleep(2 * time.Second) // what it said when it was registered is too old
+		w.refused()
+		probes := w.wire.count("held " + a.url)
+		a.set(func(s *slave) { s.silent = true })
+		for w.wire.count("held "+a.url) == probes { // the leader asks a busy slave for a sign of life
+			time.Sleep(10 * time.Millisecond)
+		}
+		if refusal := w.refused(); !strings.Contains(refusal.Message, ": 1 slave did not answer in time; try") {
+			w.t.Errorf("%v", refusal)
+		}
+	})
+}
+
+// TestTheLeaderQuotesNobodyWhoSaidNothing: what it knows without asking is from its
+// books, and it puts no words into the mouth of who was silent, or said the opposite.
+func TestTheLeaderQuotesNobodyWhoSaidNothing(t *testing.T) {
+	bothWays(t, func(w *world) {
+		w.slave("A", 1)
+		w.mustSubmit("1h")
+		b := w.slave("B", 1)
+		time.Sleep(2 * time.Second)
+		b.set(func(s *slave) { s.silent = true })
+		c := w.slave("C", 1)
+		c.set(func(s *slave) { s.lie.word = func(a *task.Availability) { a.Free, a.Counter = 0, a.Counter+1000 } })
+		time.Sleep(2 * time.Second) // what C said when it was registered is too old
+		want := []string{"A: I am not available. (books)", "B:  (slave)", "C: I am not available. (slave)"}
+		if w.ttl == 0 {
+			want[0] = "A: I am not available. (slave)"
+		}
+		if got := quoted(w.refused(explained).Asked); !slices.Equal(got, want) {
+			w.t.Errorf("dialogue %q; want %q", got, want)
+		}
+
+		if w.ttl > 0 {
+			want[1], want[2] = "B:  (books)", "C: I am not available. (books)" // nobody asks them again so soon
+		}
+		if got := quoted(w.refused(explained).Asked); !slices.Equal(got, want) {
+			w.t.Errorf("again: dialogue %q; want %q", got, want)
+		}
+	})
+}
+
+// TestASlaveThatTheLeaderDoubtsIsNotQuoted: it said that it is available.
+func TestASlaveThatTheLeaderDoubtsIsNotQuoted(t *testing.T) {
+	bothWays(t, func(w *world) {
+		a := w.slave("A", 1)
+		a.set(func(s *slave) {
+			s.lie.word = func(a *task.Availability) { a.Free = 1 }
+			s.lie.receipts = func(rs []task.Receipt) {
+				for i := range rs {
+					rs[i] = task.Receipt{ID: rs[i].ID, Attempt: rs[i].Attempt, Status: task.Refused, Reason: task.ReasonNoSlot}
+				}
+			}
+		})
+		sent := w.mustSubmit("1h")
+		synctest.Wait()
+		if _, err := w.d.Cancel(w.t.Context(), sent.ID); err != nil {
+			w.t.Fatal(err)
+		}
+		if got := quoted(w.refused(explained).Asked); !slices.Equal(got, []string{"A:  (books)"}) {
+			w.t.Errorf("dialogue %q", got)
+		}
+	})
+}
+
+// TestAWithdrawnSubmitListsWhomItAsked, and not those whose turn did not come.
+func TestAWithdrawnSubmitListsWhomItAsked(t *testing.T) {
+	bothWays(t, func(w *world) {
+		for _, name := range []string{"A", "B"} {
+			s := w.slave(name, 1)
+			s.set(func(s *slave) { s.silent = true })
+		}
+		time.Sleep(2 * time.Second) // what they said when they were registered is too old
+		ctx, cancel := context.WithTimeout(w.t.Context(), 100*time.Millisecond)
+		defer cancel()
+		_, err := w.d.Submit(ctx, dispatch.Request{Explain: true, Spec: task.Spec{Kind: task.KindExpression, Expression: "1h", MaxTries: 3, TimeoutMS: 60_000}})
+		refusal, ok := errors.AsType[*task.Error](err)
+		if !ok || refusal.Code != task.CodeOverloaded {
+			w.t.Fatalf("%v; want %s", err, task.CodeOverloaded)
+		}
+		if got := quoted(refusal.Asked); !slices.Equal(got, []string{"A:  (slave)"}) {
+			w.t.Errorf("dialogue %q", got)
 		}
 	})
 }

@@ -1,6 +1,8 @@
 package dispatch
 
 import (
+	"time"
+
 	"github.com/tidwall/btree"
 
 	"muster/task"
@@ -18,17 +20,38 @@ func (d *dialogue) add(s *slaveBook, answer, from string) {
 	}
 }
 
-// tell returns the whole dialogue. Slaves that the books ruled out without a
-// look, up to the chosen one (nil: all), are part of it.
-func (d *dialogue) tell(cl *class, chosen *slaveBook) []task.Asked {
+// upTo returns the dialogue with the class's slaves up to a place in the order.
+// Those that nobody had to ask are part of it, with what the books hold of them.
+func (d *dialogue) upTo(last uint64, cl *class, now time.Time) []task.Asked {
 	if d == nil {
 		return nil
 	}
 	cl.alive.Scan(func(order uint64, s *slaveBook) bool {
-		if _, ok := d.heard.Get(order); !ok {
-			d.add(s, task.AnswerNotAvailable, task.FromBooks)
+		if order > last {
+			return false
 		}
-		return s != chosen
+		if _, ok := d.heard.Get(order); !ok {
+			d.add(s, s.presumed(now), task.FromBooks)
+		}
+		return true
 	})
 	return d.heard.Values()
+}
+
+// presumed returns what the slave would answer if it were asked, as far as the
+// books tell: that it is not available, if its slots are taken or its last
+// word says so. Else it is not chosen for a reason of the leader's own (it is silent,
+// doubted, about to go), and is not quoted.
+func (s *slaveBook) presumed(now time.Time) string {
+	if s.free() <= 0 || s.choosable(now) && s.wordHolds() && s.credit <= 0 {
+		return task.AnswerNotAvailable
+	}
+	return ""
+}
+
+// wordHolds tells whether the slave's last word may be taken for what it would say
+// now: it has left no question without an answer since, and if it said that it has no
+// free slot, it is not being told to stop something.
+func (s *slaveBook) wordHolds() bool {
+	return !s.heardAt.IsZero() && s.silentSince.IsZero() && !s.passed && (s.heard.Free > 0 || !s.lane.stopping())
 }

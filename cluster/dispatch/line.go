@@ -166,7 +166,7 @@ func (c *core) moveSubmit(first *submit, now time.Time) {
 	switch v {
 	case found:
 		c.leaveLine(first)
-		c.record(first, s)
+		c.record(first, s, now)
 	case nowhere:
 		c.noSlot(first, now)
 	case yielding:
@@ -199,8 +199,7 @@ func (c *core) seek(k *seeker, now time.Time) (*slaveBook, verdict) {
 			k.tell.add(s, task.AnswerAvailable, task.FromSlave)
 			return s, found
 		}
-		k.tell.add(s, task.AnswerNotAvailable, task.FromBooks) // promised to another task
-		k.after = s.rec.Order
+		k.after = s.rec.Order // promised to another task
 	}
 	set := &k.class.candidates
 	if c.literal() {
@@ -223,7 +222,6 @@ func (c *core) seek(k *seeker, now time.Time) (*slaveBook, verdict) {
 			c.await(k, s, now)
 			return nil, seeking
 		case wordFull:
-			k.tell.add(s, task.AnswerNotAvailable, k.source(s))
 			k.after = s.rec.Order
 		}
 	}
@@ -262,6 +260,16 @@ func nextAfter(set *btree.Map[uint64, *slaveBook], after uint64) *slaveBook {
 		return false
 	})
 	return found
+}
+
+// answerAll lets all go on who waited for the slave's word.
+func (c *core) answerAll(s *slaveBook) {
+	if !s.heard.Available() {
+		for _, k := range s.lane.askers {
+			k.tell.add(s, s.heard.Answer(), task.FromSlave)
+		}
+	}
+	c.release(s, nil)
 }
 
 // resolve lets the one go on that asked the slave. With a ttl it went on when the
@@ -327,6 +335,7 @@ func (c *core) askAgain(s *slaveBook, r request) bool {
 func (c *core) passBy(k *seeker) {
 	s := k.at
 	c.release(s, k)
+	s.passed = true
 	k.tell.add(s, "", task.FromSlave)
 	k.after = s.rec.Order
 }

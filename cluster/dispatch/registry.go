@@ -65,7 +65,7 @@ func (c *core) dropSlave(name string, now time.Time) {
 // ended by the events before. The lane stays busy until its request is back.
 func (c *core) forget(s *slaveBook, now time.Time) {
 	c.release(s, nil)
-	s.heard, s.heardAt, s.credit = task.Availability{}, time.Time{}, 0
+	s.heard, s.heardAt, s.credit, s.passed = task.Availability{}, time.Time{}, 0, false
 	s.seenAt, s.silentSince, s.staleSince, s.failedAt = now, time.Time{}, time.Time{}, time.Time{}
 	s.ending = 0
 	s.lane.queue, s.lane.cancels, s.lane.probe = nil, nil, false

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -152,24 +153,24 @@ func (s *submit) plain() bool { return s.Spec.Kind == task.KindExpression && len
 // pending task.
 func (c *core) noSlot(s *submit, now time.Time) {
 	if !s.Queue {
-		c.refuse(s, s.explained(c.fullCapacity(s, now)))
+		c.refuse(s, s.explained(c.fullCapacity(s, now), now))
 		return
 	}
 	if waiting := int(c.view().Counts().Pending) + c.queueing; waiting >= c.cfg.QueueLimit {
 		refusal := task.Refuse(task.CodeQueueFull, fmt.Sprintf("%d tasks wait already, and there is room for %d; try again later", waiting, c.cfg.QueueLimit))
-		c.refuse(s, s.explained(refusal))
+		c.refuse(s, s.explained(refusal, now))
 		return
 	}
 	if s.inLine {
 		c.leaveLine(s)
 	}
-	c.queue(s)
+	c.queue(s, now)
 }
 
 // queue proposes the task without an assignment.
-func (c *core) queue(s *submit) {
+func (c *core) queue(s *submit, now time.Time) {
 	c.queueing++
-	asked := s.seeker.tell.tell(s.seeker.class, nil)
+	asked := s.seeker.tell.upTo(math.MaxUint64, s.seeker.class, now)
 	c.proposeSubmit(s, fsm.SubmitTask{Spec: s.Spec, Key: s.Key}, func(o fsm.Outcome, err error, now time.Time) {
 		c.queueing--
 		if err != nil {
@@ -220,10 +221,12 @@ func (c *core) leaveLine(s *submit) {
 // withdraw ends a submit whose client waits no longer, if nothing was proposed
 // for it yet. While another with its key goes on, nobody can say that nothing
 // will be recorded.
-func (c *core) withdraw(s *submit) {
+func (c *core) withdraw(s *submit, now time.Time) {
 	switch {
 	case (s.inLine || s.refusal != nil) && len(s.twins) == 0:
-		c.finish(s, Answer{}, s.explained(task.Refuse(task.CodeOverloaded, "no slave could be found for the task in time; nothing was recorded, try again")))
+		refusal := task.Refuse(task.CodeOverloaded, "no slave could be found for the task in time; nothing was recorded, try again")
+		refusal.Asked = s.askedSoFar(now)
+		c.finish(s, Answer{}, refusal)
 	case s.inLine || s.refusal != nil:
 		s.reply(Answer{}, underWay(s.Key))
 		s.reply = func(Answer, error) {} // goes on for its twins
@@ -237,14 +240,28 @@ func (c *core) withdraw(s *submit) {
 	}
 }
 
+// askedSoFar returns the dialogue of a submit that ends before its search does.
+func (s *submit) askedSoFar(now time.Time) []task.Asked {
+	k := &s.seeker
+	switch {
+	case s.refusal != nil:
+		return s.refusal.Asked // it came to its end, and waits to be told
+	case k.at != nil:
+		k.tell.add(k.at, "", task.FromSlave)
+		return k.tell.upTo(k.at.rec.Order, k.class, now)
+	default:
+		return k.tell.upTo(k.after, k.class, now)
+	}
+}
+
 func underWay(key string) *task.Error {
 	return task.Refuse(task.CodeOutcomeUnknown, fmt.Sprintf("another submit with the Idempotency-Key %q is still under way; repeat it to learn what becomes of the task", key))
 }
 
 // record proposes the task together with its assignment.
-func (c *core) record(s *submit, on *slaveBook) {
+func (c *core) record(s *submit, on *slaveBook, now time.Time) {
 	place := fsm.Place{Slave: on.rec.Name, Incarnation: on.rec.Incarnation}
-	asked := s.seeker.tell.tell(s.seeker.class, on)
+	asked := s.seeker.tell.upTo(on.rec.Order, s.seeker.class, now)
 	c.proposeSubmit(s, fsm.SubmitTask{Spec: s.Spec, Key: s.Key, Assign: &place}, func(o fsm.Outcome, err error, now time.Time) {
 		c.unreserve(on, now)
 		if err != nil {

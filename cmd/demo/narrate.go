@@ -23,7 +23,11 @@ func (v *voice) answer(a client.Asked) string {
 	default:
 		said = v.yellow(`"` + a.Answer + `"`)
 	}
-	if a.From != askedOverTheWire {
+	switch {
+	case a.From == askedOverTheWire:
+	case a.Answer == "":
+		said = v.dim("(not asked)")
+	default:
 		said += v.dim(" (known, not asked)")
 	}
 	return said

@@ -22,6 +22,7 @@ func TestNarration(t *testing.T) {
 		Asked: []client.Asked{
 			{Slave: "slave-1", Answer: answerNotAvailable, From: "slave"},
 			{Slave: "slave-2", Answer: "", From: "slave"},
+			{Slave: "slave-9", Answer: "", From: "books"},
 			{Slave: "slave-3", Answer: answerAvailable, From: "books"},
 		},
 	}
@@ -45,6 +46,7 @@ func TestNarration(t *testing.T) {
 2. One task per slave
      m1 asks slave-1: are you available?  "I am not available."
      m1 asks slave-2: are you available?  (silence)
+     m1 asks slave-9: are you available?  (not asked)
      m1 asks slave-3: are you available?  "I am available." (known, not asked)
      m1: Task successfully assigned to slave-3.
      m1 asks slave-1: are you available?  "I am not available."

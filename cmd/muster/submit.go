@@ -181,16 +181,20 @@ func (p *program) printSubmitted(answer client.Submitted, s submission) error {
 func (p *program) printAsked(asked []client.Asked) error {
 	g := newGrid("slave", "answer", "from")
 	for _, a := range asked {
-		g.add(a.Slave, orSilence(a.Answer), a.From)
+		g.add(a.Slave, orSilence(a), a.From)
 	}
 	return g.print(p)
 }
 
-func orSilence(answer string) string {
-	if answer == "" {
+func orSilence(a client.Asked) string {
+	switch {
+	case a.Answer != "":
+		return a.Answer
+	case a.From == "books":
+		return "(not asked)"
+	default:
 		return "(silence)"
 	}
-	return answer
 }
 
 // await waits for a task to be done, at most so long, and brings it up to date.

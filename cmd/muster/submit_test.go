@@ -90,12 +90,13 @@ muster: No slave has a free slot (2 of 2 busy).
 `)
 	explained := newFake(t, map[string]answer{"POST /v1/tasks": {
 		503, `{"error":"No slave has a free slot (1 of 2 busy).","code":"full_capacity","slots":2,"busy":1,"asked":[` +
-			`{"slave":"slave-1","answer":"I am not available.","from":"slave"},{"slave":"slave-2","answer":"","from":"slave"}]}`,
+			`{"slave":"slave-1","answer":"I am not available.","from":"slave"},{"slave":"slave-2","answer":"","from":"slave"},{"slave":"slave-3","answer":"","from":"books"}]}`,
 	}})
 	explained.muster(t, "submit", "1", "--explain").want(t, "full capacity, explained", exitCapacity, `
 SLAVE    ANSWER               FROM
 slave-1  I am not available.  slave
 slave-2  (silence)            slave
+slave-3  (not asked)          books
 `, `
 muster: No slave has a free slot (1 of 2 busy).
 `)
