@@ -13,6 +13,7 @@ import (
 
 	"muster/api/client"
 	"muster/systemtest/evidence"
+	"muster/systemtest/promises/story"
 )
 
 // tripwire is a log whose Handle panics over one message: a fault in something that
@@ -24,8 +25,10 @@ type tripwire struct {
 }
 
 func (tripwire) Enabled(context.Context, slog.Level) bool { return true }
-func (x tripwire) WithAttrs([]slog.Attr) slog.Handler     { return x }
-func (x tripwire) WithGroup(string) slog.Handler          { return x }
+
+func (x tripwire) WithAttrs([]slog.Attr) slog.Handler { return x }
+
+func (x tripwire) WithGroup(string) slog.Handler { return x }
 
 func (x tripwire) Handle(_ context.Context, r slog.Record) error {
 	if r.Message == x.message && x.armed.Load() {
@@ -45,36 +48,36 @@ func (x tripwire) Handle(_ context.Context, r slog.Record) error {
 // answers: reads, results, and submits by 503. When the fault is over, all goes on.
 func TestWhatMakesALeaderPanicDoesNotGoRound(t *testing.T) {
 	trip := tripwire{message: "losing a slave", armed: new(atomic.Bool), told: new(atomic.Int32)}
-	with(t, options{questionTTL: time.Second, logs: trip}, func(w *world) {
-		w.formed(3)
-		lost := w.slave("slave-1", 1)
-		long := w.client.job("sleep(1000)", evidence.Want{Outcome: client.Cancelled})
-		long.timeout = time.Hour
-		moved := w.client.put(long).Task
-		w.slave("slave-2", 2)
-		goesOn := w.client.submit(40 * time.Second)
-		before := w.status(w.leader()).Term
+	story.TellWith(t, story.Options{QuestionTTL: time.Second, Logs: trip}, func(w *story.World) {
+		w.Formed(3)
+		lost := w.Slave("slave-1", 1)
+		long := w.Client.Job("sleep(1000)", evidence.Want{Outcome: client.Cancelled})
+		long.Timeout = time.Hour
+		moved := w.Client.Put(long).Task
+		w.Slave("slave-2", 2)
+		goesOn := w.Client.Submit(40 * time.Second)
+		before := w.Status(w.Leader()).Term
 		trip.armed.Store(true)
-		lost.crash()
+		lost.Crash()
 
 		paused := 0
-		for began := time.Now(); time.Since(began) < 2*time.Minute; w.sleep(time.Second) {
-			for _, m := range w.masters {
-				if m.hasEnded() {
-					t.Fatalf("%s has ended: %v", m.id, m.err)
+		for began := time.Now(); time.Since(began) < 2*time.Minute; w.Sleep(time.Second) {
+			for _, m := range w.Masters {
+				if m.HasEnded() {
+					t.Fatalf("%s has ended: %v", m.ID, m.Err)
 				}
-				if _, err := w.observer.of(m).Task(w.t.Context(), moved.ID, client.ReadOptions{}); err != nil {
-					t.Errorf("a read at %s: %v", m.id, err)
+				if _, err := w.Observer.Of(m).Task(w.T.Context(), moved.ID, client.ReadOptions{}); err != nil {
+					t.Errorf("a read at %s: %v", m.ID, err)
 				}
 			}
 			if time.Since(began) > 40*time.Second {
-				paused += w.refusedForAPause()
+				paused += refusedForAPause(w)
 			}
 		}
-		if got := w.client.wait(goesOn.ID); got.FinishedAt.Sub(got.StartedAt) > 45*time.Second {
+		if got := w.Client.Wait(goesOn.ID); got.FinishedAt.Sub(got.StartedAt) > 45*time.Second {
 			t.Errorf("a result was recorded after %v: %+v", got.FinishedAt.Sub(got.StartedAt), got)
 		}
-		if after := w.status(w.leader()).Term; after > before+4 {
+		if after := w.Status(w.Leader()).Term; after > before+4 {
 			t.Errorf("leadership went round: term %d, then %d", before, after)
 		}
 		if paused < 10 || trip.told.Load() < 4 {
@@ -82,28 +85,28 @@ func TestWhatMakesALeaderPanicDoesNotGoRound(t *testing.T) {
 		}
 
 		trip.armed.Store(false)
-		w.await("the lost slave's task to run elsewhere", func(ctx context.Context) error {
-			got, err := w.observer.api.Task(ctx, moved.ID, client.ReadOptions{})
+		w.Await("the lost slave's task to run elsewhere", func(ctx context.Context) error {
+			got, err := w.Observer.API.Task(ctx, moved.ID, client.ReadOptions{})
 			if err == nil && got.Slave != "slave-2" {
 				err = fmt.Errorf("it is on %s", got.Slave)
 			}
 			return err
 		})
-		w.client.wait(w.client.submit(time.Second).ID)
-		if _, err := w.client.api.Cancel(w.t.Context(), moved.ID); err != nil {
+		w.Client.Wait(w.Client.Submit(time.Second).ID)
+		if _, err := w.Client.API.Cancel(w.T.Context(), moved.ID); err != nil {
 			t.Error(err)
 		}
-		lost.start()
+		lost.Start()
 	})
 }
 
 // refusedForAPause submits a task once to the master that leads, and returns 1 if
 // that says that it pauses, and for how long.
-func (w *world) refusedForAPause() int {
-	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), 300*time.Millisecond)
+func refusedForAPause(w *story.World) int {
+	w.T.Helper()
+	ctx, cancel := context.WithTimeout(w.T.Context(), 300*time.Millisecond)
 	defer cancel()
-	_, err := w.client.try(ctx, w.client.of(w.masters...), w.client.sleeping(0))
+	_, err := w.Client.Try(ctx, w.Client.Of(w.Masters...), w.Client.Sleeping(0))
 	refusal, _ := errors.AsType[*client.Error](err)
 	switch {
 	case err == nil, refusal == nil, refusal.Code == client.CodeFullCapacity:

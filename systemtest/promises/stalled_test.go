@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"muster/api/client"
+	"muster/systemtest/promises/story"
 )
 
 // hangingLog is a log that hangs at the first line with a message.
@@ -43,25 +44,25 @@ func (l *hangingLog) WithGroup(string) slog.Handler { return l }
 // lead. What hangs here is a logger that a program has put in.
 func TestALeaderWhoseDispatcherHangsIsReplaced(t *testing.T) {
 	log := &hangingLog{message: "losing a slave"}
-	with(t, options{questionTTL: time.Second, logs: log}, func(w *world) {
+	story.TellWith(t, story.Options{QuestionTTL: time.Second, Logs: log}, func(w *story.World) {
 		log.goOn = make(chan struct{}) // of the bubble, where waiting for it lets time pass
-		w.formed(3)
-		old := w.leader()
-		lost := w.slave("slave-1", 1)
-		w.slave("slave-2", 1)
-		lost.crash()
-		w.await("the log to hang", func(context.Context) error {
+		w.Formed(3)
+		old := w.Leader()
+		lost := w.Slave("slave-1", 1)
+		w.Slave("slave-2", 1)
+		lost.Crash()
+		w.Await("the log to hang", func(context.Context) error {
 			if !log.hung.Load() {
 				return fmt.Errorf("%q was not logged", log.message)
 			}
 			return nil
 		})
 		began := time.Now()
-		if status, said := w.health(old); status != http.StatusOK {
+		if status, said := health(w, old); status != http.StatusOK {
 			t.Errorf("at once: %d %s", status, said)
 		}
-		w.await("the health check to fail", func(context.Context) error {
-			if status, said := w.health(old); status != http.StatusServiceUnavailable || !strings.Contains(said, "the dispatcher's loop of this master has not answered") {
+		w.Await("the health check to fail", func(context.Context) error {
+			if status, said := health(w, old); status != http.StatusServiceUnavailable || !strings.Contains(said, "the dispatcher's loop of this master has not answered") {
 				return fmt.Errorf("%d %s", status, said)
 			}
 			return nil
@@ -69,13 +70,13 @@ func TestALeaderWhoseDispatcherHangsIsReplaced(t *testing.T) {
 		if took := time.Since(began); took < 25*time.Second || took > 40*time.Second {
 			t.Errorf("the health check failed after %s", took)
 		}
-		if s, err := w.observer.api.Status(context.Background(), old.url(), false); err != nil || s.Ready || !strings.Contains(s.NotReady, "dispatcher") {
+		if s, err := w.Observer.API.Status(context.Background(), old.URL(), false); err != nil || s.Ready || !strings.Contains(s.NotReady, "dispatcher") {
 			t.Errorf("ready %v, %q, %v", s.Ready, s.NotReady, err)
 		}
-		var next *master
-		w.await("another leader", func(ctx context.Context) error {
-			for _, m := range w.followers(old) {
-				if s, err := w.observer.api.Status(ctx, m.url(), false); err == nil && s.Role == client.RoleLeader && s.Ready {
+		var next *story.Master
+		w.Await("another leader", func(ctx context.Context) error {
+			for _, m := range w.Followers(old) {
+				if s, err := w.Observer.API.Status(ctx, m.URL(), false); err == nil && s.Role == client.RoleLeader && s.Ready {
 					next = m
 					return nil
 				}
@@ -85,35 +86,35 @@ func TestALeaderWhoseDispatcherHangsIsReplaced(t *testing.T) {
 		if took := time.Since(began); took > 70*time.Second {
 			t.Errorf("another led after %s", took)
 		}
-		if status, said := w.health(next); status != http.StatusOK {
+		if status, said := health(w, next); status != http.StatusOK {
 			t.Errorf("the next leader: %d %s", status, said)
 		}
-		if err := old.ends(); err == nil || !strings.Contains(err.Error(), "the dispatcher's loop") || !strings.Contains(err.Error(), "stops so that another can lead") {
+		if err := old.Ends(); err == nil || !strings.Contains(err.Error(), "the dispatcher's loop") || !strings.Contains(err.Error(), "stops so that another can lead") {
 			t.Errorf("it ended with %v", err)
 		}
 		close(log.goOn) // as the end of the process does
-		lost.start()
-		lost.registered()
+		lost.Start()
+		lost.Registered()
 	})
 }
 
 // health asks a master's health check.
-func (w *world) health(m *master) (status int, said string) {
-	w.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+func health(w *story.World, m *story.Master) (status int, said string) {
+	w.T.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), story.Patience)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, m.url()+"/healthz", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, m.URL()+"/healthz", nil)
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
-	resp, err := w.observer.http.Do(req)
+	resp, err := w.Observer.HTTP.Do(req)
 	if err != nil {
 		return 0, err.Error()
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	return resp.StatusCode, string(body)
 }
