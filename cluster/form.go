@@ -31,7 +31,7 @@ func (n *Node) belong(ctx context.Context) error {
 	case len(n.cfg.Join) > 0:
 		return n.prepareJoin(ctx, id)
 	case id.Joining != nil:
-		return fmt.Errorf("data directory %s began to join a cluster and did not finish; start with the masters to join again, or empty the directory", n.cfg.DataDir)
+		return misconfigured(fmt.Errorf("data directory %s began to join a cluster and did not finish; start with the masters to join again, or empty the directory", n.cfg.DataDir))
 	case n.cfg.Bootstrap:
 		return n.found(ctx, []foundingRow{{ID: id.ID, DiskID: id.DiskID, RaftAddress: n.cfg.RaftAdvertise, APIURL: n.cfg.APIURL}})
 	case len(n.cfg.Founders) > 0:
@@ -180,6 +180,8 @@ func (n *Node) helloAll(ctx context.Context) map[string]Hello {
 			switch {
 			case errors.Is(err, ErrSlave):
 				n.logger.Warn("the list says a slave's address for a master's API; give all masters the right list", "peer", f.ID, "url", f.APIURL)
+			case errors.Is(err, ErrRaftPort):
+				n.logger.Warn("the list says a Raft address for a master's API; give all masters the right list", "peer", f.ID, "url", f.APIURL)
 			case err != nil:
 				n.logger.Debug("a master of the list does not answer", "peer", f.ID, "url", f.APIURL, "error", err)
 			case h.ID != f.ID:

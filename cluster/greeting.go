@@ -80,6 +80,9 @@ func greet(conn io.ReadWriter, g greeting) (apiURL string, err error) {
 func receive(conn io.ReadWriter, i *introduction) error {
 	var g greeting
 	if err := readFrame(conn, &g); err != nil {
+		if call, ok := errors.AsType[*httpCallerError](err); ok {
+			return errors.Join(err, answerHTTP(conn, call.head, i))
+		}
 		return fmt.Errorf("what calls is no master of this version: %w", err)
 	}
 	refused := errors.New("this master is starting")

@@ -104,7 +104,7 @@ func TestACallWithoutAGreetingIsNotHeard(t *testing.T) {
 	tr, at := answering(t, "m2", "c")
 	for name, said := range map[string][]byte{
 		"Raft's first byte": bytes.Repeat([]byte{0}, 64),
-		"HTTP":              []byte("GET / HTTP/1.1\r\n\r\n"),
+		"half of HTTP":      []byte("GET / HTTP/9\r\n\r\n"),
 		"no JSON":           append([]byte(greetingMagic), 0, 2, '{', '{'),
 	} {
 		conn, err := net.Dial("tcp", at)

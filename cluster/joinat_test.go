@@ -3,6 +3,7 @@ package cluster
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
@@ -11,15 +12,15 @@ import (
 	"muster/task"
 )
 
-// slavesHere are masters, and addresses at which slaves answer.
-type slavesHere struct {
+// straysHere are masters, and addresses at which slaves and Raft ports answer.
+type straysHere struct {
 	peers
-	at string
+	at map[string]error
 }
 
-func (p slavesHere) Hello(ctx context.Context, url string) (Hello, error) {
-	if url == p.at {
-		return Hello{}, ErrSlave
+func (p straysHere) Hello(ctx context.Context, url string) (Hello, error) {
+	if err := p.at[url]; err != nil {
+		return Hello{}, err
 	}
 	return p.peers.Hello(ctx, url)
 }
@@ -27,13 +28,14 @@ func (p slavesHere) Hello(ctx context.Context, url string) (Hello, error) {
 // TestWhoCanJoinNobodyIsTold: at its own addresses, at a slave's and at that of another
 // master of its own name, none can ever take it in.
 func TestWhoCanJoinNobodyIsTold(t *testing.T) {
-	const slave = "http://slave"
+	const slave, raftPort = "http://slave", "http://raft"
 	for name, c := range map[string]struct {
 		join []string
 		want []string
 	}{
 		"itself":                  {[]string{"http://m2"}, []string{"http://m2: it is this master's own address"}},
 		"itself, by another name": {[]string{"http://alias"}, []string{"http://alias: it is this master's own address"}},
+		"a Raft port":             {[]string{raftPort}, []string{"http://raft: a master's Raft port is there, not its API"}},
 		"a slave":                 {[]string{slave}, []string{"http://slave: a slave answers there, not a master"}},
 		"a namesake":              {[]string{"http://namesake"}, []string{"http://namesake: another master with the same id, m2, answers there", "an id of its own"}},
 		"all of them":             {[]string{"http://m2", slave, "http://alias"}, []string{"http://m2: it is", "http://slave: a slave", "http://alias: it is"}},
@@ -55,8 +57,13 @@ func TestWhoCanJoinNobodyIsTold(t *testing.T) {
 						}
 					}
 				}
-				m2.start(func(cfg *Config) { cfg.Join, cfg.Peers = c.join, slavesHere{peers{w}, slave} })
+				m2.start(func(cfg *Config) {
+					cfg.Join, cfg.Peers = c.join, straysHere{peers{w}, map[string]error{slave: ErrSlave, raftPort: ErrRaftPort}}
+				})
 				err := m2.ends()
+				if got, want := errors.Is(err, ErrMisconfigured), !strings.Contains(strings.Join(c.join, " "), "alias"); got != want {
+					t.Errorf("%s (begun: %t): misconfigured is %t: %v", name, begun, got, err)
+				}
 				if begun && name == "a namesake" {
 					if codeOf(err) != task.CodeIDTaken { // it is asked to take it in before who is there matters
 						t.Errorf("%s (begun): got %v", name, err)
@@ -108,12 +115,12 @@ func TestOneOtherMasterIsEnoughToJoin(t *testing.T) {
 		m1, m2 := w.alone("m1"), w.master("m2")
 		var log bytes.Buffer
 		m2.start(func(c *Config) {
-			c.Join, c.Peers = []string{m2.url, "http://slave", m1.url}, slavesHere{peers{w}, "http://slave"}
+			c.Join, c.Peers = []string{m2.url, "http://slave", "http://raft", m1.url}, straysHere{peers{w}, map[string]error{"http://slave": ErrSlave, "http://raft": ErrRaftPort}}
 			c.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 		})
 		w.ready(m2)
 		m2.kill()
-		if said := log.String(); strings.Count(said, "some addresses to join at are slaves'; name only masters\"") != 1 || !strings.Contains(said, "urls=[http://slave]") {
+		if said := log.String(); strings.Count(said, "some addresses to join at are no masters' APIs; name only those\"") != 1 || !strings.Contains(said, "urls=\"[http://slave http://raft]\"") {
 			t.Errorf("the log says\n%s", said)
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -31,7 +32,7 @@ func (n *Node) prepareJoin(ctx context.Context, id identity) error {
 		return nil
 	}
 	for attempt := 0; ; attempt++ {
-		row, err := n.askCluster(ctx, id)
+		row, silent, err := n.askCluster(ctx, id)
 		if err != nil {
 			return err
 		}
@@ -39,7 +40,7 @@ func (n *Node) prepareJoin(ctx context.Context, id identity) error {
 			return n.identity.update(func(i *identity) { i.Joining = &row })
 		}
 		if attempt%20 == 0 {
-			n.logger.Info("waiting for the leader of the masters to join", "masters", n.cfg.Join)
+			n.tellWaiting(attempt, silent)
 			if err := n.nobodyToJoin(ctx); err != nil {
 				return err
 			}
@@ -50,43 +51,68 @@ func (n *Node) prepareJoin(ctx context.Context, id identity) error {
 	}
 }
 
+// tellWaiting says for whom a joiner waits, and what came of the questions. At first
+// it is nothing unusual: the others may be starting, too.
+func (n *Node) tellWaiting(attempt int, silent []error) {
+	level := slog.LevelInfo
+	var answers []string
+	for _, err := range silent {
+		if attempt > 0 || errors.Is(err, errPointless) {
+			level = slog.LevelWarn
+		}
+		answers = append(answers, err.Error())
+	}
+	n.logger.Log(context.Background(), level, "waiting for the leader of the masters to join", "masters", n.cfg.Join, "answers", answers)
+}
+
 // askCluster asks the masters to join who they are, and the leader that they
 // name. Only with the leader's answer it is known how far the cluster is: other
-// masters may be far behind, and an old entry would then look new.
-func (n *Node) askCluster(ctx context.Context, me identity) (joiningRow, error) {
-	var row joiningRow
+// masters may be far behind, and an old entry would then look new. Without it the row
+// is empty, and silent says who is of no use, and why.
+func (n *Node) askCluster(ctx context.Context, me identity) (row joiningRow, silent []error, err error) {
 	led := false
 	urls := slices.Clone(n.cfg.Join)
-	var slaves []string
+	var strays []string
 	for i := 0; i < len(urls) && i < maxAsked; i++ {
 		url := urls[i]
 		h, err := n.helloToJoin(ctx, url, me)
-		if err != nil || h.ClusterID == "" {
-			if errors.Is(err, ErrSlave) {
-				slaves = append(slaves, url)
+		switch {
+		case errors.Is(err, errPointless):
+			silent = append(silent, err)
+			if errors.Is(err, ErrSlave) || errors.Is(err, ErrRaftPort) {
+				strays = append(strays, url)
 			}
-			n.logger.Debug("no cluster at", "url", url, "error", err)
+			continue
+		case err != nil:
+			silent = append(silent, fmt.Errorf("%s: %w", url, err))
+			continue
+		case h.ClusterID == "":
+			silent = append(silent, fmt.Errorf("%s: master %s belongs to no cluster yet", url, h.ID))
 			continue
 		}
 		if h.LeaderURL != "" && !slices.Contains(urls, h.LeaderURL) {
 			urls = append(urls, h.LeaderURL)
 		}
-		led = led || h.LeaderID == h.ID && h.Ready
+		if h.LeaderID == h.ID && h.Ready {
+			led = true
+		} else {
+			silent = append(silent, fmt.Errorf("%s: master %s of cluster %s does not lead", url, h.ID, h.ClusterID))
+		}
 		if row.ClusterID != "" && row.ClusterID != h.ClusterID {
-			return row, fmt.Errorf("the masters to join belong to two clusters, %s and %s (at %s); name masters of one", row.ClusterID, h.ClusterID, url)
+			return row, nil, misconfigured(fmt.Errorf("the masters to join belong to two clusters, %s and %s (at %s); name masters of one", row.ClusterID, h.ClusterID, url))
 		}
 		if disk := h.Founders[me.ID]; disk != "" && disk != me.DiskID {
-			return row, n.wiped(h.ClusterID)
+			return row, nil, n.wiped(h.ClusterID)
 		}
 		row.ClusterID, row.Since = h.ClusterID, max(row.Since, h.AppliedIndex)
 	}
 	if !led {
-		return joiningRow{}, nil
+		return joiningRow{}, silent, nil
 	}
-	if len(slaves) > 0 {
-		n.logger.Warn("some addresses to join at are slaves'; name only masters", "urls", slaves)
+	if len(strays) > 0 {
+		n.logger.Warn("some addresses to join at are no masters' APIs; name only those", "urls", strays)
 	}
-	return row, nil
+	return row, nil, nil
 }
 
 // sawConfiguration looks at a committed configuration for the sign that this
@@ -147,7 +173,7 @@ func (n *Node) askToJoin(ctx context.Context) error {
 			return n.accepted(cluster)
 		}
 		if final(err) {
-			return fmt.Errorf("join at %s: %w", url, err)
+			return misconfigured(fmt.Errorf("join at %s: %w", url, err))
 		}
 		if attempt%10 == 0 {
 			n.logger.Info("not taken in yet; asking again", "url", url, "reason", err)

@@ -10,10 +10,14 @@ import (
 // ErrSlave is what Peers return for the address of a slave.
 var ErrSlave = errors.New("a slave answers there, not a master")
 
+// ErrRaftPort is what Peers return for the address of a master's Raft port.
+var ErrRaftPort = errors.New("a master's Raft port is there, not its API")
+
 // Peers is how a node talks to the APIs of other masters. Every call ends with
 // ctx. A refusal of the other side is a *task.Error.
 type Peers interface {
-	// Hello asks the master at apiURL who it is. It is ErrSlave if that is a slave.
+	// Hello asks the master at apiURL who it is. It is ErrSlave if that is a slave, and
+	// ErrRaftPort if it is a Raft port.
 	Hello(ctx context.Context, apiURL string) (Hello, error)
 	// Join asks the cluster of the master at apiURL to take a master in; it
 	// follows to the leader. It returns the cluster's id once the master votes.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -89,6 +90,12 @@ func notAGreeting(head []byte) error {
 	const kinds, leastMap, mostMap = 8, 0x80, 0x8f
 	if head[0] < kinds && head[1] >= leastMap && head[1] <= mostMap {
 		return fmt.Errorf("%w: it begins with %q", errOlder, head)
+	}
+	switch {
+	case beginsHTTP(head):
+		return &httpCallerError{head}
+	case strings.HasPrefix(string(head), "HTTP/"):
+		return errors.New("an HTTP server is there, as at the port of an API: give the Raft address")
 	}
 	return fmt.Errorf("it begins with %q", head)
 }

@@ -64,7 +64,7 @@ func (c *Client) do(ctx context.Context, k call, out any) error {
 	pause := c.cfg.MinBackoff
 	var sum summary
 	for {
-		sum.noLeader, sum.foreign, sum.own, sum.slaves = false, nil, false, 0
+		sum.noLeader, sum.foreign, sum.own, sum.strays = false, nil, false, 0
 		targets := c.targets(k.write)
 		for _, target := range targets {
 			if err := ctx.Err(); err != nil && sum.last == nil {
@@ -87,7 +87,7 @@ func (c *Client) do(ctx context.Context, k call, out any) error {
 			sum.last, sum.final = sum.foreign, true
 			return sum.failure(ctx, k)
 		}
-		if sum.slaves == len(targets) {
+		if sum.strays == len(targets) {
 			sum.final = true
 			return sum.failure(ctx, k)
 		}
@@ -109,7 +109,7 @@ type summary struct {
 	// mistake, and whether one that is meant has spoken.
 	foreign *Error
 	own     bool
-	slaves  int // of this round: addresses that are slaves', by mistake
+	strays  int // of this round: addresses that are slaves' or Raft ports, by mistake
 }
 
 // add takes in a failed attempt and reports whether it is the last.
@@ -125,8 +125,8 @@ func (s *summary) add(k call, err error) bool {
 		s.final = true
 		return true
 	}
-	if errors.Is(refusal, ErrSlave) {
-		s.slaves++
+	if errors.Is(refusal, ErrSlave) || errors.Is(refusal, ErrRaftPort) {
+		s.strays++
 		return false
 	}
 	if refusal.Code == task.CodeWrongCluster {
@@ -257,6 +257,9 @@ func (c *Client) request(ctx context.Context, base string, k call, out any) (nex
 		var w wire.Error
 		if json.Unmarshal(body, &w) != nil || w.Code == "" {
 			return "", c.notMaster(ctx, base, resp.StatusCode)
+		}
+		if resp.Header.Get(headerPort) == portRaft {
+			return "", &Error{Status: resp.StatusCode, Code: task.CodeNotFound, Address: base, cause: ErrRaftPort, Message: base + ": " + w.Error}
 		}
 		if w.Code == task.CodeNotFound { // a slave's code, too, and that of a master that is too old for the call
 			if err := c.notMaster(ctx, base, resp.StatusCode); errors.Is(err, ErrSlave) {

@@ -19,6 +19,9 @@ var (
 	ErrNoLeader = errors.New("there is no leader")
 	// ErrSlave: the address is a slave's. It is under an Error with CodeNotFound.
 	ErrSlave = errors.New("a slave answers there")
+	// ErrRaftPort: the address is that of a master's Raft port. It is under an Error
+	// with CodeNotFound, whose message says where the API is.
+	ErrRaftPort = errors.New("a master's Raft port is there")
 	// ErrCut: an export ended without its last line.
 	ErrCut = errors.New("the export was cut short")
 	// ErrTooLarge: an answer is larger than this client reads.

@@ -10,6 +10,9 @@ import (
 	"muster/task"
 )
 
+// headerPort is in the answer of a master's Raft port to an HTTP request, with portRaft.
+const headerPort, portRaft = "Muster-Port", "raft"
+
 // maxAvailability is more than a slave says of its slots.
 const maxAvailability = 4 << 10
 

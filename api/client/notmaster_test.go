@@ -72,3 +72,24 @@ func TestAMasterThatIsTooOldIsNoSlave(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestARaftPortAmongTheMastersIsPassedOver, and who gives only that is told at once what
+// it is and where the API is.
+func TestARaftPortAmongTheMastersIsPassedOver(t *testing.T) {
+	raft := newScripted(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Muster-Port", "raft")
+		w.WriteHeader(http.StatusMisdirectedRequest)
+		fmt.Fprint(w, `{"error":"this is the Raft port of master m1; give the URL of its API, http://10.0.0.1:8101","code":"not_found"}`)
+	})
+	_, err := ask(t, raft.URL).Join(t.Context(), JoinRequest{ID: "m2"})
+	if !errors.Is(err, ErrRaftPort) || !strings.Contains(err.Error(), raft.URL+": this is the Raft port of master m1; give the URL of its API, http://10.0.0.1:8101") {
+		t.Errorf("got %v", err)
+	}
+	if n := len(raft.heard()); n != 1 {
+		t.Errorf("it was asked %d times", n)
+	}
+	master := newScripted(t, func(_ int, w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"cluster_id":"c"}`) })
+	if _, err := ask(t, raft.URL, master.URL).Join(t.Context(), JoinRequest{ID: "m2"}); err != nil {
+		t.Error(err)
+	}
+}

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -26,6 +27,9 @@ func (p peers) Hello(ctx context.Context, apiURL string) (cluster.Hello, error) 
 	s, err := c.Status(ctx, apiURL, false)
 	if errors.Is(err, client.ErrSlave) {
 		return cluster.Hello{}, cluster.ErrSlave
+	}
+	if refusal, ok := errors.AsType[*client.Error](err); ok && errors.Is(err, client.ErrRaftPort) {
+		return cluster.Hello{}, fmt.Errorf("%w (it says: %s)", cluster.ErrRaftPort, refusal.Message)
 	}
 	if err != nil {
 		return cluster.Hello{}, err

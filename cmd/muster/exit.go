@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"muster/api/client"
+	"muster/cmd/app"
 )
 
 // The exit codes. Scripts rely on them.
@@ -49,6 +50,8 @@ func exitCode(err error) int {
 		return exitOK
 	case errors.As(err, &e):
 		return e.code
+	case app.Misconfigured(err), errors.Is(err, client.ErrSlave), errors.Is(err, client.ErrRaftPort):
+		return exitUsage // an address that is wrong, as only who is there can tell
 	case errors.Is(err, client.ErrNoLeader), errors.Is(err, client.ErrUnreachable):
 		return exitUnreachable
 	}

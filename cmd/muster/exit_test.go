@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"muster/api/client"
+	"muster/cluster"
 )
 
 func TestExitCodes(t *testing.T) {
@@ -26,6 +27,9 @@ func TestExitCodes(t *testing.T) {
 		{refusal(client.CodeQuorumAtRisk), 1},
 		{refusal(client.CodeInvalidRequest), 2},
 		{usagef("wrong"), 2},
+		{fmt.Errorf("join: %w", cluster.ErrMisconfigured), 2},
+		{fmt.Errorf("list: %w", client.ErrSlave), 2},
+		{fmt.Errorf("list: %w", client.ErrRaftPort), 2},
 		{errors.Join(usagef("wrong"), usagef("wrong, too")), 2},
 		{refusal(client.CodeTaskNotFound), 3},
 		{refusal(client.CodeSlaveNotFound), 3},
