@@ -1,7 +1,6 @@
 package api
 
 import (
-	"net"
 	"net/http"
 	"strings"
 	"unicode"
@@ -103,8 +102,10 @@ func checkResult(r *task.Result) *task.Error {
 	return nil
 }
 
+// checkRegistration checks a registration, and cuts the slash at the end of its URL.
 func checkRegistration(r *task.Registration) *task.Error {
-	if err := checkURL("url", r.URL); err != nil {
+	var err *task.Error
+	if r.URL, err = baseURL("url", r.URL); err != nil {
 		return err
 	}
 	if r.Slots < 1 || r.Slots > task.MaxSlots {
@@ -130,11 +131,17 @@ func checkRegistration(r *task.Registration) *task.Error {
 	return nil
 }
 
+// checkJoin checks a request to join, and cuts the slash at the end of its URL.
 func checkJoin(r *task.JoinRequest) *task.Error {
-	if host, port, err := net.SplitHostPort(r.RaftAddress); err != nil || host == "" || port == "" || len(r.RaftAddress) > task.MaxURLBytes {
-		return invalid("raft_address must be host:port, not %.200q", r.RaftAddress)
+	if len(r.RaftAddress) > task.MaxURLBytes {
+		return invalid("raft_address has %d bytes; at most %d are possible", len(r.RaftAddress), task.MaxURLBytes)
 	}
-	return checkURL("api_url", r.APIURL)
+	if err := baseurl.CheckAddress(r.RaftAddress); err != nil {
+		return invalid("raft_address must be host:port; %.200q %s", r.RaftAddress, err)
+	}
+	var err *task.Error
+	r.APIURL, err = baseURL("api_url", r.APIURL)
+	return err
 }
 
 // checkToken accepts what can stand in a table and in a log line: an incarnation,
@@ -149,13 +156,14 @@ func checkToken(field, name string) *task.Error {
 	return nil
 }
 
-// checkURL accepts the base URL of a process of ours.
-func checkURL(field, s string) *task.Error {
+// baseURL reads the base URL of a process of ours; it returns it without the slash at
+// its end.
+func baseURL(field, s string) (string, *task.Error) {
 	if len(s) > task.MaxURLBytes {
-		return invalid("%s has %d bytes; at most %d are possible", field, len(s), task.MaxURLBytes)
+		return "", invalid("%s has %d bytes; at most %d are possible", field, len(s), task.MaxURLBytes)
 	}
 	if _, err := baseurl.Parse(s); err != nil {
-		return invalid("%s must be a base URL like http://10.0.0.7:8101; it %s", field, err)
+		return "", invalid("%s must be a base URL like http://10.0.0.7:8101; it %s", field, err)
 	}
-	return nil
+	return strings.TrimSuffix(s, "/"), nil
 }

@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"fmt"
-	"net"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -66,8 +65,8 @@ func validateJoin(req task.JoinRequest) error {
 	if req.ID == "" || len(req.ID) > task.MaxNameBytes { // its grammar is for who is new
 		return refuse("the id must have 1 to %d bytes", task.MaxNameBytes)
 	}
-	if host, port, err := net.SplitHostPort(req.RaftAddress); err != nil || host == "" || port == "" {
-		return refuse("the Raft address %q is not host:port", req.RaftAddress)
+	if err := baseurl.CheckAddress(req.RaftAddress); err != nil {
+		return refuse("the Raft address %q %s", req.RaftAddress, err)
 	}
 	if len(req.APIURL) > task.MaxURLBytes {
 		return refuse("the API URL has %d bytes; at most %d are possible", len(req.APIURL), task.MaxURLBytes)

@@ -41,10 +41,7 @@ func checkAdvertised(s string) error {
 		return fmt.Errorf("the advertised URL %w", err)
 	}
 	host := u.Hostname()
-	switch {
-	case u.Port() == "0":
-		return fmt.Errorf("the advertised URL %q has port 0", s)
-	case len(s) > task.MaxURLBytes:
+	if len(s) > task.MaxURLBytes {
 		return fmt.Errorf("the advertised URL has %d bytes; at most %d are possible", len(s), task.MaxURLBytes)
 	}
 	if ip, err := netip.ParseAddr(host); err == nil && ip.Unmap().IsUnspecified() {

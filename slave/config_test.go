@@ -48,6 +48,11 @@ func TestConfigIsChecked(t *testing.T) {
 		"empty query":      func(c *slave.Config) { c.Advertise = "http://10.0.0.5:9001/admin?" },
 		"empty fragment":   func(c *slave.Config) { c.Advertise = "http://10.0.0.5:9001/admin#" },
 		"dot segments":     func(c *slave.Config) { c.Advertise = "http://10.0.0.5:9001/a/%2e%2e/admin" },
+		"leading zero":     func(c *slave.Config) { c.Advertise = "http://10.0.0.5:09001" },
+		"invisible host":   func(c *slave.Config) { c.Advertise = "http://ho\u200bst:9001" },
+		"wide dot":         func(c *slave.Config) { c.Advertise = "http://ho\uff0est:9001" },
+		"empty segment":    func(c *slave.Config) { c.Advertise = "http://10.0.0.5:9001/a//" },
+		"empty path":       func(c *slave.Config) { c.Advertise = "http://10.0.0.5:9001//" },
 		"user":             func(c *slave.Config) { c.Advertise = "http://me@10.0.0.5:9001" },
 		"label, no name":   func(c *slave.Config) { c.Labels = map[string]string{"": "x"} },
 		"long label": func(c *slave.Config) {

@@ -402,7 +402,7 @@ func TestSilentTransport(t *testing.T) {
 }
 
 func TestNewChecksAddresses(t *testing.T) {
-	for _, addresses := range [][]string{nil, {""}, {"h:80"}, {"ftp://h"}, {"http://"}, {"http://h", "/x"}, {"http://h?x"}, {"http://h?"}, {"http://h#"}, {"http://u@h"}} {
+	for _, addresses := range [][]string{nil, {""}, {"h:80"}, {"ftp://h"}, {"http://"}, {"http://h", "/x"}, {"http://h?x"}, {"http://h?"}, {"http://h#"}, {"http://u@h"}, {"http://h//"}, {"http://h:0"}, {"http://h:080"}, {"http://h\u200b"}, {"http://h．x"}} {
 		if _, err := New(Config{Addresses: addresses}); err == nil {
 			t.Errorf("%q passed", addresses)
 		}

@@ -202,7 +202,7 @@ func TestSubmissionDefaults(t *testing.T) {
 
 func TestRegistrationDefaults(t *testing.T) {
 	r := ToRegistration(Registration{Name: "a", URL: "http://h:1/", Incarnation: "i"})
-	if r.URL != "http://h:1" || r.Slots != 1 || !reflect.DeepEqual(r.Kinds, []task.Kind{{Name: "expression", Idempotent: true}}) {
+	if r.URL != "http://h:1/" || r.Slots != 1 || !reflect.DeepEqual(r.Kinds, []task.Kind{{Name: "expression", Idempotent: true}}) {
 		t.Errorf("got %+v", r)
 	}
 }

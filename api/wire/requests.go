@@ -89,7 +89,7 @@ func FromRegistration(r task.Registration) Registration {
 // evaluates expressions, which may be done twice.
 func ToRegistration(w Registration) task.Registration {
 	r := task.Registration{
-		Name: w.Name, URL: strings.TrimRight(w.URL, "/"), Slots: 1, Incarnation: w.Incarnation,
+		Name: w.Name, URL: w.URL, Slots: 1, Incarnation: w.Incarnation,
 		Kinds: make([]task.Kind, 0, max(1, len(w.Kinds))), Labels: labels(w.Labels), Version: w.Version,
 	}
 	if w.Slots != nil {
@@ -209,6 +209,6 @@ func FromJoinRequest(r task.JoinRequest) JoinRequest {
 // ToJoinRequest is the inverse of FromJoinRequest.
 func ToJoinRequest(w JoinRequest) task.JoinRequest {
 	return task.JoinRequest{
-		ID: w.ID, RaftAddress: w.RaftAddress, APIURL: strings.TrimRight(w.APIURL, "/"), Commands: w.Commands, Replace: w.Replace,
+		ID: w.ID, RaftAddress: w.RaftAddress, APIURL: w.APIURL, Commands: w.Commands, Replace: w.Replace,
 	}
 }

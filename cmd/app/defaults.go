@@ -101,6 +101,9 @@ func reachable(address, flag string) error {
 	if port == "0" || port == "" {
 		return fmt.Errorf("others can't reach port %q of %q; set %s to the real one", port, address, flag)
 	}
+	if err := baseurl.CheckAddress(address); err != nil {
+		return fmt.Errorf("%s: %q %w", flag, address, err)
+	}
 	return nil
 }
 

@@ -36,8 +36,8 @@ func listenAddress(flag, address string) error {
 }
 
 func isPort(text string) bool {
-	_, err := strconv.ParseUint(text, 10, 16)
-	return err == nil
+	n, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && text == strconv.FormatUint(n, 10) // in its one form, without leading zeros
 }
 
 func examplePort(flag string) string {
@@ -99,6 +99,9 @@ func reachable(from, flag, address, scheme, here string) error {
 	}
 	if zero {
 		return wrongf(from, "%q has port 0, which others can't dial; %s", address, fix)
+	}
+	if err := baseurl.CheckAddress(address); err != nil && isPort(port) { // a wrong port was said of the address to listen on
+		return wrongf(from, "%q %w", address, err)
 	}
 	return nil
 }
@@ -177,7 +180,7 @@ func mastersURLs(flag string, raw []string) ([]string, error) {
 			wrong = append(wrong, inElement(wrongf(flag, "%w", err), one))
 			continue
 		}
-		if wildcard(u.Hostname()) || u.Port() == "0" {
+		if wildcard(u.Hostname()) {
 			err := wrongf(flag, "%q is no address that can be dialled; write the one that this master advertises", one)
 			wrong = append(wrong, inElement(err, one))
 			continue

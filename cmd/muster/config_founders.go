@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"muster/cmd/app"
+	"muster/task/baseurl"
 )
 
 // founders parses --masters of a master: m1=RAFT=URL for each founding master. It
@@ -48,7 +49,7 @@ func founder(entry string) (app.Peer, error) {
 	if err != nil {
 		return app.Peer{}, wrongf("masters", "has a wrong URL for %s: %w", id, err)
 	}
-	if wildcard(u.Hostname()) || u.Port() == "0" {
+	if wildcard(u.Hostname()) {
 		return app.Peer{}, wrongf("masters", "has %s with %q, which others can't dial; write the URL that %s advertises", id, api, id)
 	}
 	return app.Peer{ID: id, RaftAddress: raft, APIURL: u.Scheme + "://" + u.Host}, nil
@@ -63,8 +64,8 @@ func founderRaft(raft string) error {
 	case wildcard(host) || port == "0" || port == "":
 		return fmt.Errorf("%q, which others can't dial; write the host and the port that it advertises", raft)
 	}
-	if !isPort(port) {
-		return fmt.Errorf("%q; a port is a number from 1 to 65535", raft)
+	if err := baseurl.CheckAddress(raft); err != nil {
+		return fmt.Errorf("%q, which %w", raft, err)
 	}
 	return nil
 }
