@@ -20,29 +20,38 @@ const (
 )
 
 func (p *program) healthcheckCommand() *cobra.Command {
-	var ready bool
+	var ready, typed bool
 	cmd := &cobra.Command{
 		Use:   "healthcheck [URL]",
 		Short: "ask one master or slave whether it is alive",
 		Long: `Ask the master or slave at URL whether it is alive (/healthz), or, with --ready, a
 master whether it knows a leader and is caught up (/readyz). It takes at most two
-seconds and exits with 0 or 1. It is what a container's health check runs, so it
-asks this machine alone: --address, the list of all masters, does not matter.`,
+seconds and exits with 0 or 1. It is what a container's health check runs, so
+without URL it asks the master on this machine: MUSTER_ADDRESS and address: of a
+file, which name all masters, don't matter. --address with one URL is as good as URL.`,
 		Example: `  muster healthcheck
   muster healthcheck --ready
   muster healthcheck http://127.0.0.1:9101`,
-		Args: func(_ *cobra.Command, args []string) error {
+		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usagef("a health check asks one master or slave, but got %q, too", args[1])
 			}
+			typed = cmd.Flags().Changed("address") // not yet by a variable or a file
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			base := "http://127.0.0.1:8101"
-			if len(args) > 0 {
-				base = args[0]
+			from, base := "URL", []string{"http://127.0.0.1:8101"}
+			switch {
+			case typed && len(args) > 0:
+				return usagef("a health check asks one master or slave, but got %q and --address; leave one of them out", args[0])
+			case typed && len(p.address) != 1:
+				return usagef("a health check asks one master or slave, but --address names %d; give the one to ask", len(p.address))
+			case typed:
+				from, base = "--address", p.address
+			case len(args) > 0:
+				base = args
 			}
-			bases, err := baseURLs("URL", []string{base})
+			bases, err := baseURLs(from, base)
 			if err != nil {
 				return err
 			}

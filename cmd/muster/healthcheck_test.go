@@ -42,10 +42,31 @@ func TestHealthcheck(t *testing.T) {
 	if o := muster(t, nil, "healthcheck", "http://"+freeAddress(t)); o.code != exitFailure || !strings.Contains(o.stderr, "refused") {
 		t.Errorf("nobody listens: %+v", o)
 	}
-	for _, args := range [][]string{{"http://127.0.0.1:1", "http://127.0.0.1:2"}, {"127.0.0.1:8101"}, {"http://127.0.0.1:8101/healthz"}} {
+	for _, args := range [][]string{
+		{"http://127.0.0.1:1", "http://127.0.0.1:2"},
+		{"127.0.0.1:8101"},
+		{"http://127.0.0.1:8101/healthz"},
+		{"--address", "http://127.0.0.1:1,http://127.0.0.1:2"},
+		{"--address", ""},
+		{"--address", "127.0.0.1:1"},
+		{"--address", "http://127.0.0.1:1", "http://127.0.0.1:2"},
+	} {
 		if o := muster(t, nil, append([]string{"healthcheck"}, args...)...); o.code != exitUsage {
 			t.Errorf("healthcheck %q: %+v; want 2", args, o)
 		}
+	}
+}
+
+// TestHealthcheckAsksAtTheTypedAddress, and not at those of the environment, which in
+// a container name all masters.
+func TestHealthcheckAsksAtTheTypedAddress(t *testing.T) {
+	f := newFake(t, map[string]answer{"GET /healthz": {0, "ok"}})
+	env := []string{"MUSTER_ADDRESS=http://127.0.0.1:1,http://127.0.0.1:2"}
+	if o := muster(t, env, "healthcheck", "--address", f.URL); o.code != exitOK || o.stdout != f.URL+"/healthz answers 200 OK.\n" {
+		t.Errorf("%+v", o)
+	}
+	if o := muster(t, env, "--address", "http://127.0.0.1:1", "healthcheck"); o.code != exitFailure || !strings.Contains(o.stderr, "ask http://127.0.0.1:1/healthz") {
+		t.Errorf("before the command: %+v", o)
 	}
 }
 
