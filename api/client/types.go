@@ -92,6 +92,7 @@ const (
 	CodeOverloaded     = task.CodeOverloaded
 	CodeQueueFull      = task.CodeQueueFull
 	CodeDiskLow        = task.CodeDiskLow
+	CodeRetentionFull  = task.CodeRetentionFull
 	CodeTooManyExports = task.CodeTooManyExports
 	CodeTooManyStreams = task.CodeTooManyStreams
 	CodeUnknownHost    = task.CodeUnknownHost

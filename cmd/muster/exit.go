@@ -8,16 +8,16 @@ import (
 	"muster/cmd/app"
 )
 
-// The exit codes. Scripts rely on them.
+// The exit codes. Scripts rely on them; docs/tasks.md has which refusal ends with which.
 const (
 	exitOK          = 0
 	exitFailure     = 1
 	exitUsage       = 2
 	exitNotFound    = 3
-	exitUnreachable = 4 // no leader, or no master answers
+	exitUnreachable = 4 // no leader, or no master that answers and is up to date
 	exitTaskFailed  = 5
 	exitWaitEnded   = 6
-	exitCapacity    = 7
+	exitCapacity    = 7 // no room at the moment; nothing was recorded
 )
 
 // exitError is an error that asks for a certain exit code.
@@ -56,13 +56,15 @@ func exitCode(err error) int {
 		return exitUnreachable
 	}
 	switch client.CodeOf(err) {
-	case client.CodeInvalidRequest:
+	case client.CodeInvalidRequest, client.CodeBodyTooLarge, client.CodeUnknownHost:
 		return exitUsage // what a flag said, as only masters can tell
 	case client.CodeTaskNotFound, client.CodeTaskForgotten, client.CodeSlaveNotFound, client.CodeMasterNotFound, client.CodeNotFound:
 		return exitNotFound
-	case client.CodeNoLeader, client.CodeNotLeader:
+	case client.CodeNoLeader, client.CodeNotLeader, client.CodeShuttingDown, client.CodeStalled, client.CodeIndexNotReached,
+		client.CodeNotCaughtUp, client.CodeMasterUnreachable:
 		return exitUnreachable
-	case client.CodeFullCapacity:
+	case client.CodeFullCapacity, client.CodeNoSlaveForKind, client.CodeQueueFull, client.CodeOverloaded, client.CodeDiskLow, client.CodeRetentionFull,
+		client.CodeTooManyExports, client.CodeTooManyStreams:
 		return exitCapacity
 	default:
 		return exitFailure

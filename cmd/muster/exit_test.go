@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -74,5 +77,41 @@ func TestAnUnknownFateSaysHowToFindOut(t *testing.T) {
 	o = f.muster(t, "--request-timeout", "2s", "submit", "1")
 	if o.code != exitFailure || !strings.Contains(o.stderr, "--key ") {
 		t.Errorf("without a key of the user's own: %+v", o)
+	}
+}
+
+// TestTheExitCodesAreDocumented holds the table of docs/tasks.md against every code that
+// the API has.
+func TestTheExitCodesAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/tasks.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := map[string]int{}
+	for _, row := range regexp.MustCompile(`(?m)^\| ([0-9]) \|.*\| (.*) \|$`).FindAllStringSubmatch(string(page), -1) {
+		for _, code := range regexp.MustCompile("`([a-z_]+)`").FindAllStringSubmatch(row[2], -1) {
+			documented[code[1]], _ = strconv.Atoi(row[1]) // one digit
+		}
+	}
+	source, err := os.ReadFile("../../task/error.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	codes := regexp.MustCompile(`Code = "([a-z_]+)"`).FindAllStringSubmatch(string(source), -1)
+	if len(codes) < 40 || len(documented) < 20 {
+		t.Fatalf("only %d codes and %d documented ones were found", len(codes), len(documented))
+	}
+	for _, code := range codes {
+		want, ok := documented[code[1]]
+		if !ok {
+			want = exitFailure // "anything else"
+		}
+		if got := exitCode(&client.Error{Code: client.Code(code[1])}); got != want {
+			t.Errorf("%s ends with %d; the table says %d", code[1], got, want)
+		}
+		delete(documented, code[1])
+	}
+	for code := range documented {
+		t.Errorf("the table has %q, which is no code", code)
 	}
 }

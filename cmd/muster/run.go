@@ -74,7 +74,8 @@ below the name of one). The command line wins over the environment, the
 environment over the file.
 
 Exit codes: 0 ok, 1 error, 2 wrong usage, 3 not found, 4 no leader or no master
-reachable, 5 the task failed, 6 the wait ended first, 7 full capacity.`,
+reachable, 5 the task failed, 6 the wait ended first, 7 no room now (full capacity,
+no slave for the task, a full queue or disk, overload) and nothing was recorded.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {

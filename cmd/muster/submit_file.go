@@ -155,7 +155,7 @@ func (p *program) submitLines(ctx context.Context, c *client.Client, lines []fil
 			return nil
 		}
 		if time.Since(since) > p.patience {
-			return fmt.Errorf("nothing was taken for %s (%s)", p.patience, last)
+			return exitf(exitCode(&client.Error{Code: last.Code}), "nothing was taken for %s (%s)", p.patience, plain(last.Error))
 		}
 		select {
 		case <-time.After(refusedPause):
@@ -168,7 +168,7 @@ func (p *program) submitLines(ctx context.Context, c *client.Client, lines []fil
 
 // submitOnce submits lines once. later are those that could not be taken at the
 // moment, and last says why.
-func (p *program) submitOnce(ctx context.Context, c *client.Client, lines []fileLine, out *fileAnswer, bar *progressbar.ProgressBar) (later []fileLine, last string, err error) {
+func (p *program) submitOnce(ctx context.Context, c *client.Client, lines []fileLine, out *fileAnswer, bar *progressbar.ProgressBar) (later []fileLine, last client.BatchResult, err error) {
 	items := make([]client.BatchItem, len(lines))
 	for i, l := range lines {
 		items[i] = l.item
@@ -177,7 +177,7 @@ func (p *program) submitOnce(ctx context.Context, c *client.Client, lines []file
 	defer cancel()
 	results, err := c.SubmitBatch(calling, items)
 	if err != nil {
-		return nil, "", err
+		return nil, last, err
 	}
 	for i, r := range results {
 		switch {
@@ -186,7 +186,7 @@ func (p *program) submitOnce(ctx context.Context, c *client.Client, lines []file
 		case r.Task != nil:
 			out.Submitted++
 		case mayChange(r.Code):
-			later, last = append(later, lines[i]), r.Error
+			later, last = append(later, lines[i]), r
 			continue
 		default:
 			out.Refused = append(out.Refused, refusedLine{Line: lines[i].number, Code: r.Code, Error: r.Error})
@@ -200,7 +200,7 @@ func (p *program) submitOnce(ctx context.Context, c *client.Client, lines []file
 func mayChange(code client.Code) bool {
 	switch code {
 	case client.CodeFullCapacity, client.CodeQueueFull, client.CodeNoSlaveForKind, client.CodeOverloaded, client.CodeNoLeader,
-		client.CodeOutcomeUnknown, client.CodeShuttingDown, client.CodeDiskLow:
+		client.CodeOutcomeUnknown, client.CodeShuttingDown, client.CodeDiskLow, client.CodeRetentionFull:
 		return true
 	default:
 		return false

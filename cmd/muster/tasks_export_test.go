@@ -80,7 +80,7 @@ func TestTasksExportThatIsCutShort(t *testing.T) {
 func TestTasksExportThatCantBegin(t *testing.T) {
 	dir := t.TempDir()
 	f := newFake(t, map[string]answer{"GET /v1/tasks/export": {503, `{"error":"This master serves 4 exports already.","code":"too_many_exports"}`}})
-	f.muster(t, "tasks", "export", filepath.Join(dir, "x")).want(t, "a busy master", exitFailure, "", "muster: This master serves 4 exports already.\n")
+	f.muster(t, "tasks", "export", filepath.Join(dir, "x")).want(t, "a busy master", exitCapacity, "", "muster: This master serves 4 exports already.\n")
 	if o := muster(t, nil, "--address", "http://127.0.0.1:1", "tasks", "export", filepath.Join(dir, "x")); o.code != exitUnreachable {
 		t.Errorf("nobody there: %+v", o)
 	}
