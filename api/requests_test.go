@@ -180,6 +180,7 @@ func TestAHostThatIsNotOursIsRefused(t *testing.T) {
 		open := call.method == "GET" && call.path != "/v1/tasks/export"
 		for host, known := range map[string]bool{
 			"evil.example": false, "evil.example:8101": false, "m1.example.evil.example": false,
+			"localhost%25.evil.example": false, ".": false, "[m1.example]": false, "localhost:x": false,
 			"127.0.0.1:8101": true, "[::1]:8101": true, "localhost:8101": true, "m1.example:8101": true, "self.example": true, "PROXY.example:80": true,
 		} {
 			r := request(call.method, call.path, call.body)

@@ -31,6 +31,8 @@ func TestASlaveServesNoWebPages(t *testing.T) {
 		want                     int
 	}{
 		{"GET", "/available", "evil.example:9101", "", http.StatusMisdirectedRequest},
+		{"GET", "/available", "localhost%25.evil.example", "", http.StatusMisdirectedRequest},
+		{"GET", "/available", "[localhost]:9101", "", http.StatusMisdirectedRequest},
 		{"POST", "/resize", "evil.example", "same-origin", http.StatusMisdirectedRequest},
 		{"POST", "/resize", "127.0.0.1:9101", "cross-site", http.StatusBadRequest},
 		{"POST", "/resize", "slave-1.example:9101", "same-site", http.StatusBadRequest},
