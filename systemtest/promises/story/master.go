@@ -28,7 +28,7 @@ func (w *World) master(id string) *Master {
 	w.T.Helper()
 	m := &Master{W: w, ID: id, Disk: &Disk{}}
 	m.Config = app.MasterConfig{
-		ID: id, DataDir: w.T.TempDir(), RaftListen: m.raft(), APIListen: m.api(),
+		ID: id, DataDir: directory(w.T), RaftListen: m.raft(), APIListen: m.api(),
 		QuestionTTL: w.options.QuestionTTL, SnapshotThreshold: w.options.Snapshots, TrailingLogs: w.options.Snapshots / 5,
 		Retention: w.options.Retention,
 		Version:   "test", Logger: w.logger("master", id),

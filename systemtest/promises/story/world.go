@@ -176,17 +176,20 @@ func (w *World) Followers(leader *Master) []*Master {
 	return slices.DeleteFunc(w.Running(), func(m *Master) bool { return m == leader })
 }
 
-// Await repeats a question until it is answered without an error.
+// Await repeats a question until it is answered without an error. It asks often at
+// first and then seldom, so that what it waits for is noticed soon after, in
+// proportion to the wait, and a wait of minutes is not thousands of questions.
 func (w *World) Await(what string, ask func(ctx context.Context) error) {
 	w.T.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
+	began := time.Now()
 	var err error
 	for ctx.Err() == nil {
 		if err = ask(ctx); err == nil {
 			return
 		}
-		w.Sleep(10 * time.Millisecond)
+		w.Sleep(max(10*time.Millisecond, time.Since(began)/20))
 	}
 	w.T.Fatalf("waited %v for %s: %v", Patience, what, err)
 }
