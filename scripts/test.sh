@@ -15,7 +15,8 @@
 # that a step gets about a fifth of the time. And each sync of a file takes some
 # milliseconds more, in the tests and in every muster that they build: those of the
 # log, of votes and of snapshots. Writes without a sync, reads and the network are as
-# quick as the processors allow. It takes about an hour.
+# quick as the processors allow. The tests run without the race detector, which makes
+# them slow in another way and has a step of its own. It takes up to an hour.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -30,7 +31,7 @@ readonly slow_steps=(test demo package containers)
 readonly slowdown="${MUSTER_TEST_SLOWDOWN:-5}"
 
 # Minutes that the slowest package takes at most on a quiet machine.
-readonly package_minutes=10
+readonly package_minutes=5
 
 # With --slow: loops for each processor, and milliseconds for each sync.
 readonly slow_loops=4 slow_sync=10
@@ -48,7 +49,7 @@ describe() {
 	shell) echo "shellcheck" ;;
 	vet) echo "go vet" ;;
 	lint) echo "golangci-lint" ;;
-	test) echo "go test -race" ;;
+	test) echo "go test -race, with --slow without -race" ;;
 	busy) echo "the system tests while loops take all processors" ;;
 	demo) echo "the demo's story, on real processes" ;;
 	cross) echo "the other platforms compile" ;;
@@ -337,6 +338,10 @@ step_test() {
 	{ (($(id -u) == 0)) && need ip iproute2 && need nft nftables && unpack_nginx; } ||
 		skip "addresses, on hosts that are network namespaces: that needs root, ip, nft and nginx"
 	local timeout="-timeout=$((slowdown * package_minutes))m"
+	if [[ "$slow" == true ]]; then
+		go test "$timeout" ./... || fail "a test failed; repeat it with: ./scripts/test.sh --slow test"
+		return 0
+	fi
 	# The race detector is linked with a C compiler.
 	if need "$(go env CC)" gcc libc6-dev; then
 		CGO_ENABLED=1 go test -race "$timeout" ./... || fail "a test failed; go test -race -run NAME ./PACKAGE repeats one"
