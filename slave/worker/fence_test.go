@@ -209,9 +209,7 @@ func TestReportUnderWayIsOfTheOldCluster(t *testing.T) {
 		if reports := r.masters.all(); len(reports) != 1 || reports[0].Cluster != "old" {
 			t.Errorf("reports %+v", reports)
 		}
-		if err := r.Drain(t.Context()); err != nil {
-			t.Error(err)
-		}
+		drain(t, r.Worker)
 	})
 }
 
@@ -242,9 +240,7 @@ func TestResultOutlivesAStrangersRefusal(t *testing.T) {
 			t.Errorf("held %+v, %v; told %d times", h, err, told)
 		}
 		m.say(nil)
-		if err := w.Drain(t.Context()); err != nil {
-			t.Error(err)
-		}
+		drain(t, w)
 		if err := w.Stop(t.Context()); err != nil {
 			t.Error(err)
 		}

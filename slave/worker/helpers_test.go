@@ -92,6 +92,17 @@ func start(t *testing.T, slots int, handlers map[string]worker.Handler) *rig {
 	return &rig{Worker: w, t: t, masters: m}
 }
 
+// drain drains a worker, and gives up after a while: a report that is repeated for
+// ever would keep fake time going for ever.
+func drain(t *testing.T, w *worker.Worker) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := w.Drain(ctx); err != nil {
+		t.Errorf("drain the worker: %v", err)
+	}
+}
+
 func (r *rig) stamp() task.Stamp {
 	r.seq++
 	return task.Stamp{Term: 1, Sequence: r.seq}

@@ -19,7 +19,9 @@ func TestDrain(t *testing.T) {
 		w.accept(order(1, 1))
 		began := time.Now()
 		drained := make(chan error, 1)
-		go func() { drained <- w.Drain(t.Context()) }()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		go func() { drained <- w.Drain(ctx) }()
 		synctest.Wait()
 
 		a, err := w.Available(w.stamp())

@@ -17,8 +17,12 @@ import (
 
 const lists = "systemtest/planted/mistakes"
 
-// perMistake bounds one compilation and test.
-const perMistake = 10 * time.Minute
+const (
+	// perMistake bounds one compilation and its tests.
+	perMistake = 10 * time.Minute
+	// perTest bounds one test.
+	perTest = 5 * time.Minute
+)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -96,18 +100,30 @@ func try(ctx context.Context, dir string, m mistake) (string, error) {
 	}
 	verdict := ""
 	for _, name := range m.tests {
-		out, err := goTest(ctx, overlay, "-run", pattern(name), "-timeout", "5m", m.pkg)
-		switch {
-		case strings.Contains(out, "no tests to run"):
-			return "", fmt.Errorf("there is no %s", name)
-		case err == nil:
-			return "", fmt.Errorf("%s passed", name)
-		case !strings.Contains(out, "--- FAIL") && !strings.Contains(out, "panic:") && !strings.Contains(out, "fatal error:"):
-			return "", fmt.Errorf("%s did not run:\n%s", name, out)
+		out, err := goTest(ctx, overlay, "-run", pattern(name), "-timeout", perTest.String(), m.pkg)
+		if err := judge(name, out, err != nil); err != nil {
+			return "", err
 		}
 		verdict = reason(out)
 	}
 	return "caught: " + verdict, nil
+}
+
+// judge returns why the output of a test does not say that it caught its mistake, or
+// nil. A test that does not end has caught nothing: on a busy machine it may have
+// been about to pass, and who makes the mistake learns nothing from it.
+func judge(name, out string, failed bool) error {
+	switch {
+	case strings.Contains(out, "no tests to run"):
+		return fmt.Errorf("there is no %s", name)
+	case !failed:
+		return fmt.Errorf("%s passed", name)
+	case strings.Contains(out, "panic: test timed out after"):
+		return fmt.Errorf("%s did not end within %v: have it give up sooner, and say what it waited for", name, perTest)
+	case !strings.Contains(out, "--- FAIL") && !strings.Contains(out, "panic:") && !strings.Contains(out, "fatal error:"):
+		return fmt.Errorf("%s did not run:\n%s", name, out)
+	}
+	return nil
 }
 
 // pattern is what -run takes for Test/subtest/subtest, where the names of the

@@ -90,6 +90,25 @@ func TestAMistakeIsPlantedAndCaught(t *testing.T) {
 	}
 }
 
+func TestOnlyAFailureCatchesAMistake(t *testing.T) {
+	for out, want := range map[string]string{
+		"--- FAIL: TestX (0.01s)\n    x_test.go:7: no\nFAIL\n":                 "",
+		"panic: nil map\n\ngoroutine 7":                                        "",
+		"fatal error: all goroutines are asleep - deadlock!":                   "",
+		"panic: test timed out after 5m0s\n\trunning tests:\n\t\tTestX (5m0s)": "did not end",
+		"signal: killed\nFAIL\tmuster/x\n":                                     "did not run",
+		"testing: warning: no tests to run\n":                                  "there is no TestX",
+	} {
+		err := judge("TestX", out, true)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%q: %v; want %q", out, err, want)
+		}
+	}
+	if err := judge("TestX", "ok  \tmuster/x\n", false); err == nil || !strings.Contains(err.Error(), "passed") {
+		t.Errorf("a test that passed: %v", err)
+	}
+}
+
 func TestListsAreReadStrictly(t *testing.T) {
 	good := "# a mistake\n# of two lines\nfile: a.go\nold: <<<\nx\n\ty\n>>>\nnew: <<<\n>>>\nfile: c.go\nold: <<<\nv\n>>>\nnew: <<<\nw\n>>>\ntest: ./a TestA TestB\n\n# next\nfile: b.go\nold: <<<\nz\n>>>\ntest: ./b TestC\n"
 	all, err := parse("l", strings.NewReader(good))
