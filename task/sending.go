@@ -7,6 +7,10 @@ import "errors"
 var (
 	// ErrUnreached: the request surely did not reach the slave.
 	ErrUnreached = errors.New("slave not reached")
+	// ErrRefused: a new connection was refused, as by a machine on which nothing
+	// listens at the slave's port. It comes with ErrUnreached, or alone if a
+	// connection before that one may have carried the request.
+	ErrRefused = errors.New("the slave's port refuses connections")
 	// ErrWrongIncarnation: another incarnation answered and did nothing.
 	ErrWrongIncarnation = errors.New("another incarnation of the slave answered")
 	// ErrWrongCluster: the slave works for the masters of another cluster and did

@@ -23,15 +23,19 @@ type slaveBook struct {
 	credit int
 	passed bool // since then somebody waited for a word in vain
 
-	goneAt      time.Time // since when it is lost or has left, as far as this leader knows; zero: it is not
-	seenAt      time.Time // last sign of life
-	silentSince time.Time // first unanswered request since seenAt; zero: none
-	failedAt    time.Time // last unanswered request
-	probedAt    time.Time // last probe that liveness wanted
-	staleSince  time.Time // first request refused as stale since one was answered; zero: none
-	doubts      int       // how often in a row it did not do what it had offered
-	pausedUntil time.Time // not chosen before: it is doubted
-	ending      int       // commands on their way that end this incarnation
+	goneAt       time.Time // since when it is lost or has left, as far as this leader knows; zero: it is not
+	seenAt       time.Time // last sign of life
+	silentSince  time.Time // first unanswered request since seenAt; zero: none
+	failedAt     time.Time // last unanswered request
+	probedAt     time.Time // last probe that liveness wanted
+	staleSince   time.Time // first request refused as stale since one was answered; zero: none
+	doubts       int       // how often in a row it did not do what it had offered
+	pausedUntil  time.Time // not chosen before: it is doubted
+	ending       int       // commands on their way that end this incarnation
+	refusedAt    time.Time // its port refused, and nothing else came of a request since; zero: no
+	refusedAgain time.Time // and did so again, knockGap later or more; zero: no
+	knockAt      time.Time // when to ask it on a new connection; zero: never
+	knockedAt    time.Time // when that was done the last time
 
 	lane lane
 
@@ -44,6 +48,7 @@ type slaveBook struct {
 	known           bool // counted in its kinds
 	alive           bool // in the classes' alive sets
 	candidate       bool // in the classes' candidate sets
+	answering       bool // in the core's set
 	countedSlots    int
 	countedBusy     int
 	countedDraining int // 1 or 0
@@ -109,6 +114,10 @@ func (c *core) hear(s *slaveBook, a task.Availability, now time.Time) {
 		return
 	}
 	s.seenAt, s.silentSince, s.staleSince, s.failedAt, s.passed = now, time.Time{}, time.Time{}, time.Time{}, false
+	if !s.refusedAt.IsZero() {
+		c.unrefused(s)
+		s.knockAt = now.Add(knockGap) // the word may be of before its end
+	}
 	c.seen.Store(s.rec.Name, now)
 	if s.heardAt.IsZero() || a.Counter >= s.heard.Counter {
 		s.heard, s.heardAt = a, now
@@ -144,6 +153,11 @@ func (c *core) refresh(s *slaveBook, now time.Time) {
 	alive, known := s.rec.State == task.SlaveAlive, s.rec.State != task.SlaveLeft
 	full := s.fresh(now, c.cfg.QuestionTTL) && s.heard.Free <= 0 && !s.lane.stopping()
 	candidate := alive && s.free() > 0 && s.choosable(now) && s.silentSince.IsZero() && !full
+	answering := s.rec.State == s.rec.Present() && s.ending == 0 && s.silentSince.IsZero()
+	if answering != s.answering {
+		member(&c.answering, s, answering)
+		s.answering = answering
+	}
 	slots, busy, draining := 0, 0, 0
 	if s.rec.State == task.SlaveDraining {
 		draining = 1

@@ -303,6 +303,12 @@ func (d *Dispatcher) Heard(ctx context.Context, slave string, a task.Availabilit
 	})
 }
 
+// Broke takes in that a connection to the slave at a URL has ended, and not by this
+// side. It waits for the loop to have room.
+func (d *Dispatcher) Broke(url string) {
+	_ = d.put(context.Background(), func(c *core, now time.Time) { c.broke(url, now) }) // an end of the loop is no error
+}
+
 // LastSeen returns when the slave last gave a sign of life in this term.
 func (d *Dispatcher) LastSeen(slave string) (time.Time, bool) {
 	at, ok := d.seen.Load(slave)

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tidwall/btree"
+
 	"muster/fsm"
 	"muster/task"
 )
@@ -35,8 +37,14 @@ type core struct {
 	nextPurge               time.Time
 	arrivals                uint64 // numbers submits
 	dues                    dueHeap
-	moments                 moments
-	overruns                overruns
+	// urls are the slaves that are there, by their URLs. answering are those that have
+	// answered the last time, and refusing those whose port refused twice, by their place in
+	// the order.
+	urls                map[string]*slaveBook
+	answering, refusing btree.Map[uint64, *slaveBook]
+	witnesses           witnesses
+	moments             moments
+	overruns            overruns
 	// aside are waiting tasks that a panic was about, and until when they are left alone.
 	aside map[task.ID]time.Time
 
@@ -72,7 +80,7 @@ type actions struct {
 func newCore(cfg Config, view func() *fsm.View, stamp func() task.Stamp, seen *sync.Map) *core {
 	return &core{
 		cfg: cfg, view: view, stamp: stamp, seen: seen,
-		slaves:  map[string]*slaveBook{},
+		slaves: map[string]*slaveBook{}, urls: map[string]*slaveBook{},
 		kinds:   map[string]*kindBook{},
 		classes: map[classKey]*class{}, sweepClassesAt: minClasses,
 		attempts: map[task.ID]*attempt{}, incarnations: map[string]string{}, enlisting: map[string]string{},
@@ -129,6 +137,7 @@ func (c *core) plan(now time.Time) actions {
 		c.about = blame{}
 		c.sweep(now)
 		c.purge(now)
+		c.seekWitnesses(now)
 		c.fillLanes(now)
 	}
 	out := actions{proposals: c.proposals, requests: c.requests, refusals: c.refusals}

@@ -25,6 +25,7 @@
 //   - lanes.go     the one request at a time to each slave
 //   - pace.go      how many requests are under way, and which go first
 //   - liveness.go  probes, silence, loss
+//   - refusing.go  slaves whose port refuses: their process has ended
 //   - doubts.go    slaves that live and don't do what they say
 //   - registry.go  slaves that register and leave
 //   - retention.go which done tasks are forgotten

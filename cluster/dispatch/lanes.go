@@ -19,6 +19,8 @@ type lane struct {
 	cancels []task.Attempt  // held by the slave, but not current
 	askers  []*seeker       // who waits for the slave's word
 	probe   bool            // liveness wants a word
+	knock   bool            // a word is wanted that comes on a new connection
+	witness bool            // it is wanted for another slave's sake
 	touched bool            // in core.touched
 	queued  [urgencies]bool // in the pacer's queues
 	// after is what waits for the send under way to come back.
@@ -33,6 +35,7 @@ const (
 	requestSend
 	requestHeld
 	requestCancel
+	requestKnock
 )
 
 // request is one call to a slave.
@@ -47,6 +50,7 @@ type request struct {
 	cancel      task.Attempt
 	heard       uint64 // the counter of the slave's word when this was sent
 	urgency     urgency
+	began       time.Time
 
 	// What the core has to remember until the answer comes.
 	batch []*attempt
@@ -95,13 +99,14 @@ func (c *core) fillLanes(now time.Time) {
 }
 
 // fillLane chooses: attempts first, as their answer is a word, too; then
-// cancels, questions, and a probe. It reports whether there was anything to ask.
+// cancels, questions, a knock, and a probe. It reports whether there was anything to
+// ask.
 func (c *core) fillLane(s *slaveBook, now time.Time) bool {
 	l := &s.lane
 	if l.busy || !s.askable() {
 		return false
 	}
-	r := request{slave: s, url: s.rec.URL, incarnation: s.rec.Incarnation, timeout: c.cfg.SendTimeout}
+	r := request{slave: s, url: s.rec.URL, incarnation: s.rec.Incarnation, timeout: c.cfg.SendTimeout, began: now}
 	switch {
 	case len(l.queue) > 0 && !now.Before(l.retryAt) && c.takeBatch(s, &r):
 		r.kind = requestSend
@@ -110,6 +115,9 @@ func (c *core) fillLane(s *slaveBook, now time.Time) bool {
 		l.cancels = l.cancels[1:]
 	case len(l.askers) > 0 && c.needsQuestion(s, now):
 		r.kind, r.asker, r.timeout = requestAvailable, l.askers[0], c.cfg.QuestionTimeout
+	case l.knock:
+		l.knock, l.witness, s.knockedAt = false, false, now
+		r.kind = requestKnock
 	case l.probe:
 		l.probe = false
 		r.kind = requestHeld
@@ -179,6 +187,9 @@ func (c *core) answered(r request, resp response, now time.Time) {
 		s.heardAt = time.Time{}
 	}
 	c.hear(s, resp.availability, now)
+	if r.kind == requestKnock {
+		c.witness(r, now)
+	}
 	if r.kind == requestCancel && resp.availability.Free <= 0 {
 		s.heardAt = time.Time{} // it may free the slot any moment now: the next one asks
 		c.refresh(s, now)
@@ -205,6 +216,7 @@ func (c *core) unanswered(r request, err error, now time.Time) {
 		s.lane.retryAt = now.Add(s.lane.backoff)
 		c.unsent(s, r.batch, r.first, err, now)
 	}
+	c.noteRefusal(s, r, err, now)
 	switch {
 	case errors.Is(err, task.ErrWrongIncarnation):
 		c.lose(s, "slave "+s.rec.Name+" restarted", now)

@@ -392,6 +392,9 @@ func (c *core) nextWake() time.Time {
 	if step := c.pacer.wake(); !step.IsZero() {
 		earlier(step)
 	}
+	if c.witnesses.wanted {
+		earlier(c.witnesses.sought.Add(witnessGap))
+	}
 	if !c.sweeper.busy {
 		earlier(c.sweeper.next)
 	}

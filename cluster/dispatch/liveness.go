@@ -74,6 +74,9 @@ func (c *core) nextLook(s *slaveBook, now time.Time) time.Time {
 		earlier(s.lane.retryAt)
 	}
 	earlier(s.pausedUntil)
+	if !s.knockAt.IsZero() && (next.IsZero() || s.knockAt.Before(next)) {
+		next = s.knockAt
+	}
 	if s.heard.Free <= 0 && !s.heardAt.IsZero() {
 		earlier(s.heardAt.Add(c.cfg.QuestionTTL))
 	}
@@ -129,6 +132,9 @@ func (c *core) look(s *slaveBook, now time.Time) {
 	if !s.staleSince.IsZero() && now.Sub(s.staleSince) >= c.cfg.SlaveTimeout {
 		c.lose(s, "slave "+s.rec.Name+" took every request for an old one for "+c.cfg.SlaveTimeout.String(), now)
 		return
+	}
+	if !s.knockAt.IsZero() && !s.knockAt.After(now) {
+		s.lane.knock, s.knockAt = true, time.Time{}
 	}
 	if !c.nextProbe(s).After(now) {
 		s.lane.probe = true

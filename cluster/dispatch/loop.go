@@ -244,6 +244,8 @@ func (d *Dispatcher) request(ctx context.Context, r request) (resp response) {
 	switch r.kind {
 	case requestAvailable:
 		resp.availability, resp.err = d.sender.Available(ctx, r.url, r.stamp)
+	case requestKnock:
+		resp.availability, resp.err = d.sender.Knock(ctx, r.url, r.stamp)
 	case requestSend:
 		resp.receipts, resp.availability, resp.err = d.sender.Send(ctx, r.url, r.stamp, r.incarnation, r.orders)
 		if resp.err == nil && len(resp.receipts) != len(r.orders) {

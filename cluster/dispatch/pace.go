@@ -16,19 +16,23 @@ import (
 type urgency uint8
 
 const (
-	urgentTask   urgency = iota // somebody waits for it: a question, a new attempt, a cancel
-	urgentSilent                // to a slave that did not answer the last time; it may soon be lost
-	urgentSteady                // an attempt that is sent again, a probe
-	urgentLost                  // to a slave that is lost; it may wake
+	urgentTask    urgency = iota // somebody waits for it: a question, a new attempt, a cancel
+	urgentRefused                // whether a port that refused does so again, or a witness is reached
+	urgentBroken                 // whether a slave lives to which a connection has broken
+	urgentSilent                 // to a slave that did not answer the last time; it may soon be lost
+	urgentSteady                 // an attempt that is sent again, a probe
+	urgentLost                   // to a slave that is lost; it may wake
 	urgencies
 	notUrgent // there is nothing to ask
 )
 
 const (
-	// maxForTasks, maxSteady and maxSilent bound the requests under way at once: for
-	// those who wait, to slaves that live, and to those that may not. The last
-	// mostly wait for a time-out, which must not hold up the others.
+	// maxForTasks, maxKnocks, maxSteady and maxSilent bound the requests under way at
+	// once: for those who wait, to slaves whose port may refuse, to slaves that live,
+	// and to those that may not. The last mostly wait for a time-out, which must not
+	// hold up the others.
 	maxForTasks = 256
+	maxKnocks   = 128
 	maxSteady   = 128
 	maxSilent   = 128
 	// maxDials bounds the slaves that are dialled back at once. Those at wrong
@@ -49,6 +53,8 @@ func (u urgency) mostUnderWay() int {
 	switch u {
 	case urgentTask:
 		return maxForTasks
+	case urgentRefused, urgentBroken:
+		return maxKnocks
 	case urgentSteady:
 		return maxSteady
 	default:
@@ -149,14 +155,18 @@ func (c *core) urgency(s *slaveBook, now time.Time) urgency {
 	switch {
 	case asks:
 		return urgentTask
-	case !sends && len(l.cancels) == 0 && !l.probe:
+	case !sends && len(l.cancels) == 0 && !l.probe && !l.knock:
 		return notUrgent
 	case s.rec.State == task.SlaveLost:
 		return urgentLost
+	case s.silentSince.IsZero() && (len(l.cancels) > 0 || sends && slices.ContainsFunc(l.queue, (*attempt).isNew)):
+		return urgentTask
+	case l.knock && (l.witness || !s.refusedAt.IsZero()):
+		return urgentRefused
+	case l.knock:
+		return urgentBroken
 	case !s.silentSince.IsZero():
 		return urgentSilent
-	case len(l.cancels) > 0 || sends && slices.ContainsFunc(l.queue, (*attempt).isNew):
-		return urgentTask
 	default:
 		return urgentSteady
 	}

@@ -22,6 +22,7 @@ type crowd struct {
 
 	under    []pendingAnswer // requests under way, by the time of their end
 	silent   map[string]bool // slaves that do not answer
+	dead     map[string]bool // slaves whose port refuses
 	asked    map[string]time.Duration
 	order    []string // slaves in the order in which they were first asked
 	began    time.Time
@@ -45,7 +46,7 @@ func newCrowd(t *testing.T, n int, holds func(i int) bool) *crowd {
 	t.Helper()
 	w := &crowd{
 		t: t, state: fsm.New(), now: time.Unix(1000, 0),
-		silent: map[string]bool{}, asked: map[string]time.Duration{}, lost: map[string]time.Duration{},
+		silent: map[string]bool{}, dead: map[string]bool{}, asked: map[string]time.Duration{}, lost: map[string]time.Duration{},
 	}
 	w.began = w.now
 	var registered, held []fsm.Command
@@ -176,6 +177,9 @@ func (w *crowd) answer() {
 		if !a.ok {
 			resp = response{err: errors.New("no answer")}
 		}
+		if w.dead[a.r.slave.rec.Name] {
+			resp = response{err: task.ErrRefused}
+		}
 		w.core.answered(a.r, resp, w.now)
 	}
 }
@@ -288,5 +292,45 @@ func TestSilentSlavesDoNotHoldUpTheOthers(t *testing.T) {
 		if since := w.now.Sub(s.seenAt); !w.silent[name] && since > 2*w.core.cfg.ProbeIdle {
 			t.Fatalf("slave %s was not asked for %v", name, since)
 		}
+	}
+}
+
+// TestManyThatDieTogetherAreFoundAtAPace: of five thousand slaves that have a task
+// five hundred die, and the connections of all break, as at a proxy that starts anew.
+// Whoever is dead is found at the pace at which they are asked; nobody else is lost.
+func TestManyThatDieTogetherAreFoundAtAPace(t *testing.T) {
+	t.Parallel()
+	const slaves, dead = 5_000, 500
+	w := newCrowd(t, slaves, func(int) bool { return true })
+	w.run(pace(slaves) + time.Second)
+	began := w.now.Sub(w.began)
+	for i := range dead {
+		w.dead[slaveName(10*i)] = true
+	}
+	for i := range slaves {
+		w.core.broke("http://"+slaveName(i), w.now)
+	}
+	// A plan takes in all events that came together; after that it looks at few.
+	w.plan()
+	w.mostSeen, w.mostAt = 0, [urgencies]int{}
+	w.run(pace(slaves) + pace(2*dead) + knockGap)
+	if len(w.lost) != dead {
+		t.Errorf("%d slaves were lost, want %d", len(w.lost), dead)
+	}
+	first := time.Hour
+	for name, at := range w.lost {
+		if !w.dead[name] {
+			t.Fatalf("slave %s was lost, which answers", name)
+		}
+		first = min(first, at-began)
+	}
+	if first > knockGap+20*paceStep {
+		t.Errorf("the first was found after %v", first)
+	}
+	if most := maxKnocks + maxSteady + maxSilent; w.mostSeen > most {
+		t.Errorf("a plan looked at %d slaves, want at most %d", w.mostSeen, most)
+	}
+	if w.mostAt[urgentRefused]+w.mostAt[urgentBroken] > 2*maxKnocks || w.mostAt[urgentTask] > 0 {
+		t.Errorf("under way at once: %v", w.mostAt)
 	}
 }

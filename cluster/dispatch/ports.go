@@ -44,10 +44,12 @@ type Subscription interface {
 // Sender talks to slaves. Every call carries a stamp, ends with ctx, and
 // returns nil, task.ErrUnreached, task.ErrWrongCluster, task.ErrWrongIncarnation or
 // task.ErrStaleStamp (wrapped), or another error: unclear, the slave may have got
-// the request.
+// the request. With task.ErrRefused, too, the last connection was refused.
 type Sender interface {
 	// Available asks "are you available?".
 	Available(ctx context.Context, url string, stamp task.Stamp) (task.Availability, error)
+	// Knock is Available on a new connection.
+	Knock(ctx context.Context, url string, stamp task.Stamp) (task.Availability, error)
 	// Send hands attempts to an incarnation. The receipts are in order.
 	Send(ctx context.Context, url string, stamp task.Stamp, incarnation string, orders []task.Order) ([]task.Receipt, task.Availability, error)
 	// Held lists the attempts that the slave has.

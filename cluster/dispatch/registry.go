@@ -27,7 +27,13 @@ func (c *core) putSlave(rec task.Slave, now time.Time) {
 		c.setKinds(s, rec.Kinds, rec.Labels)
 	}
 	c.nameIncarnation(s.rec.Incarnation, rec.Incarnation, rec.Name)
+	if c.urls[s.rec.URL] == s {
+		delete(c.urls, s.rec.URL)
+	}
 	s.rec = rec
+	if rec.State == rec.Present() {
+		c.urls[rec.URL] = s
+	}
 	s.noteGone(now)
 	c.unpark(s)
 	c.refresh(s, now)
@@ -68,7 +74,9 @@ func (c *core) forget(s *slaveBook, now time.Time) {
 	s.heard, s.heardAt, s.credit, s.passed = task.Availability{}, time.Time{}, 0, false
 	s.seenAt, s.silentSince, s.staleSince, s.failedAt = now, time.Time{}, time.Time{}, time.Time{}
 	s.ending = 0
-	s.lane.queue, s.lane.cancels, s.lane.probe = nil, nil, false
+	c.unrefused(s)
+	s.knockAt = time.Time{}
+	s.lane.queue, s.lane.cancels, s.lane.probe, s.lane.knock, s.lane.witness = nil, nil, false, false, false
 	s.lane.retryAt, s.lane.backoff = time.Time{}, 0
 }
 

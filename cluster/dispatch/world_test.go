@@ -303,7 +303,10 @@ type slave struct {
 
 	mu        sync.Mutex
 	silent    bool          // requests arrive and are not answered
-	refused   bool          // connections are refused
+	refused   bool          // it is not reached
+	closed    bool          // its port refuses new connections; there are no others
+	fares     func() error  // if set, what comes of each call before it gets there
+	shut      bool          // its port refuses new connections; the one that there is goes on
 	loseReply bool          // the next send arrives, its answer does not
 	mute      bool          // its reports do not arrive
 	stubborn  bool          // its handlers end when they like
@@ -369,6 +372,17 @@ func (s *slave) kill() {
 	cancel()
 	_ = s.worker.Stop(ctx) // at once: its tasks die with it
 	synctest.Wait()
+}
+
+// errClosed is what comes of a request to a port at which nobody listens.
+var errClosed = fmt.Errorf("%w: %w", task.ErrUnreached, task.ErrRefused)
+
+// crash ends the process as SIGKILL does: its connections break, and its port
+// refuses.
+func (s *slave) crash() {
+	s.set(func(s *slave) { s.closed = true })
+	s.kill()
+	s.w.d.Broke(s.url)
 }
 
 func (s *slave) run(ctx context.Context, o task.Order) (task.Value, error) {
@@ -478,8 +492,14 @@ func (x *wire) reach(ctx context.Context, what, url string) (*slave, error) {
 	}
 	s.mu.Lock()
 	silent, refused, fails := s.silent, s.refused, s.lie.fails[what]
+	closed := s.closed || s.shut && what == "knock"
+	if s.fares != nil && fails == nil {
+		fails = s.fares()
+	}
 	s.mu.Unlock()
 	switch {
+	case closed:
+		return nil, errClosed
 	case fails != nil:
 		return nil, fails
 	case refused:
@@ -493,6 +513,15 @@ func (x *wire) reach(ctx context.Context, what, url string) (*slave, error) {
 
 func (x *wire) Available(ctx context.Context, url string, stamp task.Stamp) (task.Availability, error) {
 	s, err := x.reach(ctx, "available", url)
+	if err != nil {
+		return task.Availability{}, err
+	}
+	a, err := s.worker.Available(stamp)
+	return s.told(a), err
+}
+
+func (x *wire) Knock(ctx context.Context, url string, stamp task.Stamp) (task.Availability, error) {
+	s, err := x.reach(ctx, "knock", url)
 	if err != nil {
 		return task.Availability{}, err
 	}

@@ -30,6 +30,13 @@ type backend struct {
 
 var _ api.Backend = (*backend)(nil)
 
+// broke tells the dispatcher, if there is one, that a connection to a slave has broken.
+func (b *backend) broke(url string) {
+	if d := b.current.Load(); d != nil {
+		d.Broke(url)
+	}
+}
+
 // Leader returns the leader's API URL and whether it is this master.
 func (b *backend) Leader() (string, bool) {
 	_, url := b.node.Leader()

@@ -72,8 +72,8 @@ func newMaster(ctx context.Context, cfg MasterConfig) (*master, error) {
 	registry.MustRegister(cfg.Metrics...)
 	httpClient := cfg.Network.client()
 
-	m := &master{cfg: cfg, backend: &backend{version: cfg.Version}, sender: link.NewSender(link.SenderConfig{Dial: cfg.Network.dial()})}
-	m.peers = httpClient
+	m := &master{cfg: cfg, backend: &backend{version: cfg.Version}, peers: httpClient}
+	m.sender = link.NewSender(link.SenderConfig{Dial: cfg.Network.dial(), Broken: m.backend.broke})
 	panics := prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "muster_dispatch_panics_total", Help: "Panics of this master's dispatcher, which are mistakes in muster: the log has the stack.",
 	})

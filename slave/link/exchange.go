@@ -33,26 +33,32 @@ type request struct {
 // what is certain:
 //
 //   - task.ErrUnreached: there never was a connection to write the request to.
+//   - task.ErrRefused, maybe beside it: the last connection that was tried was refused.
 //   - task.ErrWrongCluster, task.ErrStaleStamp, task.ErrWrongIncarnation: the
 //     slave refused.
 //   - any other: unclear.
-func (s *Sender) exchange(ctx context.Context, r request, limit int64, into any) error {
+func exchange(ctx context.Context, by *http.Client, r request, limit int64, into any) error {
 	// net/http repeats a GET by itself when a connection that it had kept
 	// breaks; each time it has a connection, GotConn is called, before anything
 	// is written, on this goroutine's behalf.
 	var connections atomic.Int32
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+	ctx = httptrace.WithClientTrace(context.WithValue(ctx, slaveURL{}, r.url), &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) { connections.Add(1) },
 	})
 	req, err := r.http(ctx)
 	if err != nil {
 		return fmt.Errorf("%w: %w", task.ErrUnreached, err)
 	}
-	resp, err := s.client.Do(req)
-	if err != nil {
-		if connections.Load() == 0 {
-			return fmt.Errorf("%w: %w", task.ErrUnreached, err)
-		}
+	resp, err := by.Do(req)
+	switch never := connections.Load() == 0; {
+	case err == nil:
+	case never && isRefused(err):
+		return fmt.Errorf("%w: %w: %w", task.ErrUnreached, task.ErrRefused, err)
+	case never:
+		return fmt.Errorf("%w: %w", task.ErrUnreached, err)
+	case isRefused(err):
+		return fmt.Errorf("%s %s: %w: %w", r.method, req.URL, task.ErrRefused, withoutText(err))
+	default:
 		return fmt.Errorf("%s %s: %w", r.method, req.URL, withoutText(err))
 	}
 	defer resp.Body.Close() //nolint:errcheck // only read from

@@ -34,12 +34,17 @@ const ReasonNotSent = "not_sent"
 // its methods are safe for concurrent use.
 type Sender struct {
 	client *http.Client
+	knocks *http.Client // makes a connection for each request
 }
 
 // SenderConfig configures a Sender.
 type SenderConfig struct {
 	// Dial opens a connection to a slave; default: net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Broken, if not nil, is told the URL of a slave to which a connection has ended
+	// that this side did not close. It is called on the connection's goroutine; a
+	// request on that connection waits for its return.
+	Broken func(url string)
 }
 
 // NewSender returns a Sender. Close lets its idle connections go.
@@ -47,18 +52,26 @@ func NewSender(cfg SenderConfig) *Sender {
 	if cfg.Dial == nil {
 		cfg.Dial = (&net.Dialer{KeepAlive: 15 * time.Second}).DialContext
 	}
-	return &Sender{client: &http.Client{
-		Transport: &http.Transport{
-			DialContext:            cfg.Dial,
-			MaxIdleConnsPerHost:    2, // a leader has one request to a slave in flight; a cancel may overtake
-			IdleConnTimeout:        senderIdleTimeout,
-			TLSHandshakeTimeout:    5 * time.Second,
-			MaxResponseHeaderBytes: 64 << 10,
-			DisableCompression:     true,
-		},
-		// A slave that sends the leader elsewhere is no slave.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	kept := transport(watched(cfg.Dial, cfg.Broken))
+	kept.MaxIdleConnsPerHost = 2 // a leader has one request to a slave in flight; a cancel may overtake
+	kept.IdleConnTimeout = senderIdleTimeout
+	single := transport(cfg.Dial)
+	single.DisableKeepAlives = true
+	// A slave that sends the leader elsewhere is no slave.
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &Sender{
+		client: &http.Client{Transport: kept, CheckRedirect: stay},
+		knocks: &http.Client{Transport: single, CheckRedirect: stay},
+	}
+}
+
+func transport(dial dialer) *http.Transport {
+	return &http.Transport{
+		DialContext:            dial,
+		TLSHandshakeTimeout:    5 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+		DisableCompression:     true,
+	}
 }
 
 // Close closes the connections that are idle.
@@ -66,8 +79,18 @@ func (s *Sender) Close() { s.client.CloseIdleConnections() }
 
 // Available asks "are you available?".
 func (s *Sender) Available(ctx context.Context, url string, stamp task.Stamp) (task.Availability, error) {
+	return s.available(ctx, s.client, url, stamp)
+}
+
+// Knock is Available on a connection of its own: the answer shows that the slave
+// can be reached now, and task.ErrRefused that its port refuses.
+func (s *Sender) Knock(ctx context.Context, url string, stamp task.Stamp) (task.Availability, error) {
+	return s.available(ctx, s.knocks, url, stamp)
+}
+
+func (s *Sender) available(ctx context.Context, by *http.Client, url string, stamp task.Stamp) (task.Availability, error) {
 	var answer availability
-	err := s.exchange(ctx, request{http.MethodGet, url, "/available", stamp, nil}, maxShortAnswer, &answer)
+	err := exchange(ctx, by, request{http.MethodGet, url, "/available", stamp, nil}, maxShortAnswer, &answer)
 	if err != nil {
 		return task.Availability{}, err
 	}
@@ -87,7 +110,7 @@ func (s *Sender) Send(ctx context.Context, url string, stamp task.Stamp, incarna
 	}
 	var answer ordersAnswer
 	limit := min(maxShortAnswer+int64(sent)*maxReceipt, maxSendAnswer)
-	if err := s.exchange(ctx, request{http.MethodPost, url, "/tasks", stamp, body}, limit, &answer); err != nil {
+	if err := exchange(ctx, s.client, request{http.MethodPost, url, "/tasks", stamp, body}, limit, &answer); err != nil {
 		return nil, task.Availability{}, err
 	}
 	a, err := answer.from(incarnation)
@@ -104,7 +127,7 @@ func (s *Sender) Send(ctx context.Context, url string, stamp task.Stamp, incarna
 // Held lists the attempts that the slave has.
 func (s *Sender) Held(ctx context.Context, url string, stamp task.Stamp) ([]task.Held, task.Availability, error) {
 	var answer heldAnswer
-	if err := s.exchange(ctx, request{http.MethodGet, url, "/tasks", stamp, nil}, maxHeldAnswer, &answer); err != nil {
+	if err := exchange(ctx, s.client, request{http.MethodGet, url, "/tasks", stamp, nil}, maxHeldAnswer, &answer); err != nil {
 		return nil, task.Availability{}, err
 	}
 	a, err := answer.toTask()
@@ -128,7 +151,7 @@ func (s *Sender) Resize(ctx context.Context, url string, stamp task.Stamp, incar
 		return task.Availability{}, fmt.Errorf("resize slave at %s: %w: %w", url, task.ErrUnreached, err)
 	}
 	var answer availability
-	if err := s.exchange(ctx, request{http.MethodPost, url, "/resize", stamp, body}, maxShortAnswer, &answer); err != nil {
+	if err := exchange(ctx, s.client, request{http.MethodPost, url, "/resize", stamp, body}, maxShortAnswer, &answer); err != nil {
 		return task.Availability{}, err
 	}
 	a, err := answer.from(incarnation)
@@ -146,7 +169,7 @@ func (s *Sender) Cancel(ctx context.Context, url string, stamp task.Stamp, incar
 	}
 	var answer availability
 	path := "/tasks/" + id.String() + "/cancel"
-	if err := s.exchange(ctx, request{http.MethodPost, url, path, stamp, body}, maxShortAnswer, &answer); err != nil {
+	if err := exchange(ctx, s.client, request{http.MethodPost, url, path, stamp, body}, maxShortAnswer, &answer); err != nil {
 		return task.Availability{}, err
 	}
 	a, err := answer.from(incarnation)

@@ -18,6 +18,7 @@ import (
 // know the dispatcher.
 var _ interface {
 	Available(ctx context.Context, url string, stamp task.Stamp) (task.Availability, error)
+	Knock(ctx context.Context, url string, stamp task.Stamp) (task.Availability, error)
 	Send(ctx context.Context, url string, stamp task.Stamp, incarnation string, orders []task.Order) ([]task.Receipt, task.Availability, error)
 	Held(ctx context.Context, url string, stamp task.Stamp) ([]task.Held, task.Availability, error)
 	Resize(ctx context.Context, url string, stamp task.Stamp, incarnation string, slots int) (task.Availability, error)

@@ -126,10 +126,11 @@ func (f *flow) change(do func(*flow)) {
 
 func (f *flow) write(p []byte, closed, expired <-chan struct{}) (written int, err error) {
 	for {
+		rejected := f.net.rejects(f.dir, f.port)
 		f.mu.Lock()
 		changed := f.changed
 		switch {
-		case f.refused:
+		case f.refused || rejected:
 			err = syscall.ECONNRESET
 		case isClosed(closed):
 			err = net.ErrClosed
@@ -159,6 +160,7 @@ func (f *flow) write(p []byte, closed, expired <-chan struct{}) (written int, er
 func (f *flow) read(p []byte, closed, expired <-chan struct{}) (int, error) {
 	for {
 		open, turned := f.net.passes(f.dir, f.port)
+		rejected := f.net.rejects(f.dir, f.port)
 		f.mu.Lock()
 		changed := f.changed
 		var late time.Duration
@@ -169,6 +171,9 @@ func (f *flow) read(p []byte, closed, expired <-chan struct{}) (int, error) {
 		case isClosed(expired):
 			f.mu.Unlock()
 			return 0, timeoutError{}
+		case rejected:
+			f.mu.Unlock()
+			return 0, syscall.ECONNRESET
 		case !open || f.lost:
 		case len(f.chunks) > 0:
 			if late = time.Until(f.chunks[0].at); late <= 0 {

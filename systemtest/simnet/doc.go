@@ -6,6 +6,7 @@
 //	m1, m2 := n.Start("m1"), n.Start("m2")  // two processes, each on its host
 //	l, err := m1.Listen(ctx, "m1:80")
 //	c, err := m2.Dial(ctx, "tcp", "m1:80")
+//	n.Reject("m2", "m1", "80")              // a firewall: m2 is refused at that port
 //	n.Block("m2", "m1")                     // nothing passes from m2 to m1 …
 //	n.Pass("m2", "m1")                      // … and then all of it does, late
 //	m1.Crash()                              // its connections end, its port refuses

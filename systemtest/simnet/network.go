@@ -14,16 +14,23 @@ type Network struct {
 	mu        sync.Mutex
 	listeners map[string]*listener // by address; under mu
 	blocked   map[direction][]string
+	rejected  map[way]bool
 	changed   chan struct{} // closed and replaced when a direction is blocked or passes; under mu
 }
 
 // direction is from one host to another.
 type direction struct{ from, to string }
 
+// way is from one host to a port of another.
+type way struct {
+	direction
+	port string
+}
+
 // New returns a network without faults.
 func New() *Network {
 	return &Network{
-		listeners: map[string]*listener{}, blocked: map[direction][]string{}, changed: make(chan struct{}),
+		listeners: map[string]*listener{}, blocked: map[direction][]string{}, rejected: map[way]bool{}, changed: make(chan struct{}),
 	}
 }
 
@@ -44,6 +51,22 @@ func (n *Network) Block(from, to string, ports ...string) {
 	n.tell()
 }
 
+// Reject refuses connections from one host to a port of another, and resets those that
+// there are, as a firewall does that rejects; who listens there does not notice.
+func (n *Network) Reject(from, to, port string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.rejected[way{direction{from, to}, port}] = true
+	n.tell()
+}
+
+// rejects tells whether connections to a port are rejected, in either direction.
+func (n *Network) rejects(d direction, port string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.rejected[way{d, port}] || n.rejected[way{direction{d.to, d.from}, port}]
+}
+
 // Pass undoes every Block of this direction; what was held back arrives.
 func (n *Network) Pass(from, to string) {
 	n.mu.Lock()
@@ -52,11 +75,12 @@ func (n *Network) Pass(from, to string) {
 	n.tell()
 }
 
-// PassAll undoes every Block.
+// PassAll undoes every Block and Reject.
 func (n *Network) PassAll() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	clear(n.blocked)
+	clear(n.rejected)
 	n.tell()
 }
 

@@ -103,7 +103,7 @@ func (p *Process) Dial(ctx context.Context, _, address string) (net.Conn, error)
 		switch {
 		case p.over():
 			return fail(net.ErrClosed)
-		case open && answers && l == nil:
+		case p.net.rejects(there, port) || open && answers && l == nil:
 			return fail(syscall.ECONNREFUSED)
 		case open && answers && !l.vanished:
 			mine, theirs := pair(p, l, port)
@@ -111,7 +111,10 @@ func (p *Process) Dial(ctx context.Context, _, address string) (net.Conn, error)
 				return fail(net.ErrClosed)
 			}
 			if !l.take(ctx, theirs) {
-				mine.Close() //nolint:errcheck // never fails
+				mine.Close()          //nolint:errcheck // never fails
+				if ctx.Err() != nil { // it lives, and does not accept
+					return fail(context.Cause(ctx))
+				}
 				return fail(syscall.ECONNREFUSED)
 			}
 			return mine, nil

@@ -170,6 +170,41 @@ func TestWhoVanishesIsSilent(t *testing.T) {
 	})
 }
 
+func TestWhatIsRejectedIsRefusedAndReset(t *testing.T) {
+	link(t, func(t *testing.T, l linked) {
+		t.Helper()
+		l.net.Reject("a", "b", "1")
+		for name, c := range map[string]net.Conn{"here": l.at, "there": l.bt} {
+			if got, err := reads(t, c); !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("%s: %q, %v passed", name, got, err)
+			}
+		}
+		if _, err := l.a.Dial(t.Context(), "tcp", "b:1"); !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("dial: %v", err)
+		}
+		listener, err := l.b.Listen(t.Context(), "b:2")
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() { _, _ = listener.Accept() }()
+		if _, err := l.a.Dial(t.Context(), "tcp", "b:2"); err != nil {
+			t.Errorf("dial another port: %v", err)
+		}
+	})
+}
+
+// Who does not accept is not taken for dead.
+func TestAFullBacklogIsNoRefusal(t *testing.T) {
+	link(t, func(t *testing.T, l linked) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := l.a.Dial(ctx, "tcp", "b:1"); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("dial: %v", err)
+		}
+	})
+}
+
 func TestADialWaitsForItsDirection(t *testing.T) {
 	link(t, func(t *testing.T, l linked) {
 		t.Helper()
