@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"muster/task"
 )
@@ -22,6 +23,8 @@ type fakeCluster struct {
 	keys   map[string]task.ID
 	slaves []task.Slave
 	leader *fakeMaster // nil: none
+	// term is what the leader's adds to 7.
+	term atomic.Uint64
 	// leaderAsked, if set, is called when somebody wants to know the leader.
 	leaderAsked func()
 	changed     chan struct{} // closed at every change
@@ -147,7 +150,7 @@ func (c *fakeCluster) happen(changes ...Change) {
 
 func (m *fakeMaster) Leadership() Leadership {
 	url, _ := m.Leader()
-	return Leadership{ID: strings.TrimPrefix(url, "http://"), APIURL: url, Term: 7}
+	return Leadership{ID: strings.TrimPrefix(url, "http://"), APIURL: url, Term: 7 + m.term.Load()}
 }
 
 func (m *fakeMaster) AwaitTask(ctx context.Context, id task.ID) error {

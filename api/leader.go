@@ -82,6 +82,8 @@ func (s *server) forward(c *gin.Context, r route, leader string) {
 	s.extend(c, limit)
 	ctx, cancel := context.WithTimeout(c.Request.Context(), limit)
 	defer cancel()
+	ctx, answered, sent := s.whileLeads(ctx)
+	defer answered()
 	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, r.maxBody())
 	self := s.SelfURL
 	if self == "" {
@@ -100,6 +102,7 @@ func (s *server) forward(c *gin.Context, r route, leader string) {
 		},
 		// Its address may have become that of another cluster's master, which refuses.
 		ModifyResponse: func(resp *http.Response) error {
+			answered()
 			theirs, own := resp.Header.Get(headerCluster), s.Backend.Cluster()
 			if resp.StatusCode != http.StatusConflict || theirs == "" || own == "" || theirs == own {
 				return nil
@@ -108,25 +111,36 @@ func (s *server) forward(c *gin.Context, r route, leader string) {
 		},
 		ErrorHandler: func(_ http.ResponseWriter, _ *http.Request, err error) {
 			s.log.Warn("can't forward a call to the leader", "leader", leader, "path", r.path, "error", err)
-			s.fail(c, forwardFailed(r.method, leader, err))
+			answered()
+			if replaced, ok := errors.AsType[*replacedError](context.Cause(ctx)); ok {
+				err = replaced
+			}
+			s.fail(c, forwardFailed(r.method, leader, sent(), err))
 		},
 	}
 	proxy.ServeHTTP(c.Writer, c.Request.WithContext(ctx))
 }
 
-// forwardFailed says what is known of a call that came to no answer.
-func forwardFailed(method, leader string, err error) *task.Error {
+// forwardFailed says what is known of a call that came to no answer. sent tells whether
+// there was a connection to send it on.
+func forwardFailed(method, leader string, sent bool, err error) *task.Error {
 	if large, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return tooLarge(large.Limit)
 	}
 	if refusal, ok := errors.AsType[*task.Error](err); ok {
 		return refusal // of the body: the leader did not get all of it
 	}
-	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" || method == http.MethodGet {
-		return task.Refuse(task.CodeNoLeader, "the leader at "+leader+" could not be reached; nothing was done, try again")
+	silent, since := "the leader at "+leader+" gave no answer", ""
+	if replaced, ok := errors.AsType[*replacedError](err); ok {
+		silent, since = "the master at "+leader+", which led when the call came, gave no answer", ", and "+replaced.Error()
 	}
-	return task.Refuse(task.CodeOutcomeUnknown, "the leader at "+leader+" gave no answer: the call may have been done; "+
-		"repeat it, a submit with the same Idempotency-Key, or look")
+	switch {
+	case method == http.MethodGet || method == http.MethodHead:
+		return task.Refuse(task.CodeNoLeader, silent+since+"; nothing was done, try again")
+	case !sent:
+		return task.Refuse(task.CodeNoLeader, "the leader at "+leader+" could not be reached"+since+"; nothing was done, try again")
+	}
+	return task.Refuse(task.CodeOutcomeUnknown, silent+since+": the call may have been done; repeat it, a submit with the same Idempotency-Key, or look")
 }
 
 // newForwardTransport is for many calls to one host.

@@ -843,7 +843,8 @@ type SubmissionBody = Submission
 
 // JoinParams defines parameters for Join.
 type JoinParams struct {
-	// Forward A follower carries the call to the leader instead of redirecting it.
+	// Forward A follower carries the call to the leader instead of redirecting it. When it sees that another leads meanwhile, it gives the silent one a second more, and then
+	// answers 503 `outcome_unknown`, or `no_leader` where surely nothing was done.
 	Forward *Forward `form:"forward,omitempty" json:"forward,omitempty"`
 }
 
@@ -895,7 +896,8 @@ type WatchEventsParams struct {
 	// FinishedBefore Only done tasks that finished before this instant, by the stamp that they show.
 	FinishedBefore *FinishedBefore `form:"finished_before,omitempty" json:"finished_before,omitempty"`
 
-	// Forward A follower carries the call to the leader instead of redirecting it.
+	// Forward A follower carries the call to the leader instead of redirecting it. When it sees that another leads meanwhile, it gives the silent one a second more, and then
+	// answers 503 `outcome_unknown`, or `no_leader` where surely nothing was done.
 	Forward *Forward `form:"forward,omitempty" json:"forward,omitempty"`
 
 	// LastEventID As `after`.
@@ -904,19 +906,22 @@ type WatchEventsParams struct {
 
 // RemoveMasterParams defines parameters for RemoveMaster.
 type RemoveMasterParams struct {
-	// Forward A follower carries the call to the leader instead of redirecting it.
+	// Forward A follower carries the call to the leader instead of redirecting it. When it sees that another leads meanwhile, it gives the silent one a second more, and then
+	// answers 503 `outcome_unknown`, or `no_leader` where surely nothing was done.
 	Forward *Forward `form:"forward,omitempty" json:"forward,omitempty"`
 }
 
 // TransferLeadershipParams defines parameters for TransferLeadership.
 type TransferLeadershipParams struct {
-	// Forward A follower carries the call to the leader instead of redirecting it.
+	// Forward A follower carries the call to the leader instead of redirecting it. When it sees that another leads meanwhile, it gives the silent one a second more, and then
+	// answers 503 `outcome_unknown`, or `no_leader` where surely nothing was done.
 	Forward *Forward `form:"forward,omitempty" json:"forward,omitempty"`
 }
 
 // ReportResultsParams defines parameters for ReportResults.
 type ReportResultsParams struct {
-	// Forward A follower carries the call to the leader instead of redirecting it.
+	// Forward A follower carries the call to the leader instead of redirecting it. When it sees that another leads meanwhile, it gives the silent one a second more, and then
+	// answers 503 `outcome_unknown`, or `no_leader` where surely nothing was done.
 	Forward *Forward `form:"forward,omitempty" json:"forward,omitempty"`
 }
 
@@ -929,13 +934,15 @@ type ListSlavesParams struct {
 	// by the leader.
 	Consistency *Consistency `form:"consistency,omitempty" json:"consistency,omitempty"`
 
-	// Forward A follower carries the call to the leader instead of redirecting it.
+	// Forward A follower carries the call to the leader instead of redirecting it. When it sees that another leads meanwhile, it gives the silent one a second more, and then
+	// answers 503 `outcome_unknown`, or `no_leader` where surely nothing was done.
 	Forward *Forward `form:"forward,omitempty" json:"forward,omitempty"`
 }
 
 // RegisterSlaveParams defines parameters for RegisterSlave.
 type RegisterSlaveParams struct {
-	// Forward A follower carries the call to the leader instead of redirecting it.
+	// Forward A follower carries the call to the leader instead of redirecting it. When it sees that another leads meanwhile, it gives the silent one a second more, and then
+	// answers 503 `outcome_unknown`, or `no_leader` where surely nothing was done.
 	Forward *Forward `form:"forward,omitempty" json:"forward,omitempty"`
 }
 
@@ -944,31 +951,36 @@ type RemoveSlaveParams struct {
 	// Force Give up the tasks that it has.
 	Force *bool `form:"force,omitempty" json:"force,omitempty"`
 
-	// Forward A follower carries the call to the leader instead of redirecting it.
+	// Forward A follower carries the call to the leader instead of redirecting it. When it sees that another leads meanwhile, it gives the silent one a second more, and then
+	// answers 503 `outcome_unknown`, or `no_leader` where surely nothing was done.
 	Forward *Forward `form:"forward,omitempty" json:"forward,omitempty"`
 }
 
 // DrainSlaveParams defines parameters for DrainSlave.
 type DrainSlaveParams struct {
-	// Forward A follower carries the call to the leader instead of redirecting it.
+	// Forward A follower carries the call to the leader instead of redirecting it. When it sees that another leads meanwhile, it gives the silent one a second more, and then
+	// answers 503 `outcome_unknown`, or `no_leader` where surely nothing was done.
 	Forward *Forward `form:"forward,omitempty" json:"forward,omitempty"`
 }
 
 // LeaveSlaveParams defines parameters for LeaveSlave.
 type LeaveSlaveParams struct {
-	// Forward A follower carries the call to the leader instead of redirecting it.
+	// Forward A follower carries the call to the leader instead of redirecting it. When it sees that another leads meanwhile, it gives the silent one a second more, and then
+	// answers 503 `outcome_unknown`, or `no_leader` where surely nothing was done.
 	Forward *Forward `form:"forward,omitempty" json:"forward,omitempty"`
 }
 
 // ResizeSlaveParams defines parameters for ResizeSlave.
 type ResizeSlaveParams struct {
-	// Forward A follower carries the call to the leader instead of redirecting it.
+	// Forward A follower carries the call to the leader instead of redirecting it. When it sees that another leads meanwhile, it gives the silent one a second more, and then
+	// answers 503 `outcome_unknown`, or `no_leader` where surely nothing was done.
 	Forward *Forward `form:"forward,omitempty" json:"forward,omitempty"`
 }
 
 // UndrainSlaveParams defines parameters for UndrainSlave.
 type UndrainSlaveParams struct {
-	// Forward A follower carries the call to the leader instead of redirecting it.
+	// Forward A follower carries the call to the leader instead of redirecting it. When it sees that another leads meanwhile, it gives the silent one a second more, and then
+	// answers 503 `outcome_unknown`, or `no_leader` where surely nothing was done.
 	Forward *Forward `form:"forward,omitempty" json:"forward,omitempty"`
 }
 
@@ -1029,7 +1041,8 @@ type ListTasksParams struct {
 	// by the leader.
 	Consistency *Consistency `form:"consistency,omitempty" json:"consistency,omitempty"`
 
-	// Forward A follower carries the call to the leader instead of redirecting it.
+	// Forward A follower carries the call to the leader instead of redirecting it. When it sees that another leads meanwhile, it gives the silent one a second more, and then
+	// answers 503 `outcome_unknown`, or `no_leader` where surely nothing was done.
 	Forward *Forward `form:"forward,omitempty" json:"forward,omitempty"`
 }
 
@@ -1042,7 +1055,8 @@ type SubmitTaskParams struct {
 	// as in 500ms, 30s, 2m.
 	Wait *SubmitWait `form:"wait,omitempty" json:"wait,omitempty"`
 
-	// Forward A follower carries the call to the leader instead of redirecting it.
+	// Forward A follower carries the call to the leader instead of redirecting it. When it sees that another leads meanwhile, it gives the silent one a second more, and then
+	// answers 503 `outcome_unknown`, or `no_leader` where surely nothing was done.
 	Forward *Forward `form:"forward,omitempty" json:"forward,omitempty"`
 
 	// IdempotencyKey A name for this submit, made up by the client: 1 to 255 printable ASCII characters, not counting blanks around them. The same key answers with
@@ -1052,7 +1066,8 @@ type SubmitTaskParams struct {
 
 // SubmitBatchParams defines parameters for SubmitBatch.
 type SubmitBatchParams struct {
-	// Forward A follower carries the call to the leader instead of redirecting it.
+	// Forward A follower carries the call to the leader instead of redirecting it. When it sees that another leads meanwhile, it gives the silent one a second more, and then
+	// answers 503 `outcome_unknown`, or `no_leader` where surely nothing was done.
 	Forward *Forward `form:"forward,omitempty" json:"forward,omitempty"`
 }
 
@@ -1101,7 +1116,8 @@ type ExportTasksParams struct {
 	// by the leader.
 	Consistency *Consistency `form:"consistency,omitempty" json:"consistency,omitempty"`
 
-	// Forward A follower carries the call to the leader instead of redirecting it.
+	// Forward A follower carries the call to the leader instead of redirecting it. When it sees that another leads meanwhile, it gives the silent one a second more, and then
+	// answers 503 `outcome_unknown`, or `no_leader` where surely nothing was done.
 	Forward *Forward `form:"forward,omitempty" json:"forward,omitempty"`
 }
 
@@ -1117,13 +1133,15 @@ type GetTaskParams struct {
 	// by the leader.
 	Consistency *Consistency `form:"consistency,omitempty" json:"consistency,omitempty"`
 
-	// Forward A follower carries the call to the leader instead of redirecting it.
+	// Forward A follower carries the call to the leader instead of redirecting it. When it sees that another leads meanwhile, it gives the silent one a second more, and then
+	// answers 503 `outcome_unknown`, or `no_leader` where surely nothing was done.
 	Forward *Forward `form:"forward,omitempty" json:"forward,omitempty"`
 }
 
 // CancelTaskParams defines parameters for CancelTask.
 type CancelTaskParams struct {
-	// Forward A follower carries the call to the leader instead of redirecting it.
+	// Forward A follower carries the call to the leader instead of redirecting it. When it sees that another leads meanwhile, it gives the silent one a second more, and then
+	// answers 503 `outcome_unknown`, or `no_leader` where surely nothing was done.
 	Forward *Forward `form:"forward,omitempty" json:"forward,omitempty"`
 }
 
