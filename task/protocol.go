@@ -118,6 +118,7 @@ type Asked struct {
 	Slave  string
 	Answer string // AnswerAvailable, AnswerNotAvailable, or "" for silence
 	From   string // FromSlave or FromBooks
+	Why    string // in words, why it was not asked, where there is no answer from the books
 }
 
 // Where an answer came from: over the wire for this very task, or from what the

@@ -126,7 +126,7 @@ func FromVerdict(v task.Verdict) Verdict {
 func FromAsked(lines []task.Asked) []Asked {
 	out := make([]Asked, len(lines))
 	for i, a := range lines {
-		out[i] = Asked{Slave: a.Slave, Answer: a.Answer, From: a.From}
+		out[i] = Asked{Slave: a.Slave, Answer: a.Answer, From: a.From, Why: a.Why}
 	}
 	return out
 }

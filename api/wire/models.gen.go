@@ -52,7 +52,7 @@ type Asked struct {
 
 	// Answer With `from: slave`, the slave's words; empty when it did not answer in time. With `from: books`, what the leader knew without asking:
 	// that the slave's slots are taken, or its last words, where they still hold. That is empty where the leader had a reason of its own not to ask:
-	// the slave is silent, about to go, or has not done what it said lately.
+	// the slave is silent, about to go, drained, or has not done what it said lately; `why` says which.
 	//
 	//
 	// Example: I am not available.
@@ -60,6 +60,11 @@ type Asked struct {
 
 	// From `slave`: it was asked over the network. `books`: the leader knew without asking.
 	From string `json:"from"`
+
+	// Why Why the slave was not asked, in words, where the leader had a reason of its own.
+	//
+	// Example: is draining
+	Why string `json:"why,omitempty,omitzero"`
 }
 
 // Batch defines model for Batch.

@@ -43,15 +43,15 @@ type slaveBook struct {
 	dueIndex int       // in the heap; -1: not in it
 
 	// Its kinds and classes, and what it adds to their counters; see refresh.
-	kinds           []*kindBook
-	classes         []*class
-	known           bool // counted in its kinds
-	alive           bool // in the classes' alive sets
-	candidate       bool // in the classes' candidate sets
-	answering       bool // in the core's set
-	countedSlots    int
-	countedBusy     int
-	countedDraining int // 1 or 0
+	kinds        []*kindBook
+	classes      []*class
+	known        bool // counted in its kinds
+	alive        bool // in the classes' alive sets
+	candidate    bool // in the classes' candidate sets
+	draining     bool // in the classes' sets of the drained
+	answering    bool // in the core's set
+	countedSlots int
+	countedBusy  int
 }
 
 // word is what is known of a slave's free slots without asking.
@@ -158,10 +158,8 @@ func (c *core) refresh(s *slaveBook, now time.Time) {
 		member(&c.answering, s, answering)
 		s.answering = answering
 	}
-	slots, busy, draining := 0, 0, 0
-	if s.rec.State == task.SlaveDraining {
-		draining = 1
-	}
+	draining := s.rec.State == task.SlaveDraining
+	slots, busy := 0, 0
 	if alive {
 		slots, busy = s.rec.Slots, min(s.rec.Slots, len(s.held)+s.reserved)
 	}
@@ -173,15 +171,17 @@ func (c *core) refresh(s *slaveBook, now time.Time) {
 	for _, cl := range s.classes {
 		cl.slots += slots - s.countedSlots
 		cl.busy += busy - s.countedBusy
-		cl.draining += draining - s.countedDraining
 		if alive != s.alive {
 			member(&cl.alive, s, alive)
 		}
 		if candidate != s.candidate {
 			member(&cl.candidates, s, candidate)
 		}
+		if draining != s.draining {
+			member(&cl.draining, s, draining)
+		}
 	}
-	s.known, s.alive, s.candidate, s.countedSlots, s.countedBusy, s.countedDraining = known, alive, candidate, slots, busy, draining
+	s.known, s.alive, s.candidate, s.draining, s.countedSlots, s.countedBusy = known, alive, candidate, draining, slots, busy
 	c.schedule(s, now)
 }
 

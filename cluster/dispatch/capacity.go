@@ -15,10 +15,12 @@ func (c *core) fullCapacity(s *submit, now time.Time) *task.Error {
 	cl := s.seeker.class
 	capacity := cl.capacity()
 	if capacity.Slaves == 0 && !s.plain() {
-		return noSlaveFor(&s.Spec) // the last one is gone
+		return cl.noSlaveFor(&s.Spec) // the last one is gone
 	}
 	var message string
-	if reasons := c.withheld(cl, now); reasons != "" {
+	if drained := cl.draining.Len(); capacity.Slaves == 0 && drained > 0 {
+		message = "full capacity: " + drainedSlaves(drained) + "; undrain or start one, then try again"
+	} else if reasons := c.withheld(cl, now); reasons != "" {
 		message = fmt.Sprintf("full capacity: no slave has a free slot for it (%d of %d busy): %s; try again in a moment", capacity.Busy, capacity.Slots, reasons)
 	} else if capacity.Slaves == 0 {
 		message = "full capacity: no slave is registered and alive; start one, then try again"
@@ -57,7 +59,7 @@ const maxWithheld = 1000
 // and why; empty if there are none. While all slots are busy it looks at no slave.
 func (c *core) withheld(cl *class, now time.Time) string {
 	var count [reasons]int
-	count[draining] = cl.draining
+	count[draining] = cl.draining.Len()
 	more := ""
 	if cl.busy < cl.slots {
 		seen := 0
@@ -67,28 +69,19 @@ func (c *core) withheld(cl *class, now time.Time) string {
 				return false
 			}
 			if s.free() > 0 {
-				count[c.reason(s, now)]++
+				count[s.withheldAs(now)]++
 			}
 			return true
 		})
-	}
-	words := [reasons][2]string{
-		silent:      {"is silent", "are silent"},
-		unreliable:  {"has not done what it said lately", "have not done what they said lately"},
-		leaving:     {"is about to go", "are about to go"},
-		unavailable: {"says that it is not available", "say that they are not available"},
-		unheard:     {"did not answer in time", "did not answer in time"},
-		promised:    {"had its free slots promised to other tasks", "had their free slots promised to other tasks"},
-		draining:    {"is draining", "are draining"},
 	}
 	var parts []string
 	for why, n := range count {
 		switch n {
 		case 0:
 		case 1:
-			parts = append(parts, "1 slave "+words[why][0])
+			parts = append(parts, "1 slave "+withheldWords(why)[0])
 		default:
-			parts = append(parts, fmt.Sprintf("%d slaves %s", n, words[why][1]))
+			parts = append(parts, fmt.Sprintf("%d slaves %s", n, withheldWords(why)[1]))
 		}
 	}
 	if len(parts) == 0 {
@@ -97,9 +90,24 @@ func (c *core) withheld(cl *class, now time.Time) string {
 	return strings.Join(parts, ", ") + more
 }
 
-// reason tells why a slave that is alive and has a free slot is not given a task.
-func (c *core) reason(s *slaveBook, now time.Time) int {
+// withheldWords tells a reason of one slave, and of several.
+func withheldWords(why int) [2]string {
+	return [reasons][2]string{
+		silent:      {"is silent", "are silent"},
+		unreliable:  {"has not done what it said lately", "have not done what they said lately"},
+		leaving:     {"is about to go", "are about to go"},
+		unavailable: {"says that it is not available", "say that they are not available"},
+		unheard:     {"did not answer in time", "did not answer in time"},
+		promised:    {"had its free slots promised to other tasks", "had their free slots promised to other tasks"},
+		draining:    {"is draining", "are draining"},
+	}[why]
+}
+
+// withheldAs tells why a slave that has a free slot, or is drained, is not given a task.
+func (s *slaveBook) withheldAs(now time.Time) int {
 	switch {
+	case s.draining:
+		return draining
 	case !s.silentSince.IsZero():
 		return silent
 	case s.ending > 0:

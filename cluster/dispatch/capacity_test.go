@@ -236,3 +236,48 @@ func TestAWithdrawnSubmitListsWhomItAsked(t *testing.T) {
 		}
 	})
 }
+
+// TestDrainedSlavesAreNamedAsWhatIsInTheWay: to try again in a moment would be of no use,
+// and who wants it explained is shown them. That holds for kinds, too, that only they run.
+func TestDrainedSlavesAreNamedAsWhatIsInTheWay(t *testing.T) {
+	bothWays(t, func(w *world) {
+		for _, name := range []string{"A", "B"} {
+			w.slave(name, 1)
+			if _, err := w.d.Drain(w.t.Context(), name, true); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+		want := []string{"A is draining", "B is draining"}
+		shown := func(refusal *task.Error) []string {
+			var all []string
+			for _, a := range refusal.Asked {
+				if a.Answer != "" || a.From != task.FromBooks {
+					w.t.Errorf("%+v was not asked", a)
+				}
+				all = append(all, a.Slave+" "+a.Why)
+			}
+			return all
+		}
+		refusal := w.refused(explained)
+		if says := "full capacity: all 2 slaves that could run the task are drained (muster slaves undrain NAME ends that); undrain or start one, then try again"; refusal.Code != task.CodeFullCapacity || refusal.Message != says {
+			w.t.Errorf("%s: %s", refusal.Code, refusal.Message)
+		}
+		if got := shown(refusal); !slices.Equal(got, want) {
+			w.t.Errorf("shown are %q", got)
+		}
+		w.labelled("C", 1, "gpu=yes")
+		if _, err := w.d.Drain(w.t.Context(), "C", true); err != nil {
+			w.t.Fatal(err)
+		}
+		refusal = w.refused(explained, func(r *dispatch.Request) { r.Spec.Requires = labels("gpu=yes") })
+		if refusal.Code != task.CodeNoSlaveForKind || !strings.HasSuffix(refusal.Message, "gpu=yes; the 1 slave that could run the task is drained (muster slaves undrain NAME ends that)") {
+			w.t.Errorf("%s: %s", refusal.Code, refusal.Message)
+		}
+		if got := shown(refusal); !slices.Equal(got, []string{"C is draining"}) {
+			w.t.Errorf("shown are %q", got)
+		}
+		if refusal = w.refused(); len(refusal.Asked) > 0 {
+			w.t.Errorf("nobody asked for %v", refusal.Asked)
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,7 +24,7 @@ type class struct {
 	candidates btree.Map[uint64, *slaveBook]
 	slots      int // of alive
 	busy       int
-	draining   int // slaves that could run it if they were not
+	draining   btree.Map[uint64, *slaveBook] // slaves that could run it if they were not drained
 	line       line
 	submits    int // on their way to an answer, in line or not
 }
@@ -143,11 +144,11 @@ func (c *core) setKinds(s *slaveBook, kinds []task.Kind, labels []task.Label) {
 	for _, cl := range s.classes {
 		cl.slots -= s.countedSlots
 		cl.busy -= s.countedBusy
-		cl.draining -= s.countedDraining
+		cl.draining.Delete(s.rec.Order)
 		cl.alive.Delete(s.rec.Order)
 		cl.candidates.Delete(s.rec.Order)
 	}
-	s.kinds, s.classes, s.known, s.alive, s.candidate, s.countedSlots, s.countedBusy, s.countedDraining = nil, nil, false, false, false, 0, 0, 0
+	s.kinds, s.classes, s.known, s.alive, s.candidate, s.draining, s.countedSlots, s.countedBusy = nil, nil, false, false, false, false, 0, 0
 	for _, k := range kinds {
 		kb := c.kind(k.Name)
 		kb.slaves++
@@ -165,12 +166,14 @@ func (s *slaveBook) join(cl *class) {
 	s.classes = append(s.classes, cl)
 	cl.slots += s.countedSlots
 	cl.busy += s.countedBusy
-	cl.draining += s.countedDraining
 	if s.alive {
 		member(&cl.alive, s, true)
 	}
 	if s.candidate {
 		member(&cl.candidates, s, true)
+	}
+	if s.draining {
+		member(&cl.draining, s, true)
 	}
 }
 
@@ -195,14 +198,27 @@ func (cl *class) capacity() *task.Capacity {
 
 // noSlaveFor refuses a task that no slave can run which is alive. This is told apart
 // from full capacity: to wait a moment does not help.
-func noSlaveFor(spec *task.Spec) *task.Error {
+func (cl *class) noSlaveFor(spec *task.Spec) *task.Error {
+	drained := ""
+	if n := cl.draining.Len(); n > 0 {
+		drained = "; " + drainedSlaves(n)
+	}
 	if len(spec.Requires) == 0 {
-		return task.Refuse(task.CodeNoSlaveForKind, "no slave that is alive runs tasks of kind "+strconv.Quote(spec.Kind))
+		return task.Refuse(task.CodeNoSlaveForKind, "no slave that is alive runs tasks of kind "+strconv.Quote(spec.Kind)+drained)
 	}
 	names := make([]string, len(spec.Requires))
 	for i, l := range spec.Requires {
 		names[i] = l.Name + "=" + l.Value
 	}
 	return task.Refuse(task.CodeNoSlaveForKind, "no slave that is alive runs tasks of kind "+strconv.Quote(spec.Kind)+
-		" and has the labels that the task requires: "+strings.Join(names, ", "))
+		" and has the labels that the task requires: "+strings.Join(names, ", ")+drained)
+}
+
+// drainedSlaves tells that slaves which could run the task are drained, and what to do.
+func drainedSlaves(n int) string {
+	who := "the 1 slave that could run the task is drained"
+	if n > 1 {
+		who = fmt.Sprintf("all %d slaves that could run the task are drained", n)
+	}
+	return who + " (muster slaves undrain NAME ends that)"
 }

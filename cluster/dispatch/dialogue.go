@@ -26,16 +26,30 @@ func (d *dialogue) upTo(last uint64, cl *class, now time.Time) []task.Asked {
 	if d == nil {
 		return nil
 	}
-	cl.alive.Scan(func(order uint64, s *slaveBook) bool {
+	look := func(order uint64, s *slaveBook) bool {
 		if order > last {
 			return false
 		}
 		if _, ok := d.heard.Get(order); !ok {
-			d.add(s, s.presumed(now), task.FromBooks)
+			d.look(s, now)
 		}
 		return true
-	})
+	}
+	cl.alive.Scan(look)
+	cl.draining.Scan(look)
 	return d.heard.Values()
+}
+
+// look adds a slave that was not asked, with what the books hold of it.
+func (d *dialogue) look(s *slaveBook, now time.Time) {
+	a := task.Asked{Slave: s.rec.Name, From: task.FromBooks}
+	if !s.draining {
+		a.Answer = s.presumed(now)
+	}
+	if a.Answer == "" {
+		a.Why = withheldWords(s.withheldAs(now))[0]
+	}
+	d.heard.Set(s.rec.Order, a)
 }
 
 // presumed returns what the slave would answer if it were asked, as far as the

@@ -61,7 +61,7 @@ func (c *core) submit(s *submit, now time.Time) {
 		}
 		s.delayed = c.isDelayed(&s.Spec)
 		s.Queue = s.Queue || s.delayed
-		if refusal := c.admit(s); refusal != nil {
+		if refusal := c.admit(s, now); refusal != nil {
 			c.refuse(s, refusal)
 			return
 		}
@@ -112,13 +112,17 @@ func keyReused(key string, id task.ID) error {
 }
 
 // admit checks what only the leader can, and fills in what slaves declare.
-func (c *core) admit(s *submit) *task.Error {
+func (c *core) admit(s *submit, now time.Time) *task.Error {
 	if c.crowded(&s.Spec) {
 		return task.Refuse(task.CodeOverloaded, fmt.Sprintf("tasks of %d different kinds and requirements wait already; try again later", len(c.classes)))
 	}
 	cl := c.class(&s.Spec)
 	if cl.alive.Len() == 0 && !s.Queue && !s.plain() {
-		return noSlaveFor(&s.Spec)
+		refusal := cl.noSlaveFor(&s.Spec)
+		if s.Explain {
+			refusal.Asked = new(dialogue).upTo(math.MaxUint64, cl, now)
+		}
+		return refusal
 	}
 	// A slave that may come back may have said what the kind is like. Where nobody
 	// has, it may be one that must not run twice.

@@ -25,6 +25,8 @@ func (v *voice) answer(a client.Asked) string {
 	}
 	switch {
 	case a.From == askedOverTheWire:
+	case a.Why != "":
+		said = v.dim("(not asked: it " + a.Why + ")")
 	case a.Answer == "":
 		said = v.dim("(not asked)")
 	default:

@@ -146,11 +146,8 @@ func (p *program) submit(cmd *cobra.Command, s submission) error {
 		submitting, cancel := context.WithTimeout(ctx, p.patience)
 		defer cancel()
 		answer, err := c.Submit(submitting, what, client.SubmitOptions{Key: s.key, Explain: s.explain})
-		if refusal, ok := errors.AsType[*client.Error](err); ok && len(refusal.Asked) > 0 {
-			why := struct {
-				Asked []client.Asked `json:"asked"`
-			}{refusal.Asked}
-			if failed := p.print(why, func() error { return p.printAsked(refusal.Asked) }); failed != nil {
+		if refusal, ok := errors.AsType[*client.Error](err); ok && s.explain && exitCode(err) == exitCapacity {
+			if failed := p.print(explanationOf(refusal), func() error { return p.printAsked(refusal.Asked) }); failed != nil {
 				return errors.Join(err, failed)
 			}
 		}
@@ -178,7 +175,30 @@ func (p *program) printSubmitted(answer client.Submitted, s submission) error {
 	return err
 }
 
+// explanation is why a task was refused, as JSON: what the API answers.
+type explanation struct {
+	Error string         `json:"error"`
+	Code  client.Code    `json:"code"`
+	Slots *int           `json:"slots,omitempty"` // with full_capacity
+	Busy  *int           `json:"busy,omitempty"`  // with full_capacity
+	Asked []client.Asked `json:"asked"`
+}
+
+func explanationOf(e *client.Error) explanation {
+	out := explanation{Error: e.Message, Code: e.Code, Asked: e.Asked}
+	if e.Code == client.CodeFullCapacity {
+		out.Slots, out.Busy = &e.Slots, &e.Busy
+	}
+	if out.Asked == nil {
+		out.Asked = []client.Asked{} // not null
+	}
+	return out
+}
+
 func (p *program) printAsked(asked []client.Asked) error {
+	if len(asked) == 0 {
+		return p.line("No slave was asked.")
+	}
 	g := newGrid("slave", "answer", "from")
 	for _, a := range asked {
 		g.add(a.Slave, orSilence(a), a.From)
@@ -190,6 +210,8 @@ func orSilence(a client.Asked) string {
 	switch {
 	case a.Answer != "":
 		return a.Answer
+	case a.Why != "":
+		return "(not asked: it " + a.Why + ")"
 	case a.From == "books":
 		return "(not asked)"
 	default:

@@ -88,21 +88,27 @@ muster: task 8 is not done after 20ms; it goes on: muster tasks wait 8
 	full.muster(t, "submit", "1").want(t, "full capacity", exitCapacity, "", `
 muster: No slave has a free slot (2 of 2 busy).
 `)
-	explained := newFake(t, map[string]answer{"POST /v1/tasks": {
+	refusal := answer{
 		503, `{"error":"No slave has a free slot (1 of 2 busy).","code":"full_capacity","slots":2,"busy":1,"asked":[` +
-			`{"slave":"slave-1","answer":"I am not available.","from":"slave"},{"slave":"slave-2","answer":"","from":"slave"},{"slave":"slave-3","answer":"","from":"books"}]}`,
-	}})
+			`{"slave":"slave-1","answer":"I am not available.","from":"slave"},{"slave":"slave-2","answer":"","from":"slave"},{"slave":"slave-3","answer":"","from":"books"},{"slave":"slave-4","answer":"","from":"books","why":"is draining"}]}`,
+	}
+	explained := newFake(t, map[string]answer{"POST /v1/tasks": refusal})
 	explained.muster(t, "submit", "1", "--explain").want(t, "full capacity, explained", exitCapacity, `
-SLAVE    ANSWER               FROM
-slave-1  I am not available.  slave
-slave-2  (silence)            slave
-slave-3  (not asked)          books
+SLAVE    ANSWER                       FROM
+slave-1  I am not available.          slave
+slave-2  (silence)                    slave
+slave-3  (not asked)                  books
+slave-4  (not asked: it is draining)  books
 `, `
 muster: No slave has a free slot (1 of 2 busy).
 `)
-	if o := explained.muster(t, "submit", "1", "--explain", "-o", "json"); o.code != exitCapacity || !strings.HasPrefix(canonical(t, o.stdout), `{"asked":[{"answer":"I am not available."`) {
+	if o := explained.muster(t, "submit", "1", "--explain", "-o", "json"); o.code != exitCapacity || canonical(t, o.stdout) != canonical(t, refusal.body) {
 		t.Errorf("full capacity, explained in JSON: %+v", o)
 	}
+	nobody := newFake(t, map[string]answer{"POST /v1/tasks": {503, `{"error":"no slave that is alive runs it","code":"no_slave_for_kind"}`}})
+	nobody.muster(t, "submit", "1", "--explain").want(t, "nobody to ask, explained", exitCapacity, "No slave was asked.\n", "muster: no slave that is alive runs it\n")
+	nobody.muster(t, "submit", "1", "--explain", "-o", "jsonl").want(t, "nobody to ask, explained in JSON", exitCapacity,
+		`{"error":"no slave that is alive runs it","code":"no_slave_for_kind","asked":[]}`+"\n", "muster: no slave that is alive runs it\n")
 	wrong := newFake(t, map[string]answer{"POST /v1/tasks": {
 		400, `{"error":"1 parenthesis is not closed.","code":"invalid_expression"}`,
 	}})
