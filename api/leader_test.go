@@ -266,3 +266,19 @@ func (m *lostMeanwhile) Submit(context.Context, Submission) (Submitted, error) {
 	e.Leader = m.newLeader
 	return Submitted{}, e
 }
+
+// TestAFollowerDoesNotSayThatThereIsNoTask: it may only not show it yet. The leader can
+// tell, and so can everybody of task 0.
+func TestAFollowerDoesNotSayThatThereIsNoTask(t *testing.T) {
+	_, follows, _ := pair(t, Config{})
+	for target, want := range map[string]string{
+		"/v1/tasks/77": "this master shows no task 77 yet: it follows, and may be behind the leader; ask with consistency=linearizable, or with min_index",
+		"/v1/tasks/0":  "there is no task 0",
+		"/v1/tasks/77?consistency=linearizable&forward=true": "there is no task 77",
+	} {
+		a := send(t, "GET", follows.url+target, "")
+		if a.StatusCode != http.StatusNotFound || a.code(t) != task.CodeTaskNotFound || !strings.Contains(string(a.body), want) {
+			t.Errorf("%s: got %d %s; want %s", target, a.StatusCode, a.body, want)
+		}
+	}
+}

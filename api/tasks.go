@@ -197,8 +197,14 @@ func (s *server) appeared(c *gin.Context, id uint64, view View, wait time.Durati
 func (s *server) unknownTask(c *gin.Context, id uint64, view View) error {
 	s.stamp(c, view.Index())
 	e := view.Counts().Missing(task.ID(id))
-	if err := s.Backend.Ready(); err != nil && e.Code == task.CodeTaskNotFound {
-		e = task.Refuse(task.CodeNotCaughtUp, fmt.Sprintf("this master shows no task %d, but may be behind (%s); ask another master", id, err))
+	if e.Code == task.CodeTaskNotFound && id != 0 {
+		_, leads := s.Backend.Leader()
+		if err := s.Backend.Ready(); err != nil {
+			e = task.Refuse(task.CodeNotCaughtUp, fmt.Sprintf("this master shows no task %d, but may be behind (%s); ask another master", id, err))
+		} else if !leads { // a frozen or cut off follower is ready by what it knows
+			e.Message = fmt.Sprintf("this master shows no task %d yet: it follows, and may be behind the leader; "+
+				"ask with consistency=linearizable, or with min_index and the Muster-Index of the answer that named the task", id)
+		}
 	}
 	e.Task = task.ID(id)
 	return e
