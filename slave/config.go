@@ -46,7 +46,8 @@ type Config struct {
 	// default 30 s.
 	DrainTimeout time.Duration
 	// SilenceTimeout is the time without a question of a master after which the
-	// slave registers again; default 45 s. A leader asks idle slaves every 30 s.
+	// slave registers again, or at most twice that, so that many slaves do not come
+	// at once; default 45 s. A leader asks idle slaves every 30 s.
 	SilenceTimeout time.Duration
 
 	// Listening, if not nil, is called once the slave listens, with its URL.

@@ -45,9 +45,9 @@ func (r *registrar) run(ctx context.Context) {
 	pause := worker.Backoff{Min: 100 * time.Millisecond, Max: 5 * time.Second}
 	for {
 		if wait := r.untilSilence(); wait > 0 {
-			// Chance, so that not all slaves of a master that was away come at
-			// once.
-			if !r.rest(ctx, wait+rand.N(r.silence/10+1)) { //nolint:gosec // chance, not secrecy
+			// Chance over the whole interval: a leader asks thousands of slaves within
+			// seconds, and when it is lost they would all come within seconds, too.
+			if !r.rest(ctx, wait+rand.N(r.patience()+1)) { //nolint:gosec // chance, not secrecy
 				return
 			}
 			continue
@@ -85,14 +85,20 @@ func (r *registrar) untilSilence() time.Duration {
 	if r.registered.IsZero() || r.changed {
 		return 0
 	}
-	heard, silence := r.registered, r.silence
+	heard := r.registered
 	if asked := r.worker.LastAsked(); asked.After(heard) {
 		heard = asked
 	}
+	return r.patience() - time.Since(heard)
+}
+
+// patience is the silence after which the slave registers again, at the earliest; it
+// may take twice as long.
+func (r *registrar) patience() time.Duration {
 	if r.doubtful {
-		silence = min(silence, doubtfulSilence)
+		return min(r.silence, doubtfulSilence)
 	}
-	return silence - time.Since(heard)
+	return r.silence
 }
 
 func (r *registrar) register(ctx context.Context) error {

@@ -106,8 +106,11 @@ func TestRegistersAgainAfterSilence(t *testing.T) {
 			t.Fatalf("%d registrations of a slave that is asked", len(regs))
 		}
 		// A person that asks is no master.
-		for range 10 {
+		for range 18 { // at most twice the 45 s
 			time.Sleep(5 * time.Second)
+			if regs, _, _ := r.heard(); len(regs) > 1 {
+				break
+			}
 			if _, err := r.sender.Available(t.Context(), slaveURL, task.Stamp{}); err != nil && !errors.Is(err, task.ErrStaleStamp) {
 				t.Fatal(err)
 			}
@@ -118,6 +121,50 @@ func TestRegistersAgainAfterSilence(t *testing.T) {
 		}
 		if err := r.end(); err != nil {
 			t.Fatal(err)
+		}
+	})
+}
+
+// TestSlavesThatWereForgottenTogetherDoNotComeBackTogether: after a leader that asked all
+// of them at one moment, they register evenly over the interval, and no later.
+func TestSlavesThatWereForgottenTogetherDoNotComeBackTogether(t *testing.T) {
+	const slaves, silence = 300, 45 * time.Second
+	synctest.Test(t, func(t *testing.T) {
+		rigs := make([]*rig, slaves)
+		for i := range rigs {
+			rigs[i] = run(t, nil, nil)
+		}
+		begin := time.Now() // as they registered: all in one moment of fake time
+		came := make([]int, 2*silence/time.Second+1)
+		last := 0
+		for at := range came {
+			time.Sleep(time.Until(begin.Add(time.Duration(at) * time.Second)))
+			synctest.Wait()
+			again := 0
+			for _, r := range rigs {
+				if regs, _, _ := r.heard(); len(regs) > 1 {
+					again++
+				}
+			}
+			came[at], last = again-last, again
+		}
+		if last != slaves {
+			t.Errorf("%d of %d came back within %s", last, slaves, 2*silence)
+		}
+		for at := range came {
+			// 300 in 45 s are 33 in 5 s, with a deviation of about 5.5.
+			within := 0
+			for _, n := range came[at:min(at+5, len(came))] {
+				within += n
+			}
+			if early := time.Duration(at)*time.Second < silence && came[at] > 0; early || within > 90 {
+				t.Errorf("%d came in second %d, and %d in the five that begin with it", came[at], at, within)
+			}
+		}
+		for _, r := range rigs {
+			if err := r.end(); err != nil {
+				t.Fatal(err)
+			}
 		}
 	})
 }
