@@ -63,6 +63,31 @@ func TestOneBadResultIsRefusedAlone(t *testing.T) {
 	}
 }
 
+// TestATaskMaySucceedWithoutAValue: a handler may have nothing to tell. What is said must
+// be a text, though, and a type needs a value.
+func TestATaskMaySucceedWithoutAValue(t *testing.T) {
+	for result, want := range map[string]struct {
+		outcome task.Outcome
+		says    string
+	}{
+		`{"id":1,"attempt":1}`:                                              {task.Succeeded, ""},
+		`{"id":1,"attempt":1,"outcome":"succeeded"}`:                        {task.Succeeded, ""},
+		`{"id":1,"attempt":1,"outcome":"succeeded","result":null}`:          {task.Failed, "result must be a string"},
+		`{"id":1,"attempt":1,"outcome":"succeeded","result_type":"string"}`: {task.Failed, "result is missing, but there is a result_type"},
+	} {
+		m := newLeader("http://m1")
+		h := handlerOf(m)
+		exchange(t, h, request("POST", "/v1/tasks", `{"expression":"1"}`))
+		a := exchange(t, h, request("POST", "/v1/results", `{"slave":"slave-1","incarnation":"i-1","results":[`+result+`]}`))
+		if got := m.tasks[1]; got.Status != task.Done || got.Outcome != want.outcome || got.Result != (task.Value{}) || !strings.Contains(got.Error, want.says) {
+			t.Errorf("%s: got %+v with %s", result, got, a.body)
+		}
+		if a = exchange(t, h, request("GET", "/v1/tasks/1", "")); strings.Contains(string(a.body), `"result`) {
+			t.Errorf("%s: shown as %s", result, a.body)
+		}
+	}
+}
+
 // TestARefusalTellsWhoWasAsked, if its client wants to know it.
 func TestARefusalTellsWhoWasAsked(t *testing.T) {
 	m := newLeader("http://m1")

@@ -361,7 +361,7 @@ type Result struct {
 	// Outcome By default `failed` when there is an `error`, and otherwise `succeeded`.
 	Outcome Outcome `json:"outcome,omitempty,omitzero"`
 
-	// Result As text, at most 64 KiB.
+	// Result As text, at most 64 KiB. Left out, with `result_type`, by a task that succeeds without a value.
 	Result *string `json:"result,omitempty"`
 
 	// ResultType What the text of a result stands for.
