@@ -82,16 +82,16 @@ type Timings struct {
 // LAN are the timings for masters that are a few milliseconds apart.
 func LAN() Timings {
 	return Timings{
-		Heartbeat: 250 * time.Millisecond, Election: 250 * time.Millisecond,
-		Lease: 125 * time.Millisecond, Commit: 25 * time.Millisecond,
+		Heartbeat: time.Second, Election: time.Second,
+		Lease: 750 * time.Millisecond, Commit: 25 * time.Millisecond,
 	}
 }
 
 // WAN are the timings for masters in different places.
 func WAN() Timings {
 	return Timings{
-		Heartbeat: time.Second, Election: time.Second,
-		Lease: 500 * time.Millisecond, Commit: 50 * time.Millisecond,
+		Heartbeat: 2 * time.Second, Election: 2 * time.Second,
+		Lease: 1500 * time.Millisecond, Commit: 50 * time.Millisecond,
 	}
 }
 

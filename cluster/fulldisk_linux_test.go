@@ -72,12 +72,12 @@ func TestAFullDisk(t *testing.T) {
 	for _, m := range others(all, leader) {
 		fill(t, m.dir, filepath.Join(m.dir, "ballast"), 6<<20)
 	}
-	leader = w.leader(all...)
-	ballast := filepath.Join(leader.dir, "ballast")
 	w.eventually("every disk is seen to be low", func() bool {
+		leader = w.leader(all...) // it may hand over as long as another seems to have space
 		_, refusal := leader.node.Propose(t.Context(), submit("too much"))
 		return codeOf(refusal) == task.CodeDiskLow
 	})
+	ballast := filepath.Join(leader.dir, "ballast")
 	done := fsm.CompleteTask{
 		Attempt: task.Attempt{ID: 1, Attempt: 1, Slave: "s", Incarnation: "i"},
 		Result:  task.Result{ID: 1, Attempt: 1, Outcome: task.Succeeded, Value: task.Value{Type: task.Number, Text: "2"}},

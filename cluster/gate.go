@@ -190,6 +190,24 @@ func (g *gate) termAt(index uint64, m *raft.AppendEntriesRequest) uint64 {
 	return l.Term
 }
 
+// standForElection has Raft stand for election at once, as a leader that hands over has
+// it. It returns when Raft has begun to.
+func (g *gate) standForElection(ctx context.Context) error {
+	answer := make(chan raft.RPCResponse, 1)
+	now := &raft.TimeoutNowRequest{RPCHeader: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax}}
+	select {
+	case g.out <- raft.RPC{Command: now, RespChan: answer}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	select {
+	case a := <-answer:
+		return a.Error
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
 func (g *gate) check(term uint64) error {
 	if !g.open.Load() {
 		return errNotMember

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -27,12 +28,36 @@ type greeting struct {
 	Cluster string `json:"cluster"`
 	From    string `json:"from"`
 	To      string `json:"to"`
+	// Look says that no message follows: the caller only wants the welcome.
+	Look bool `json:"look,omitempty"`
 }
 
 // welcome is the answer.
 type welcome struct {
 	Refused string `json:"refused,omitempty"` // why; empty: go on
 	APIURL  string `json:"api_url,omitempty"`
+	// Outlook is nil if it is not known, also from a version before there were any.
+	Outlook *outlook `json:"outlook,omitempty"`
+}
+
+// outlook is how a master sees its cluster, for others that think about an election.
+type outlook struct {
+	Votes  bool   `json:"votes,omitempty"`  // its Raft runs, and this master votes
+	Leader string `json:"leader,omitempty"` // whom it follows, or itself; empty for none
+	Stands bool   `json:"stands,omitempty"` // it stands for election
+	Hears  bool   `json:"hears,omitempty"`  // it is the leader, or has a connection from it
+	Last   logEnd `json:"last"`             // of its log
+}
+
+// logEnd is where a log ends. The one with the higher term, then with the higher
+// index, is ahead: that is how Raft compares logs before it votes.
+type logEnd struct {
+	Term  uint64 `json:"term"`
+	Index uint64 `json:"index"`
+}
+
+func (p logEnd) compare(q logEnd) int {
+	return cmp.Or(cmp.Compare(p.Term, q.Term), cmp.Compare(p.Index, q.Index))
 }
 
 // introduction is what a transport has to know of its master.
@@ -44,6 +69,7 @@ type introduction struct {
 	// elsewhere returns where else a master may be that is not at an address;
 	// empty if nothing is known.
 	elsewhere func(id, address string) string
+	outlook   func() outlook // how it sees its cluster
 }
 
 // judge returns why a call is not for this master.
@@ -60,43 +86,44 @@ func (i *introduction) judge(g greeting) error {
 	return nil
 }
 
-// greet says who calls whom, and waits for the welcome. It returns the API URL of who
-// is there.
-func greet(conn io.ReadWriter, g greeting) (apiURL string, err error) {
+// greet says who calls whom, and waits for the welcome. Who is there may refuse, and
+// say how it sees its cluster all the same.
+func greet(conn io.ReadWriter, g greeting) (welcome, error) {
 	if err := writeFrame(conn, g); err != nil {
-		return "", fmt.Errorf("greet: %w", err)
+		return welcome{}, fmt.Errorf("greet: %w", err)
 	}
 	var w welcome
 	if err := readFrame(conn, &w); err != nil {
-		return "", withoutWelcome(err)
+		return welcome{}, withoutWelcome(err)
 	}
 	if w.Refused != "" {
-		return "", errors.New(w.Refused)
+		return w, errors.New(w.Refused)
 	}
-	return w.APIURL, nil
+	return w, nil
 }
 
 // receive reads a greeting and answers it. It returns why the caller must not go on.
-func receive(conn io.ReadWriter, i *introduction) error {
+func receive(conn io.ReadWriter, i *introduction) (greeting, error) {
 	var g greeting
 	if err := readFrame(conn, &g); err != nil {
 		if call, ok := errors.AsType[*httpCallerError](err); ok {
-			return errors.Join(err, answerHTTP(conn, call.head, i))
+			return g, errors.Join(err, answerHTTP(conn, call.head, i))
 		}
-		return fmt.Errorf("what calls is no master of this version: %w", err)
+		return g, fmt.Errorf("what calls is no master of this version: %w", err)
 	}
 	refused := errors.New("this master is starting")
+	w := welcome{Outlook: &outlook{}} // a master that starts neither leads nor votes
 	if i != nil {
-		refused = i.judge(g)
+		refused, w.Outlook = i.judge(g), nil
 	}
-	var w welcome
 	if refused == nil {
-		w.APIURL = i.apiURL
+		seen := i.outlook()
+		w.APIURL, w.Outlook = i.apiURL, &seen
 	} else {
 		w.Refused = refused.Error()
 		refused = fmt.Errorf("master %s of cluster %s calls: %w", g.From, g.Cluster, refused)
 	}
-	return errors.Join(refused, writeFrame(conn, w))
+	return g, errors.Join(refused, writeFrame(conn, w))
 }
 
 // writeFrame writes the magic, a length and JSON. It is one write: on a connection

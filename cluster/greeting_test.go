@@ -20,7 +20,7 @@ import (
 func answering(t *testing.T, id, cluster string) (Transport, string) {
 	t.Helper()
 	tr := NewTransport(TransportConfig{Listener: listen(t)})
-	tr.introduce(introduction{id: id, apiURL: "http://" + id, cluster: func() string { return cluster }, elsewhere: as(id).elsewhere})
+	tr.introduce(introduction{id: id, apiURL: "http://" + id, cluster: func() string { return cluster }, elsewhere: as(id).elsewhere, outlook: as(id).outlook})
 	tr.SetHeartbeatHandler(func(rpc raft.RPC) { rpc.Respond(&raft.AppendEntriesResponse{Success: true}, nil) })
 	t.Cleanup(func() { closeTransport(t, tr) })
 	return tr, string(tr.LocalAddr())
@@ -59,9 +59,9 @@ func TestAMessageReachesOnlyTheMasterThatItIsFor(t *testing.T) {
 		"one of no cluster yet": {"m2", empty, "belongs to no cluster yet"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			url, err := from.Hail(t.Context(), c.id, c.address)
-			if (url == "http://m2") != (c.want == "") {
-				t.Errorf("its API URL is said to be %q", url)
+			w, err := from.hail(t.Context(), c.id, c.address)
+			if url := w.APIURL; (url == "http://m2") != (c.want == "") {
+				t.Errorf("its API URL is said to be %q", w.APIURL)
 			}
 			for what, err := range map[string]error{"a heartbeat": heartbeat(from, c.id, c.address), "a hail": err} {
 				if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
@@ -146,7 +146,7 @@ func TestAHailEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	begin := time.Now()
-	if _, err := calling(t, nil).Hail(ctx, "m2", mute.Addr().String()); err == nil || time.Since(begin) > timelimit.Usual(t) {
+	if _, err := calling(t, nil).hail(ctx, "m2", mute.Addr().String()); err == nil || time.Since(begin) > timelimit.Usual(t) {
 		t.Errorf("after %s: %v", time.Since(begin), err)
 	}
 }
@@ -171,7 +171,7 @@ func FuzzGreeting(f *testing.F) {
 	f.Add([]byte("mstr\x00\x02{}"))
 	f.Fuzz(func(_ *testing.T, data []byte) {
 		self := as("m2")
-		_ = receive(duplex{bytes.NewReader(data), io.Discard}, &self) // it must only not panic
+		_, _ = receive(duplex{bytes.NewReader(data), io.Discard}, &self) // it must only not panic
 	})
 }
 

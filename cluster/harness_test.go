@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"sync"
 	"testing"
@@ -43,6 +44,8 @@ type master struct {
 	url      string
 	adjust   func(*Config) // may be nil
 	opened   func(*Node)   // before it runs; may be nil
+	// dial opens connections to other masters, with TCP; may be nil.
+	dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 	node *Node         // of the current run
 	stop func()        // asks the current run to end

@@ -47,8 +47,9 @@ func TestAnHTTPRequestToTheRaftPortIsToldWhereItIs(t *testing.T) {
 
 // TestAnHTTPServerIsNoMaster: the API's port where Raft's should be is named.
 func TestAnHTTPServerIsNoMaster(t *testing.T) {
-	expectError(t, receive(duplex{strings.NewReader("HTTP/1.1 400 Bad Request\r\n"), io.Discard}, nil), "an HTTP server is there, as at the port of an API")
-	_, err := greet(duplex{strings.NewReader("HTTP/1.1 400 Bad Request\r\n"), io.Discard}, greeting{})
+	_, err := receive(duplex{strings.NewReader("HTTP/1.1 400 Bad Request\r\n"), io.Discard}, nil)
+	expectError(t, err, "an HTTP server is there, as at the port of an API")
+	_, err = greet(duplex{strings.NewReader("HTTP/1.1 400 Bad Request\r\n"), io.Discard}, greeting{})
 	expectError(t, err, "give the Raft address")
 }
 
@@ -57,7 +58,7 @@ func TestAnEndlessHTTPRequestIsCutOff(t *testing.T) {
 	endless := io.MultiReader(strings.NewReader("POST / HTTP/1.1\r\nContent-Length: 1000000000\r\n\r\n"), bytes.NewReader(make([]byte, 10*maxHTTPCall)))
 	var said bytes.Buffer
 	counted := &counting{Reader: endless}
-	if err := receive(duplex{counted, &said}, nil); err == nil || !strings.Contains(said.String(), "421") {
+	if _, err := receive(duplex{counted, &said}, nil); err == nil || !strings.Contains(said.String(), "421") {
 		t.Errorf("%v; it was told %q", err, said.String())
 	}
 	if counted.n > maxHTTPCall+4096 {

@@ -289,8 +289,8 @@ type hailed struct {
 	answer func(address string) error
 }
 
-func (h hailed) Hail(_ context.Context, _, address string) (string, error) {
-	return "", h.answer(address)
+func (h hailed) hail(_ context.Context, _, address string) (welcome, error) {
+	return welcome{}, h.answer(address)
 }
 
 // unheard loses requests to join.

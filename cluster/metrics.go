@@ -20,6 +20,7 @@ type metrics struct {
 	storeSeconds   prometheus.Histogram
 	refusals       *prometheus.CounterVec
 	leaderChanges  prometheus.Counter
+	earlyElections *prometheus.CounterVec
 	snapshotsTaken *prometheus.CounterVec
 }
 
@@ -51,6 +52,10 @@ func newMetrics() *metrics {
 		leaderChanges: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "muster_leader_changes_total", Help: "Times that this master won or lost leadership.",
 		}),
+		earlyElections: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "muster_early_elections_total",
+			Help: "Times that all connections of the leader to this master had ended, by what came of it: stood (for election, at once), answered (its port does not refuse), led (others hear a leader), unfit (this master must not lead), timeout (no majority agreed).",
+		}, []string{"result"}),
 		snapshotsTaken: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "muster_snapshots_total", Help: "Snapshots that this master wrote, by how it ended (ok, error).",
 		}, []string{"ended"}),
@@ -92,7 +97,7 @@ func (n *Node) collectors() []prometheus.Collector {
 	}
 	m := n.metrics
 	return []prometheus.Collector{
-		m.entries, m.inFlight, m.entryCommands, m.commitSeconds, m.storeSeconds, m.refusals, m.leaderChanges, m.snapshotsTaken,
+		m.entries, m.inFlight, m.entryCommands, m.commitSeconds, m.storeSeconds, m.refusals, m.leaderChanges, m.earlyElections, m.snapshotsTaken,
 		gauge("muster_leader", "1 while this master is the leader.", func() float64 {
 			if n.IsLeader() {
 				return 1

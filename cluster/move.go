@@ -105,7 +105,8 @@ func (n *Node) leaderBy(ctx context.Context, urls []string) string {
 func (n *Node) hail(ctx context.Context, id, address string) (apiURL string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, helloTimeout)
 	defer cancel()
-	return n.cfg.Transport.Hail(ctx, id, address)
+	w, err := n.cfg.Transport.hail(ctx, id, address)
+	return w.APIURL, err
 }
 
 // isHere reports whether the voter that asks to join is the member that it says it

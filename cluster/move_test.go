@@ -176,7 +176,9 @@ type claim struct {
 	hail   error
 }
 
-func (c claims) Hail(context.Context, string, string) (string, error) { return "", c.now.Load().hail }
+func (c claims) hail(context.Context, string, string) (welcome, error) {
+	return welcome{}, c.now.Load().hail
+}
 
 func (c claims) Hello(ctx context.Context, url string) (Hello, error) {
 	if h, ok := c.now.Load().hellos[url]; ok {

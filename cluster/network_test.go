@@ -30,18 +30,21 @@ type memory struct {
 	w *world
 }
 
-func (m memory) Hail(_ context.Context, id, address string) (string, error) {
+func (m memory) hail(_ context.Context, id, address string) (welcome, error) {
 	m.w.mu.Lock()
 	defer m.w.mu.Unlock()
 	who := m.w.masters[id]
 	if m.w.inmem[raft.ServerAddress(address)] == nil || who != nil && m.w.byURL[who.url] == nil {
-		return "", fmt.Errorf("nobody listens at %s", address)
+		return welcome{}, fmt.Errorf("nobody listens at %s", address)
 	}
 	if who == nil {
-		return "", nil
+		return welcome{}, nil
 	}
-	return who.url, nil
+	return welcome{APIURL: who.url}, nil
 }
+
+// connections has none: memory knows no connections that end.
+func (memory) connections() *callers { return newCallers() }
 
 func (memory) introduce(introduction) {}
 
@@ -52,7 +55,7 @@ func (w *world) transport(m *master) Transport {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		return NewTransport(TransportConfig{Listener: ln})
+		return NewTransport(TransportConfig{Listener: ln, Dial: m.dial})
 	}
 	addr, own := raft.NewInmemTransport(raft.ServerAddress(m.raftAddr))
 	w.mu.Lock()

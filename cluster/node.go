@@ -76,7 +76,7 @@ func Open(cfg Config) (*Node, error) {
 		return nil, errors.Join(err, n.stores.close())
 	}
 	n.gate = newGate(cfg.Transport)
-	cfg.Transport.introduce(introduction{id: cfg.ID, apiURL: cfg.APIURL, cluster: n.clusterID, elsewhere: n.elsewhere})
+	cfg.Transport.introduce(introduction{id: cfg.ID, apiURL: cfg.APIURL, cluster: n.clusterID, elsewhere: n.elsewhere, outlook: n.outlook})
 	return n, nil
 }
 

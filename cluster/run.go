@@ -75,6 +75,7 @@ func (n *Node) runRaft(ctx context.Context, failed func() bool) error {
 	loops.Go(func() { n.committer.run(ctx, r) })
 	loops.Go(func() { n.snapshotBySize(ctx, r) })
 	loops.Go(func() { n.leadership(ctx, r) })
+	loops.Go(func() { n.standEarly(ctx, r) })
 	loops.Go(func() { n.comeIn(ctx, r) })
 	<-ctx.Done()
 	if failed() {

@@ -13,7 +13,7 @@ const (
 	readyReach = 1024
 	// readyContacts is how many election time-outs without the leader a ready
 	// node may have.
-	readyContacts = 4
+	readyContacts = 2
 )
 
 // Hello returns what this node says of itself to other masters.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -30,6 +31,7 @@ type stream struct {
 	dial      func(ctx context.Context, network, address string) (net.Conn, error)
 	rest      time.Duration // how long the next part of a message may take
 	older     *older        // tells of masters that greet nobody
+	callers   *callers      // who has connections to this master
 
 	self atomic.Pointer[introduction] // whose stream it is; nil until the node is open
 
@@ -52,7 +54,7 @@ func (s *stream) Dial(to raft.ServerAddress, timeout time.Duration) (net.Conn, e
 			return s.callEither(ctx, id, address, other)
 		}
 	}
-	conn, _, err := s.call(ctx, id, address)
+	conn, _, err := s.call(ctx, id, address, false)
 	return conn, err
 }
 
@@ -68,7 +70,7 @@ func (s *stream) callEither(ctx context.Context, id string, addresses ...string)
 	answers := make(chan answer)
 	for _, address := range addresses {
 		go func() {
-			conn, _, err := s.call(ctx, id, address)
+			conn, _, err := s.call(ctx, id, address, false)
 			answers <- answer{conn, err}
 		}()
 	}
@@ -92,31 +94,31 @@ func (s *stream) callEither(ctx context.Context, id string, addresses ...string)
 	return nil, errors.Join(failed...)
 }
 
-// call dials a master and greets it, until ctx ends. It returns the master's API URL,
-// too.
-func (s *stream) call(ctx context.Context, id, address string) (net.Conn, string, error) {
+// call dials a master and greets it, until ctx ends. It returns the welcome, too, also
+// that of a master which refuses.
+func (s *stream) call(ctx context.Context, id, address string, look bool) (net.Conn, welcome, error) {
 	self := s.self.Load()
 	if self == nil {
-		return nil, "", errors.New("this master is not open yet")
+		return nil, welcome{}, errors.New("this master is not open yet")
 	}
 	dialled, err := s.dial(ctx, "tcp", address)
 	if err != nil {
-		return nil, "", fmt.Errorf("dial master %s at %s: %w", id, address, err)
+		return nil, welcome{}, fmt.Errorf("dial master %s at %s: %w", id, address, err)
 	}
 	conn, err := s.keep(dialled)
 	if err != nil {
-		return nil, "", err
+		return nil, welcome{}, err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
-	apiURL, err := greet(conn, greeting{Cluster: self.cluster(), From: self.id, To: id})
+	w, err := greet(conn, greeting{Cluster: self.cluster(), From: self.id, To: id, Look: look})
 	if !stop() && err == nil {
 		err = context.Cause(ctx)
 	}
 	s.older.answered(address, err)
 	if err != nil {
-		return nil, "", fmt.Errorf("call master %s at %s: %w", id, address, errors.Join(err, conn.Close()))
+		return nil, w, fmt.Errorf("call master %s at %s: %w", id, address, errors.Join(err, conn.Close()))
 	}
-	return conn, apiURL, nil
+	return conn, w, nil
 }
 
 // dialing returns a context for a dial, which ends when the stream is closed:
@@ -152,7 +154,7 @@ func (s *stream) Accept() (net.Conn, error) {
 			_ = kept.Close() // the connection is broken already
 			continue
 		}
-		return &quietConn{Conn: kept, rest: s.rest, self: s.self.Load, older: s.older}, nil
+		return &quietConn{Conn: kept, stream: s}, nil
 	}
 }
 
@@ -209,23 +211,20 @@ func (c *keptConn) Close() error {
 // and writes the answer before the next. Before the first comes the greeting.
 type quietConn struct {
 	net.Conn
-	rest    time.Duration // how long the next part of a message may take
-	self    func() *introduction
-	older   *older
-	greeted bool // the greeting was received, and the caller may go on
-	begun   bool // a message has begun, and is not answered
+	stream *stream
+	caller string // who calls, once it was greeted and may go on
+	begun  bool   // a message has begun, and is not answered
+	ending sync.Once
 }
 
 func (c *quietConn) Read(p []byte) (int, error) {
-	if !c.greeted {
-		if err := receive(c.Conn, c.self()); err != nil {
-			c.older.called(c.RemoteAddr().String(), err)
+	if c.caller == "" {
+		if err := c.receive(); err != nil {
 			return 0, errors.Join(err, c.Close())
 		}
-		c.greeted = true
 	}
 	if c.begun {
-		if err := c.SetReadDeadline(time.Now().Add(c.rest)); err != nil {
+		if err := c.SetReadDeadline(time.Now().Add(c.stream.rest)); err != nil {
 			return 0, err
 		}
 	}
@@ -237,10 +236,34 @@ func (c *quietConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// receive answers the greeting. It returns why nothing more is read.
+func (c *quietConn) receive() error {
+	g, err := receive(c.Conn, c.stream.self.Load())
+	switch {
+	case err != nil:
+		c.stream.older.called(c.RemoteAddr().String(), err)
+		return err
+	case g.Look:
+		return io.EOF // the caller hangs up
+	}
+	c.caller = g.From
+	c.stream.callers.came(g.From)
+	return nil
+}
+
 func (c *quietConn) Write(p []byte) (int, error) {
 	c.begun = false
 	if err := c.SetReadDeadline(time.Time{}); err != nil {
 		return 0, err
 	}
 	return c.Conn.Write(p)
+}
+
+func (c *quietConn) Close() error {
+	c.ending.Do(func() {
+		if c.caller != "" {
+			c.stream.callers.went(c.caller)
+		}
+	})
+	return c.Conn.Close()
 }

@@ -30,11 +30,14 @@ type Transport interface {
 	raft.WithPreVote
 	raft.WithClose
 
-	// Hail finds out whether a master answers at an address, as a member of this
-	// cluster or as one that asks to join it, and returns its API URL.
-	Hail(ctx context.Context, id, address string) (apiURL string, err error)
+	// hail finds out whether a master answers at an address, as a member of this
+	// cluster or as one that asks to join it. A master that refuses may have said how
+	// it sees its cluster, too.
+	hail(ctx context.Context, id, address string) (welcome, error)
 	// introduce tells whose transport it is; nothing passes before.
 	introduce(introduction)
+	// connections counts those that other masters have to this one.
+	connections() *callers
 }
 
 // NewTransport returns a transport for Raft over a listener. Closing it closes
@@ -50,7 +53,7 @@ func NewTransport(cfg TransportConfig) Transport {
 	}
 	s := &stream{
 		Listener: cfg.Listener, advertise: address(cfg.Advertise), dial: cfg.Dial,
-		rest: rpcTimeout(cfg.Timings), older: &older{log: cfg.Logger, hangUps: map[string]time.Time{}}, conns: map[net.Conn]struct{}{}, dials: map[*context.CancelFunc]struct{}{},
+		rest: rpcTimeout(cfg.Timings), older: &older{log: cfg.Logger, hangUps: map[string]time.Time{}}, callers: newCallers(), conns: map[net.Conn]struct{}{}, dials: map[*context.CancelFunc]struct{}{},
 	}
 	raftTransport := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream:  s,
@@ -68,7 +71,7 @@ func NewTransport(cfg TransportConfig) Transport {
 
 // rpcTimeout bounds one message to a master. A connection that a partition cut
 // is only replaced after it, so it is short; a snapshot gets more by its size.
-func rpcTimeout(t Timings) time.Duration { return max(2*time.Second, 8*t.Election) }
+func rpcTimeout(t Timings) time.Duration { return max(2*time.Second, 2*t.Election) }
 
 // transport is Raft's own, but that it tells the stream below whom it calls.
 type transport struct {
@@ -77,14 +80,16 @@ type transport struct {
 	stream *stream
 }
 
-// Hail dials a master and greets it.
-func (t *transport) Hail(ctx context.Context, id, address string) (apiURL string, err error) {
-	conn, apiURL, err := t.stream.call(ctx, id, address)
+// hail dials a master and greets it.
+func (t *transport) hail(ctx context.Context, id, address string) (welcome, error) {
+	conn, w, err := t.stream.call(ctx, id, address, true)
 	if err != nil {
-		return "", err
+		return w, err
 	}
-	return apiURL, conn.Close()
+	return w, conn.Close()
 }
+
+func (t *transport) connections() *callers { return t.stream.callers }
 
 func (t *transport) introduce(i introduction) { t.stream.self.Store(&i) }
 

@@ -34,7 +34,7 @@ func TestTheTransportAdvertisesANameAsItWasWritten(t *testing.T) {
 
 // as introduces a master of the cluster "c", of which nothing is known elsewhere.
 func as(id string) introduction {
-	return introduction{id: id, cluster: func() string { return "c" }, elsewhere: func(string, string) string { return "" }}
+	return introduction{id: id, cluster: func() string { return "c" }, elsewhere: func(string, string) string { return "" }, outlook: func() outlook { return outlook{} }}
 }
 
 // TestMastersReplicateWithoutPipelines: see docs/adr/0007.
@@ -125,7 +125,7 @@ func (l *pipeListener) Addr() net.Addr { return address("pipe") }
 func TestAConnectionThatSaysNothingIsClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ln := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
-		s := &stream{Listener: ln, advertise: "pipe", conns: map[net.Conn]struct{}{}}
+		s := &stream{Listener: ln, advertise: "pipe", callers: newCallers(), conns: map[net.Conn]struct{}{}}
 		ours, theirs := net.Pipe()
 		go func() { ln.conns <- theirs }()
 		silent, err := s.Accept()
@@ -151,7 +151,7 @@ func TestAConnectionThatSaysNothingIsClosed(t *testing.T) {
 func TestSilenceIsFineBetweenMessagesOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ln := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
-		s := &stream{Listener: ln, advertise: "pipe", rest: 2 * time.Second, conns: map[net.Conn]struct{}{}}
+		s := &stream{Listener: ln, advertise: "pipe", callers: newCallers(), rest: 2 * time.Second, conns: map[net.Conn]struct{}{}}
 		ours, theirs := net.Pipe()
 		go func() { ln.conns <- theirs }()
 		conn, err := s.Accept()
@@ -199,7 +199,7 @@ func TestSilenceIsFineBetweenMessagesOnly(t *testing.T) {
 }
 
 func TestConnectionsAreBounded(t *testing.T) {
-	s := &stream{Listener: &pipeListener{closed: make(chan struct{})}, conns: map[net.Conn]struct{}{}}
+	s := &stream{Listener: &pipeListener{closed: make(chan struct{})}, callers: newCallers(), conns: map[net.Conn]struct{}{}}
 	for range maxConnections {
 		_, theirs := net.Pipe()
 		if _, err := s.keep(theirs); err != nil {

@@ -62,7 +62,7 @@ func TestAMasterBeforeGreetingsIsSaidAtWarn(t *testing.T) {
 	if log.count("address=127.0.0.1:") == 0 {
 		t.Errorf("no address in:\n%s", log.text.String())
 	}
-	if _, err := tr.Hail(t.Context(), "m1", string(before.LocalAddr())); err == nil || !strings.Contains(err.Error(), "version before greetings") {
+	if _, err := tr.hail(t.Context(), "m1", string(before.LocalAddr())); err == nil || !strings.Contains(err.Error(), "version before greetings") {
 		t.Errorf("calling it: %v", err)
 	}
 }
@@ -77,7 +77,8 @@ func TestOthersAreNotTakenForOlderMasters(t *testing.T) {
 			_, _ = io.WriteString(theirs, said) // the other end hangs up
 			_ = theirs.Close()
 		}()
-		o.called("a", receive(ours, nil))
+		_, err := receive(ours, nil)
+		o.called("a", err)
 		_ = ours.Close()
 	}
 	if n := log.count("WARN"); n != 0 {

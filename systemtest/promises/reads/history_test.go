@@ -29,7 +29,7 @@ func TestReadsFormAHistory(t *testing.T) {
 					w.Sleep(300 * time.Millisecond)
 					leader := w.Leader()
 					l.Strike(leader)
-					w.Sleep(1500 * time.Millisecond)
+					w.Sleep(3 * time.Second) // another is elected, also after silence
 					leader.Mend()
 					w.Ready()
 				}

@@ -1,0 +1,302 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+var (
+	errRefused = &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+	errCut     = &net.OpError{Op: "read", Err: syscall.ECONNRESET}
+	errSilent  = fmt.Errorf("dial: %w", context.DeadlineExceeded)
+)
+
+// suspicion is m2's view of a cluster whose leader, m1, has lost its connections to it.
+// What a test does not set says that m1's process has ended, and that all have the same
+// log.
+type suspicion struct {
+	mu      sync.Mutex
+	looks   int
+	port    func(look int) (welcome, error) // what becomes of a look at m1's port
+	others  func(id string) (welcome, error)
+	lead    string // whom Raft follows
+	own     outlook
+	lags    bool
+	voters  []string
+	stood   bool
+	back    bool
+	results []string
+}
+
+func suspecting() *suspicion {
+	s := &suspicion{lead: "m1", voters: []string{"m1", "m2", "m3"}}
+	s.own = outlook{Votes: true, Leader: "m1", Last: logEnd{Term: 5, Index: 100}}
+	s.port = func(int) (welcome, error) { return welcome{}, errRefused }
+	s.others = func(string) (welcome, error) {
+		return welcome{Outlook: &outlook{Votes: true, Leader: "m1", Last: s.own.Last}}, nil
+	}
+	return s
+}
+
+func (s *suspicion) leader() string { return s.lead }
+func (s *suspicion) members() raft.Configuration {
+	var c raft.Configuration
+	for _, id := range s.voters {
+		c.Servers = append(c.Servers, raft.Server{ID: raft.ServerID(id), Address: raft.ServerAddress(id + ":1")})
+	}
+	return c
+}
+func (s *suspicion) outlook() outlook { return s.own }
+func (s *suspicion) behind() bool     { return s.lags }
+
+func (s *suspicion) hail(_ context.Context, id, _ string) (welcome, error) {
+	if id != "m1" {
+		return s.others(id)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.looks++
+	return s.port(s.looks)
+}
+
+// decided returns what comes of it, and after how long.
+func (s *suspicion) decided(t *testing.T, suspect string) (result string, after time.Duration) {
+	t.Helper()
+	e := &early{
+		id: "m2", hail: s.hail, raft: s, patience: time.Second,
+		at:     func(_, address string) []string { return []string{address} },
+		hears:  func(string) bool { return s.back },
+		stand:  func(context.Context) error { s.stood = true; return nil },
+		logger: slog.New(slog.DiscardHandler),
+		count:  func(result string) { s.results = append(s.results, result) },
+	}
+	began := time.Now()
+	e.consider(t.Context(), suspect)
+	after = time.Since(began)
+	if suspect != "" {
+		if len(s.results) != 1 {
+			t.Fatalf("counted as %v, want one result", s.results)
+		}
+		result = s.results[0]
+	}
+	if (result == earlyStood) != s.stood && suspect != "" {
+		t.Errorf("counted as %s; it stood: %v", result, s.stood)
+	}
+	return result, after
+}
+
+// TestAFollowerStandsAtOnceWhenTheLeadersProcessHasEnded, and only then: each case is
+// what one signal alone, or somebody's own trouble, looks like.
+func TestAFollowerStandsAtOnceWhenTheLeadersProcessHasEnded(t *testing.T) {
+	type port = func(look int) (welcome, error)
+	always := func(w welcome, err error) port { return func(int) (welcome, error) { return w, err } }
+	say := func(o outlook) func(string) (welcome, error) {
+		return func(string) (welcome, error) { return welcome{Outlook: &o}, nil }
+	}
+	same := logEnd{Term: 5, Index: 100}
+	for name, c := range map[string]struct {
+		set    func(*suspicion)
+		want   string
+		within time.Duration
+	}{
+		"both see it": {func(*suspicion) {}, earlyStood, 2 * refusalPause},
+		"its last connection was taken": {func(s *suspicion) {
+			s.port = func(look int) (welcome, error) {
+				if look == 1 {
+					return welcome{}, errCut
+				}
+				return welcome{}, errRefused
+			}
+		}, earlyStood, 3 * refusalPause},
+		"a process has started in its place": {func(s *suspicion) {
+			s.port = always(welcome{Refused: "this master is starting", Outlook: &outlook{}}, errors.New("this master is starting"))
+		}, earlyStood, 2 * refusalPause},
+		"it has started again and follows": {func(s *suspicion) {
+			s.port = always(welcome{Outlook: &outlook{Votes: true, Last: same}}, nil)
+		}, earlyStood, 2 * refusalPause},
+		"it refused once, and answers": {func(s *suspicion) {
+			s.port = func(look int) (welcome, error) {
+				if look == 1 {
+					return welcome{}, errRefused
+				}
+				return welcome{Outlook: &outlook{Votes: true, Leader: "m1", Hears: true, Last: same}}, nil
+			}
+		}, earlyAnswered, 2 * refusalPause},
+		"it leads, and only the connections broke": {func(s *suspicion) {
+			s.port = always(welcome{Outlook: &outlook{Votes: true, Leader: "m1", Hears: true, Last: same}}, nil)
+		}, earlyAnswered, refusalPause},
+		"its port is silent": {func(s *suspicion) { s.port = always(welcome{}, errSilent) }, earlyAnswered, refusalPause},
+		"another master is at its address": {func(s *suspicion) {
+			s.port = always(welcome{Refused: "here is master m9, not m1"}, errors.New("here is master m9, not m1"))
+		}, earlyAnswered, refusalPause},
+		"what is there cuts every connection": {func(s *suspicion) { s.port = always(welcome{}, errCut) }, earlyTimeout, 2 * time.Second},
+		"a version that says nothing answers": {func(s *suspicion) { s.port = always(welcome{}, nil) }, earlyAnswered, refusalPause},
+		"it has connected again":              {func(s *suspicion) { s.back = true }, earlyAnswered, 2 * refusalPause},
+		"the other hears it": {func(s *suspicion) {
+			s.others = say(outlook{Votes: true, Leader: "m1", Hears: true, Last: same})
+		}, earlyTimeout, 2 * time.Second},
+		"the other says it late": {func(s *suspicion) {
+			asked := 0
+			s.others = func(string) (welcome, error) {
+				asked++
+				return welcome{Outlook: &outlook{Votes: true, Leader: "m1", Hears: asked < 4, Last: same}}, nil
+			}
+		}, earlyStood, 2*refusalPause + 3*agreementPause},
+		"the other is of a version that says nothing": {func(s *suspicion) {
+			s.others = func(string) (welcome, error) { return welcome{}, nil }
+		}, earlyTimeout, 2 * time.Second},
+		"the other is gone, too":       {func(s *suspicion) { s.others = func(string) (welcome, error) { return welcome{}, errRefused } }, earlyTimeout, 2 * time.Second},
+		"the other does not vote":      {func(s *suspicion) { s.others = say(outlook{Leader: "m1", Last: same}) }, earlyTimeout, 2 * time.Second},
+		"the other follows a new one":  {func(s *suspicion) { s.others = say(outlook{Votes: true, Leader: "m3", Hears: true}) }, earlyLed, 2 * refusalPause},
+		"this one follows a new one":   {func(s *suspicion) { s.lead = "m3" }, earlyLed, 2 * refusalPause},
+		"this one's log is behind":     {func(s *suspicion) { s.lags = true }, earlyUnfit, 2 * refusalPause},
+		"this one does not vote":       {func(s *suspicion) { s.own.Votes = false }, earlyUnfit, 2 * refusalPause},
+		"it is not a member any more":  {func(s *suspicion) { s.voters = []string{"m2", "m3"} }, earlyAnswered, refusalPause},
+		"a cluster of two can't do it": {func(s *suspicion) { s.voters = []string{"m1", "m2"} }, earlyTimeout, 2 * time.Second},
+		"one of four others says so": {func(s *suspicion) {
+			s.voters = []string{"m1", "m2", "m3", "m4", "m5"}
+			s.others = func(id string) (welcome, error) {
+				return welcome{Outlook: &outlook{Votes: true, Leader: "m1", Hears: id != "m3", Last: same}}, nil
+			}
+		}, earlyTimeout, 2 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := suspecting()
+				c.set(s)
+				if got, after := s.decided(t, "m1"); got != c.want || after > c.within {
+					t.Errorf("%s after %s; want %s within %s", got, after, c.want, c.within)
+				}
+			})
+		})
+	}
+}
+
+// TestTheFurthestLogStandsFirst, among equals the first by name, and the others leave it
+// its turn: two that stand at once would split the votes.
+func TestTheFurthestLogStandsFirst(t *testing.T) {
+	for name, c := range map[string]struct {
+		other  string
+		last   logEnd
+		stands bool
+		after  time.Duration
+		result string
+	}{
+		"equal, and first by name":    {"m3", logEnd{5, 100}, false, refusalPause, earlyStood},
+		"equal, and second by name":   {"m0", logEnd{5, 100}, false, turnLength, earlyStood},
+		"the other has more":          {"m3", logEnd{5, 101}, false, turnLength, earlyStood},
+		"the other has a later term":  {"m3", logEnd{6, 1}, false, turnLength, earlyStood},
+		"the other has less":          {"m0", logEnd{5, 99}, false, refusalPause, earlyStood},
+		"the other has more, stands":  {"m3", logEnd{5, 101}, true, time.Second, earlyTimeout},
+		"the other has less, stands":  {"m0", logEnd{5, 99}, true, refusalPause, earlyStood},
+		"the other's term is earlier": {"m0", logEnd{4, 1000}, false, refusalPause, earlyStood},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := suspecting()
+				s.voters = []string{"m1", "m2", c.other}
+				s.others = func(string) (welcome, error) {
+					return welcome{Outlook: &outlook{Votes: true, Stands: c.stands, Last: c.last}}, nil
+				}
+				got, after := s.decided(t, "m1")
+				if got != c.result || after < c.after || after > c.after+2*turnLength {
+					t.Errorf("%s after %s; want %s after %s", got, after, c.result, c.after)
+				}
+			})
+		})
+	}
+}
+
+// TestAStartDoesNotWaitForTheTimeOut where a majority knows no leader.
+func TestAStartDoesNotWaitForTheTimeOut(t *testing.T) {
+	for name, c := range map[string]struct {
+		set   func(*suspicion)
+		stood bool
+	}{
+		"alone":        {func(s *suspicion) { s.voters = []string{"m2"} }, true},
+		"with another": {func(*suspicion) {}, true},
+		"where somebody leads": {func(s *suspicion) {
+			s.others = func(string) (welcome, error) {
+				return welcome{Outlook: &outlook{Votes: true, Leader: "m1", Hears: true}}, nil
+			}
+		}, false},
+		"without a majority": {func(s *suspicion) {
+			s.others = func(string) (welcome, error) { return welcome{}, errRefused }
+			s.port = func(int) (welcome, error) { return welcome{}, errRefused }
+		}, false},
+		"as one that is no voter": {func(s *suspicion) { s.voters = []string{"m1", "m3"} }, false},
+		"while others start": {func(s *suspicion) {
+			started := time.Now().Add(300 * time.Millisecond)
+			s.others = func(string) (welcome, error) {
+				if time.Now().Before(started) {
+					return welcome{Outlook: &outlook{}}, errors.New("this master is starting")
+				}
+				return welcome{Outlook: &outlook{Votes: true, Last: s.own.Last}}, nil
+			}
+		}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := suspecting()
+				s.lead, s.own.Leader = "", ""
+				s.port = func(int) (welcome, error) { return s.others("m1") }
+				c.set(s)
+				if _, after := s.decided(t, ""); s.stood != c.stood || c.stood && after > 500*time.Millisecond {
+					t.Errorf("it stood: %v, after %s; want %v", s.stood, after, c.stood)
+				}
+				if len(s.results) != 0 {
+					t.Errorf("a start was counted: %v", s.results)
+				}
+			})
+		})
+	}
+}
+
+// TestCallersAreCounted: a leader has several connections; it is gone with the last.
+func TestCallersAreCounted(t *testing.T) {
+	c := newCallers()
+	c.came("m1")
+	c.came("m1")
+	c.went("m1")
+	if !c.connected("m1") || len(c.gone) != 0 {
+		t.Error("a master with one connection left is taken for gone")
+	}
+	c.went("m1")
+	c.came("m2")
+	c.went("m2") // nobody has looked yet
+	if c.connected("m1") || len(c.gone) != 1 || len(c.counts) != 0 {
+		t.Errorf("connected: %v, told %d times, counts %v", c.connected("m1"), len(c.gone), c.counts)
+	}
+}
+
+// TestCutAndRefusedConnectionsAreToldApart from each other, and from silence.
+func TestCutAndRefusedConnectionsAreToldApart(t *testing.T) {
+	for _, c := range []struct {
+		err          error
+		cut, refused bool
+	}{
+		{errRefused, false, true},
+		{errCut, true, false},
+		{&net.OpError{Op: "write", Err: syscall.EPIPE}, true, false},
+		{fmt.Errorf("greet: %w", io.EOF), true, false},
+		{errSilent, false, false},
+		{&net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH}, false, false},
+		{&net.OpError{Op: "dial", Err: syscall.EADDRNOTAVAIL}, false, false},
+		{nil, false, false},
+	} {
+		if cut, refused := connectionCut(c.err), connectionRefused(c.err); cut != c.cut || refused != c.refused {
+			t.Errorf("%v: cut %v, refused %v", c.err, cut, refused)
+		}
+	}
+}
