@@ -33,6 +33,9 @@ func (s *server) leaveSlave(c *gin.Context, _ *query) error {
 	if err != nil {
 		return err
 	}
+	if refusal := checkToken("incarnation", body.Incarnation); refusal != nil {
+		return refusal
+	}
 	return s.changeSlave(c, func(ctx context.Context) (task.Slave, error) {
 		return s.Backend.LeaveSlave(ctx, c.Param("name"), body.Incarnation)
 	})
