@@ -317,6 +317,13 @@ check_services() {
 	computes '3 * 4' 12
 	pass "a killed master comes back by itself"
 
+	for unit in "${units[@]}"; do
+		check_hangup "$unit"
+	done
+	until_true "the slave is registered" slave_is v$old
+	computes '4 * 5' 20
+	pass "a reload is refused and changes nothing; SIGHUP ends a service as SIGTERM does, for good, until it is started"
+
 	# What the checks above must notice.
 	local wrong
 	for wrong in ProtectSystem=no ReadOnlyPaths= $'NoExecPaths=\nNoExecPaths=/' PrivateUsers=no; do
@@ -334,6 +341,31 @@ check_services() {
 	inside systemctl restart muster-slave
 	until_true "the slave is registered" slave_is v$old
 }
+
+# check_hangup: a unit can't be reloaded, and SIGHUP ends it as docs/deploy/running.md
+# says: with 0, which systemd does not start again.
+check_hangup() {
+	local before
+	before="$(main_pid "$1")"
+	if inside systemctl reload "$1" >"$work/reload" 2>&1; then
+		fail "$1 can be reloaded, and there is nothing to reload"
+	fi
+	[[ "$(main_pid "$1")" == "$before" ]] || fail "a refused reload changed $1: $(journal "$1")"
+	inside systemctl kill --signal HUP --kill-whom main "$1"
+	until_true "SIGHUP ends $1" is_over "$1"
+	[[ "$(inside systemctl show --property Result --value "$1")" == success &&
+		"$(inside systemctl show --property ExecMainStatus --value "$1")" == 0 ]] ||
+		fail "$1 did not end well after SIGHUP: $(journal "$1")"
+	prints 'hangup' inside journalctl --quiet --unit "$1" --output cat || fail "$1 does not say that a SIGHUP ended it: $(journal "$1")"
+	if [[ "$1" == muster-slave ]]; then
+		prints '"msg":"left"' inside journalctl --quiet --unit "$1" --output cat || fail "the slave did not say goodbye after SIGHUP: $(journal "$1")"
+	fi
+	inside systemctl start "$1"
+}
+
+# is_over holds when a unit has ended and systemd is not about to start it again: then
+# it would be "activating".
+is_over() { [[ "$(inside systemctl show --property ActiveState --value "$1")" == inactive ]]; }
 
 # check_completion: bash finds the completion by itself, and it completes $1 to $2.
 check_completion() {
