@@ -47,6 +47,10 @@ func TestABatchHasAResultForEachTask(t *testing.T) {
 			t.Errorf("%s: %d %.200s", name, a.StatusCode, a.body)
 		}
 	}
+	explained := exchange(t, h, request("POST", "/v1/tasks/batch?explain=true", `{"tasks":[{"expression":"1"}]}`))
+	if explained.code(t) != task.CodeInvalidRequest || !strings.Contains(string(explained.body), "only a task that is submitted alone, by POST /v1/tasks, is explained") {
+		t.Errorf("explain: %s", explained.body)
+	}
 	if a := exchange(t, h, request("POST", "/v1/tasks/batch", strings.Repeat(" ", maxBatchBody+1))); a.code(t) != task.CodeBodyTooLarge {
 		t.Errorf("a large body: %d %s", a.StatusCode, a.body)
 	}

@@ -34,7 +34,11 @@ func readQuery(raw string, known []string) (*query, *task.Error) {
 	}
 	for name, v := range values {
 		if !slices.Contains(known, name) {
-			return nil, invalid("unknown query parameter %.100q", name)
+			hint := ""
+			if name == "explain" { // who was asked for each of 10,000 tasks would be a very long answer
+				hint = ": only a task that is submitted alone, by POST /v1/tasks, is explained"
+			}
+			return nil, invalid("unknown query parameter %.100q%s", name, hint)
 		}
 		if len(v) > 1 && name != labelFilter {
 			return nil, invalid("query parameter %s is given twice", name)

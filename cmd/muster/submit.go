@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -84,7 +86,7 @@ type submission struct {
 // too, because it may be left out; no expression looks like one.
 func (s *submission) args(cmd *cobra.Command, args []string) error {
 	if s.file != "" {
-		return takes()(cmd, args)
+		return errors.Join(takes()(cmd, args), withFile(cmd))
 	}
 	if cmd.Flags().Changed("wait") && len(args) == 2 {
 		for i, a := range args {
@@ -100,6 +102,24 @@ func (s *submission) args(cmd *cobra.Command, args []string) error {
 	}
 	s.expression = args[0]
 	return nil
+}
+
+// withFile refuses the flags that say something of one task, if they were typed: they
+// would have no effect. The lines of a file say it.
+func withFile(cmd *cobra.Command) error {
+	var wrong []error
+	for name, instead := range map[string]string{
+		"explain": "submit the task alone to see who was asked for it", "wait": "muster tasks wait does it for each",
+		"key": "a line has its idempotency_key", "parameter": "a line has its parameters", "label": "a line has its labels", "require": "a line has its requires",
+		"timeout": "a line has its timeout_ms", "priority": "a line has its priority", "not-before": "a line has its not_before", "deadline": "a line has its deadline",
+		"backoff": "a line has its retry", "max-tries": "a line has its max_tries",
+	} {
+		if cmd.Flags().Changed(name) {
+			wrong = append(wrong, usagef("--%s is for one task, not for a file of them; %s", name, instead))
+		}
+	}
+	slices.SortFunc(wrong, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return errors.Join(wrong...)
 }
 
 func (p *program) submit(cmd *cobra.Command, s submission) error {

@@ -217,3 +217,35 @@ func TestTheBarFitsItsLine(t *testing.T) {
 		}
 	}
 }
+
+// TestAFileRefusesTheFlagsOfOneTask, which would have no effect; but not what the
+// environment says for every submit.
+func TestAFileRefusesTheFlagsOfOneTask(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "tasks.jsonl")
+	if err := os.WriteFile(file, []byte(`{"expression":"1"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := newFake(t, map[string]answer{"POST /v1/tasks/batch": {0, `{"results":[{"task":` + taskRunning + `}]}`}})
+	for _, c := range []struct{ flag, says string }{
+		{"--explain", "submit the task alone to see who was asked for it"},
+		{"--wait", "muster tasks wait"},
+		{"--wait=3s", "muster tasks wait"},
+		{"--key=k", "idempotency_key"},
+		{"--parameter=x=1", "parameters"},
+		{"--label=a=b", "labels"},
+		{"--require=a=b", "requires"},
+		{"--timeout=3s", "timeout_ms"},
+		{"--priority=3", "priority"},
+		{"--not-before=3s", "not_before"},
+		{"--deadline=3s", "deadline"},
+		{"--backoff=3s", "retry"},
+		{"--max-tries=3", "max_tries"},
+	} {
+		if o := f.muster(t, "submit", "-f", file, c.flag); o.code != exitUsage || !strings.Contains(o.stderr, " is for one task, not for a file of them; ") || !strings.Contains(o.stderr, c.says) {
+			t.Errorf("%s: %+v", c.flag, o)
+		}
+	}
+	if o := muster(t, []string{"MUSTER_ADDRESS=" + f.URL, "MUSTER_PRIORITY=3"}, "submit", "-f", file, "--when-full", "reject"); o.code != exitOK {
+		t.Errorf("%+v", o)
+	}
+}

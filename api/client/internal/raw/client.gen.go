@@ -318,6 +318,8 @@ type ClientInterface interface {
 	// `invalid_request`. The whole batch is refused only if it can't be read as an array of tasks: it is not valid JSON in UTF-8, too large, empty, has
 	// too many tasks, or something is beside or behind `tasks`.
 	//
+	// Who was asked for a task is told for one that is submitted alone: there is no `explain` here.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/tasks/batch (the `SubmitBatch` operationId).
@@ -331,6 +333,8 @@ type ClientInterface interface {
 	// A task that is malformed (no object, an unknown field, one given twice or missing, a wrong type, half a character) is refused alone, too, with
 	// `invalid_request`. The whole batch is refused only if it can't be read as an array of tasks: it is not valid JSON in UTF-8, too large, empty, has
 	// too many tasks, or something is beside or behind `tasks`.
+	//
+	// Who was asked for a task is told for one that is submitted alone: there is no `explain` here.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -824,6 +828,8 @@ func (c *Client) SubmitTask(ctx context.Context, params *SubmitTaskParams, body 
 // `invalid_request`. The whole batch is refused only if it can't be read as an array of tasks: it is not valid JSON in UTF-8, too large, empty, has
 // too many tasks, or something is beside or behind `tasks`.
 //
+// Who was asked for a task is told for one that is submitted alone: there is no `explain` here.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/tasks/batch (the `SubmitBatch` operationId).
@@ -847,6 +853,8 @@ func (c *Client) SubmitBatchWithBody(ctx context.Context, params *SubmitBatchPar
 // A task that is malformed (no object, an unknown field, one given twice or missing, a wrong type, half a character) is refused alone, too, with
 // `invalid_request`. The whole batch is refused only if it can't be read as an array of tasks: it is not valid JSON in UTF-8, too large, empty, has
 // too many tasks, or something is beside or behind `tasks`.
+//
+// Who was asked for a task is told for one that is submitted alone: there is no `explain` here.
 //
 // Takes a body of the `application/json` content type.
 //
