@@ -15,8 +15,8 @@ import (
 )
 
 // The tests of this file are named after the promises of docs/promises.md, each
-// told once from its everyday side and once from its bad day. The other files go
-// through the bad days one by one.
+// told once from its everyday side and once from its bad day. The packages
+// below go through the bad days one by one.
 
 func TestPromise1AcknowledgedIsDurable(t *testing.T) {
 	story.Tell(t, func(w *story.World) {

@@ -62,7 +62,7 @@ func (y *way) acknowledged() {
 // slavePort is where slaves listen.
 const slavePort = "90"
 
-// after waits for something that at announced, and a moment longer.
+// after waits for something that Master.At announced, and a moment longer.
 func (y *way) after(came <-chan struct{}) {
 	y.T.Helper()
 	y.Within(came, "an entry of the log")

@@ -1,7 +1,7 @@
 // Package story is what stories of the whole system in fake time are told with: the
-// real masters and slaves, as the application wires them, on real files, over the
-// network in memory of package simnet, in one testing/synctest bubble. The real
-// transport of Raft runs over it, too.
+// real masters and slaves, as the application wires them, on real files (in memory,
+// where the system has a directory for that), over the network in memory of package
+// simnet, in one testing/synctest bubble. The real transport of Raft runs over it, too.
 //
 //	story.Tell(t, func(w *story.World) {
 //		w.Formed(3)             // masters m1, m2, m3
