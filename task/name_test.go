@@ -10,7 +10,8 @@ import (
 
 func TestANameCanStandWhereverOneIsWritten(t *testing.T) {
 	for _, name := range []string{
-		"m1", "slave-1", "a", "7", "_x", "mail.send", "10.0.0.1:9101", "ann@host", "v1.2+3~rc", "ü", "имя", "٣", strings.Repeat("x", task.MaxNameBytes),
+		"m1", "slave-1", "a", "7", "_x", "mail.send", "10.0.0.1:9101", "ann@host", "v1.2+3~rc", "ü", "имя", "٣", "cafe\u0301", "e\u0323\u0301-1", "हिन्दी", "தமிழ்", "a\u0301b\u0301",
+		strings.Repeat("x", task.MaxNameBytes),
 	} {
 		if err := task.CheckName(name); err != nil {
 			t.Errorf("%q: %v", name, err)
@@ -21,7 +22,7 @@ func TestANameCanStandWhereverOneIsWritten(t *testing.T) {
 	}
 	for _, name := range []string{
 		"", ".", "..", ".a", "-x", "a/b", "a b", " a", "a ", "a?b", "a#b", "a%2Fb", "a=b", "a,b", "a\\b", "a\nb", "a\x00", "a\"b", "a'b", "a<b",
-		"\u202ea", "a\u200bb", "\u3164", "\ufeffa", "\ufffd", "a\xffb", "\u0301", "💣", strings.Repeat("x", task.MaxNameBytes+1), strings.Repeat("ü", 65),
+		"\u202ea", "a\u200bb", "\u3164", "\ufeffa", "\ufffd", "a\xffb", "\u0301", "\u093f", "1\u0301", "_\u0301", "a-\u0301", "a.\u0301", "a\u20dd", "a\u034f", "a\ufe0f", "a\u180b", "a\U000e0100", "क्\u200dष", "e\u034f\u0301", "💣", strings.Repeat("x", task.MaxNameBytes+1), strings.Repeat("ü", 65),
 	} {
 		err := task.CheckName(name)
 		if err == nil || !strings.Contains(err.Error(), "is not a name; it takes 1 to 128 bytes") || len(err.Error()) > 300 {

@@ -204,7 +204,7 @@ type ExportEnd struct {
 
 // JoinRequest defines model for JoinRequest.
 type JoinRequest struct {
-	// ID A name: 1 to 128 bytes of letters, digits and - _ . : @ + ~, the first a letter, a digit or _.
+	// ID A name: 1 to 128 bytes of letters (also with marks, as a decomposed é), digits and - _ . : @ + ~, the first a letter, a digit or _.
 	ID string `json:"id"`
 
 	// RaftAddress host:port that the other masters dial.
@@ -228,7 +228,7 @@ type Joined struct {
 
 // Kind defines model for Kind.
 type Kind struct {
-	// Name A name: 1 to 128 bytes of letters, digits and - _ . : @ + ~, the first a letter, a digit or _.
+	// Name A name: 1 to 128 bytes of letters (also with marks, as a decomposed é), digits and - _ . : @ + ~, the first a letter, a digit or _.
 	Name string `json:"name"`
 
 	// Idempotent Whether running a task of this kind twice does no harm.
@@ -299,7 +299,7 @@ type Readiness struct {
 
 // Registration defines model for Registration.
 type Registration struct {
-	// Name A name: 1 to 128 bytes of letters, digits and - _ . : @ + ~, the first a letter, a digit or _.
+	// Name A name: 1 to 128 bytes of letters (also with marks, as a decomposed é), digits and - _ . : @ + ~, the first a letter, a digit or _.
 	Name string `json:"name"`
 
 	// URL The base URL that the leader calls: http or https, a host, a port, and perhaps a path of plain segments (letters, digits and - . _ ~). A query, a fragment, a user, or a segment that is empty, . or .. is refused.
