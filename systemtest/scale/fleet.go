@@ -23,17 +23,17 @@ const (
 // maxSlaves is how many addresses doors gives out.
 const maxSlaves = 60_000
 
-// masters is a slave's way to the masters. No more slaves register at the same
+// fewAtOnce is a slave's way to the masters. No more slaves register at the same
 // time than there is room for: here they share their processors with the masters,
 // and ten thousand at once would leave nothing to measure.
-type masters struct {
+type fewAtOnce struct {
 	*client.Client
 
 	atOnce chan struct{}
 }
 
 // RegisterSlave registers a slave when there is room.
-func (m masters) RegisterSlave(ctx context.Context, r task.Registration) (cluster string, err error) {
+func (m fewAtOnce) RegisterSlave(ctx context.Context, r task.Registration) (cluster string, err error) {
 	select {
 	case m.atOnce <- struct{}{}:
 		defer func() { <-m.atOnce }()
@@ -84,7 +84,7 @@ func (f *fleet) newSlave(i int, urls []string) (*slave.Slave, error) {
 		return nil, err
 	}
 	return slave.New(slave.Config{
-		Name: fmt.Sprintf("slave-%05d", i), Listener: f.doors.listeners[i], Advertise: f.doors.url(i), Masters: masters{c, f.atOnce},
+		Name: fmt.Sprintf("slave-%05d", i), Listener: f.doors.listeners[i], Advertise: f.doors.url(i), Masters: fewAtOnce{c, f.atOnce},
 		Kinds: []slave.Kind{
 			{Name: instant, Idempotent: true, Handle: func(context.Context, task.Order) (task.Value, error) { return task.Value{}, nil }},
 			{Name: forever, Idempotent: true, Handle: func(ctx context.Context, _ task.Order) (task.Value, error) {

@@ -6,12 +6,13 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
+
+	"muster/systemtest/masters"
 )
 
 // settings are the command's flags.
@@ -71,7 +72,7 @@ func run(ctx context.Context, s settings) (err error) {
 	}
 	if s.muster == "" {
 		s.muster = filepath.Join(dir, "muster")
-		if err := build(ctx, s.muster); err != nil {
+		if err := masters.Build(ctx, s.muster); err != nil {
 			return err
 		}
 	}
@@ -82,15 +83,6 @@ func run(ctx context.Context, s settings) (err error) {
 		if err != nil {
 			return fmt.Errorf("%d slaves: %w", n, err)
 		}
-	}
-	return nil
-}
-
-// build compiles the binary as a user would.
-func build(ctx context.Context, path string) error {
-	out, err := exec.CommandContext(ctx, "go", "build", "-o", path, "muster/cmd/muster").CombinedOutput() //nolint:gosec // into a directory of its own
-	if err != nil {
-		return fmt.Errorf("build muster: %w\n%s", err, out)
 	}
 	return nil
 }

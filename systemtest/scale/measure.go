@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"muster/api/client"
+	"muster/systemtest/masters"
 )
 
 // figures are what was measured with one number of slaves. A time of zero was not
@@ -42,6 +42,9 @@ func seconds(d time.Duration) string {
 // calm is how long after the last slave was heard of elections are still counted.
 const calm = 5 * time.Second
 
+// askSlowly is the pause between two readings of the whole registry.
+const askSlowly = 250 * time.Millisecond
+
 // measure goes through one cluster's life. The figures are valid as far as it came.
 func measure(ctx context.Context, s settings, dir string, n int) (f figures, err error) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -50,15 +53,15 @@ func measure(ctx context.Context, s settings, dir string, n int) (f figures, err
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return f, err
 	}
-	if err := raiseFileLimit(); err != nil {
+	if err := masters.RaiseFileLimit(); err != nil {
 		return f, err
 	}
 	c, err := startCluster(ctx, s, dir)
 	if err != nil {
 		return f, err
 	}
-	defer func() { err = errors.Join(err, c.close()) }()
-	fleet, err := newFleet(n, s.atOnce, c.urls)
+	defer func() { err = errors.Join(err, c.Close()) }()
+	fleet, err := newFleet(n, s.atOnce, c.URLs)
 	if err != nil {
 		return f, err
 	}
@@ -77,16 +80,16 @@ func measure(ctx context.Context, s settings, dir string, n int) (f figures, err
 }
 
 // registration starts all slaves and waits until they are registered.
-func (f *figures) registration(ctx context.Context, c *cluster, slaves *fleet, limit time.Duration) error {
-	before, err := c.status(ctx)
+func (f *figures) registration(ctx context.Context, c cluster, slaves *fleet, limit time.Duration) error {
+	before, err := c.Status(ctx)
 	if err != nil {
 		return err
 	}
 	began := time.Now()
 	slaves.start()
 	var last client.Status
-	err = until(ctx, limit, "all slaves to register", func() error {
-		if last, err = c.status(ctx); err != nil {
+	err = masters.Until(ctx, limit, "all slaves to register", func() error {
+		if last, err = c.Status(ctx); err != nil {
 			return err
 		}
 		if last.Capacity.Slaves < f.slaves {
@@ -102,16 +105,16 @@ func (f *figures) registration(ctx context.Context, c *cluster, slaves *fleet, l
 }
 
 // idleness watches the processor time of the masters.
-func (f *figures) idleness(ctx context.Context, c *cluster, d time.Duration) error {
-	if err := pause(ctx, calm); err != nil { // what registering left behind
+func (f *figures) idleness(ctx context.Context, c cluster, d time.Duration) error {
+	if err := masters.Pause(ctx, calm); err != nil { // what registering left behind
 		return err
 	}
-	leader, err := c.leader(ctx)
+	leader, err := c.Leader(ctx)
 	if err != nil {
 		return err
 	}
 	before, began := c.processorTimes(), time.Now()
-	if err := pause(ctx, d); err != nil {
+	if err := masters.Pause(ctx, d); err != nil {
 		return err
 	}
 	took := time.Since(began)
@@ -123,31 +126,31 @@ func (f *figures) idleness(ctx context.Context, c *cluster, d time.Duration) err
 			f.idleOthers += used / float64(len(before)-1)
 		}
 	}
-	f.memory, err = residentMemory(c.masters[leader].Process.Pid)
+	f.memory, err = masters.ResidentMemory(c.Pids()[leader])
 	return err
 }
 
 // leaderLoss kills the leader.
-func (f *figures) leaderLoss(ctx context.Context, c *cluster, limit time.Duration) error {
-	before, err := c.status(ctx)
+func (f *figures) leaderLoss(ctx context.Context, c cluster, limit time.Duration) error {
+	before, err := c.Status(ctx)
 	if err != nil {
 		return err
 	}
 	began := time.Now()
-	if err := c.killLeader(ctx); err != nil {
+	if err := c.KillLeader(ctx); err != nil {
 		return err
 	}
 	defer func() {
-		if s, err := c.status(ctx); err == nil {
+		if s, err := c.Status(ctx); err == nil {
 			f.terms = s.Term - before.Term
 		}
 	}()
-	err = until(ctx, limit, "a task to be accepted", func() error { return c.submit(ctx, instant) })
+	err = masters.Until(ctx, limit, "a task to be accepted", func() error { return c.submit(ctx, instant) })
 	if err != nil {
 		return err
 	}
 	f.failover = time.Since(began)
-	err = until(ctx, limit, "all slaves to be heard of", func() error {
+	err = masters.UntilSlowly(ctx, limit, askSlowly, "all slaves to be heard of", func() error {
 		if time.Since(began) < 2*time.Second {
 			return errors.New("too early to ask") // the question costs
 		}
@@ -157,37 +160,5 @@ func (f *figures) leaderLoss(ctx context.Context, c *cluster, limit time.Duratio
 		return err
 	}
 	f.heard = time.Since(began)
-	return pause(ctx, calm)
-}
-
-// until asks until there is no error.
-func until(ctx context.Context, limit time.Duration, what string, ask func() error) error {
-	end := time.Now().Add(limit)
-	for {
-		err := ask()
-		switch {
-		case err == nil:
-			return nil
-		case time.Now().After(end):
-			return fmt.Errorf("waited %s for %s: %w", limit, what, err)
-		}
-		wait := 20 * time.Millisecond
-		if strings.Contains(what, "heard") {
-			wait = 250 * time.Millisecond
-		}
-		if stopped := pause(ctx, wait); stopped != nil {
-			return errors.Join(stopped, err)
-		}
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
+	return masters.Pause(ctx, calm)
 }

@@ -5,8 +5,6 @@ package main
 import (
 	"errors"
 	"net"
-	"os/exec"
-	"time"
 )
 
 // doors need Linux.
@@ -19,8 +17,3 @@ func openDoors(int) (*doors, error) {
 func (d *doors) url(int) string { return "" }
 func (d *doors) serve()         {}
 func (d *doors) close() error   { return nil }
-
-func dieWithParent(*exec.Cmd)           {}
-func raiseFileLimit() error             { return nil }
-func processorTime(int) time.Duration   { return 0 }
-func residentMemory(int) (int64, error) { return 0, nil }

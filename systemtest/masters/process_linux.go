@@ -1,4 +1,4 @@
-package main
+package masters
 
 import (
 	"bytes"
@@ -16,9 +16,9 @@ func dieWithParent(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 }
 
-// raiseFileLimit lets this process and its children have a connection to every
-// slave and from every slave, as far as the system lets it.
-func raiseFileLimit() error {
+// RaiseFileLimit lets this process and its children have tens of thousands of
+// connections, as far as the system lets it.
+func RaiseFileLimit() error {
 	const enough = 65_536
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
@@ -29,13 +29,13 @@ func raiseFileLimit() error {
 	}
 	wanted := syscall.Rlimit{Cur: enough, Max: enough}
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &wanted); err != nil {
-		fmt.Fprintf(os.Stderr, "scale: at most %d open files: many slaves may not be reached (%v)\n", limit.Max, err)
+		fmt.Fprintf(os.Stderr, "at most %d open files: not all connections may be possible (%v)\n", limit.Max, err)
 	}
 	return nil
 }
 
-// processorTime is what a process has used so far.
-func processorTime(pid int) time.Duration {
+// ProcessorTime is what a process has used so far.
+func ProcessorTime(pid int) time.Duration {
 	const perTick = 10 * time.Millisecond // USER_HZ is 100 everywhere
 	fields := statFields(pid)
 	if len(fields) < 13 {
@@ -55,8 +55,8 @@ func statFields(pid int) [][]byte {
 	return bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 }
 
-// residentMemory is what a process has in memory, in bytes.
-func residentMemory(pid int) (int64, error) {
+// ResidentMemory is what a process has in memory, in bytes.
+func ResidentMemory(pid int) (int64, error) {
 	fields := statFields(pid)
 	if len(fields) < 22 {
 		return 0, fmt.Errorf("process %d has no statistics", pid)
