@@ -140,7 +140,7 @@ func (s *server) fail(c *gin.Context, refusal *task.Error) {
 // failAs answers with a refusal and a status that is not its code's own.
 func (s *server) failAs(c *gin.Context, status int, refusal *task.Error) {
 	if retryable(refusal.Code) {
-		c.Header("Retry-After", strconv.Itoa(max(1, refusal.RetryAfter)))
+		c.Header("Retry-After", strconv.Itoa(s.retryAfter(c, refusal)))
 	}
 	s.answer(c, status, wire.FromError(refusal))
 }

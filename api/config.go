@@ -30,6 +30,9 @@ type Config struct {
 	Registry *prometheus.Registry
 	// IndexWait bounds the wait for min_index; default 5 s.
 	IndexWait time.Duration
+	// Late reports whether this master's loops run late: new tasks then get a smaller
+	// share of it. It is called several times a second; default: they never do.
+	Late func() bool
 	// CallTimeout bounds a write and a linearizable read; default 20 s.
 	CallTimeout time.Duration
 	// JoinTimeout bounds a join and a removal of a master; default 5 min.
@@ -53,6 +56,8 @@ type server struct {
 	resyncs   room
 	answers   room // of large ones
 	bigEvents room
+	shed      *shedder
+	frames    frames // of events
 }
 
 // New returns the API's handler. NewServer makes a server of it.
@@ -81,7 +86,8 @@ func New(cfg Config) http.Handler {
 	if s.Transport == nil {
 		s.Transport = newForwardTransport()
 	}
-	s.metrics = newMetrics(s.Registry, s.streams)
+	s.shed = newShedder(cfg.Late)
+	s.metrics = newMetrics(s.Registry, s.streams, s.shed)
 	return s.engine()
 }
 

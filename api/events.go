@@ -24,7 +24,7 @@ const (
 	streamPatience = 10 * time.Second // for a reader that does not take a piece
 	streamTime     = 24 * time.Hour   // of one stream; its reader comes back
 	heartbeat      = 15 * time.Second
-	leaderLook     = 250 * time.Millisecond // how often it is looked who leads
+	leaderLook     = 250 * time.Millisecond // how often it is looked who leads, and for each reader a little less often
 	comeBackAfter  = 2 * time.Second        // at least, for a reader that came at a bad time
 	changesAtOnce  = 256
 	largeEvents    = 16 // that are being sent at once

@@ -412,6 +412,7 @@ func TestLargeEventsAreSentToAFewReadersAtOnce(t *testing.T) {
 		}
 		large := task.Task{ID: 1, Spec: task.Spec{Kind: "k", Expression: strings.Repeat("x", 1<<20)}, Status: task.Pending}
 		m.happen(Change{What: "submitted", Task: &large})
+		<-time.After(slowestStream) // what readers collect is sent
 		// offered tells how many readers have something to read.
 		offered := func() (n int, without []*watcher) {
 			for _, w := range readers {

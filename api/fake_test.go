@@ -46,6 +46,8 @@ type fakeMaster struct {
 	wrongURL string // what this master takes for the leader's URL
 	cluster  string // empty: c-1
 	hang     bool   // writes last until their context ends
+
+	looked atomic.Int64 // calls of Changes
 }
 
 var _ Backend = (*fakeMaster)(nil)
@@ -122,6 +124,7 @@ func (m *fakeMaster) Read(ctx context.Context, opts ReadOptions) (View, error) {
 
 // Changes returns what a test put into the cluster with happen.
 func (m *fakeMaster) Changes(after Place, limit int) Changes {
+	m.looked.Add(1)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	before := func(p, q Place) bool { return p.Index < q.Index || p.Index == q.Index && p.Position < q.Position }

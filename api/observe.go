@@ -23,9 +23,11 @@ type metrics struct {
 	inFlight prometheus.Gauge
 	// readersCut counts readers of events that were too slow or broke off.
 	readersCut prometheus.Counter
+	// shed counts submits that were refused before they were read.
+	shed prometheus.Counter
 }
 
-func newMetrics(r prometheus.Registerer, streams room) *metrics {
+func newMetrics(r prometheus.Registerer, streams room, shedder *shedder) *metrics {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "muster_api_requests_total",
@@ -44,11 +46,26 @@ func newMetrics(r prometheus.Registerer, streams room) *metrics {
 			Name: "muster_api_event_readers_cut_total",
 			Help: "Readers of events that were cut, because they were too slow or could not be written to.",
 		}),
+		shed: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "muster_api_submits_shed_total",
+			Help: "Submits that were refused before they were read, because this master had more to do than it can.",
+		}),
 	}
-	r.MustRegister(m.requests, m.seconds, m.inFlight, m.readersCut, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "muster_api_event_readers",
-		Help: "Readers of events at this master now.",
-	}, func() float64 { return float64(len(streams)) }))
+	gauge := func(name, help string, value func() float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
+	}
+	r.MustRegister(m.requests, m.seconds, m.inFlight, m.readersCut, m.shed,
+		gauge("muster_api_submit_share", "How much of its bounds submits may have at this master now, up to 1; less while its loops run late.", func() float64 {
+			of, _, _ := shedder.figures()
+			return of
+		}),
+		gauge("muster_api_submits_early", "Submits that wait because their clients did not, as Retry-After had told them.", func() float64 {
+			_, _, early := shedder.figures()
+			return float64(early)
+		}), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "muster_api_event_readers",
+			Help: "Readers of events at this master now.",
+		}, func() float64 { return float64(len(streams)) }))
 	return m
 }
 

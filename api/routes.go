@@ -39,6 +39,8 @@ const (
 	lasting traits = 2
 	// batch: its body may be large, and take longer.
 	batch traits = 4
+	// submits: brings new tasks, and is shed when there is too much to do.
+	submits traits = 8
 )
 
 // routes is the table of calls; openapi.yaml describes them.
@@ -53,8 +55,8 @@ func (s *server) routes() []route {
 	forExports := append(append([]string{"order"}, taskFilters()...), forReads...)
 	forEvents := append(append([]string{"after", "cluster", "resync", "types"}, taskFilters()...), "forward")
 	return []route{
-		{post, "/v1/tasks", s.submit, forSubmit, atLeader},
-		{post, "/v1/tasks/batch", s.submitBatch, forWrites, atLeader | batch},
+		{post, "/v1/tasks", s.submit, forSubmit, atLeader | submits},
+		{post, "/v1/tasks/batch", s.submitBatch, forWrites, atLeader | batch | submits},
 		{get, "/v1/tasks", s.listTasks, forLists, local},
 		{get, exportPath, s.exportTasks, forExports, local | lasting},
 		{get, "/v1/events", s.watchEvents, forEvents, local | lasting},
@@ -81,7 +83,7 @@ func (s *server) routes() []route {
 		{get, "/metrics", s.serveMetrics, nil, local},
 		{get, "/openapi.yaml", s.specification, nil, local},
 
-		{post, "/submit-task", s.submit, forSubmit, atLeader},
+		{post, "/submit-task", s.submit, forSubmit, atLeader | submits},
 		{get, "/get-tasks", s.listTasksSimply, forLists, local},
 		{post, "/register-slave", s.registerSlave, forWrites, atLeader},
 	}
@@ -89,31 +91,37 @@ func (s *server) routes() []route {
 
 // serve makes gin's handler of a route.
 func (s *server) serve(r route) gin.HandlerFunc {
-	return func(c *gin.Context) {
-		release := s.room.meter(c)
-		defer release()
-		if refusal := s.meant(c.Request.Header); refusal != nil {
-			s.fail(c, refusal)
+	if r.traits&submits != 0 {
+		return func(c *gin.Context) { s.paced(c, func() { s.call(c, r) }) }
+	}
+	return func(c *gin.Context) { s.call(c, r) }
+}
+
+// call answers a call.
+func (s *server) call(c *gin.Context, r route) {
+	release := s.room.meter(c)
+	defer release()
+	if refusal := s.meant(c.Request.Header); refusal != nil {
+		s.fail(c, refusal)
+		return
+	}
+	q, err := readQuery(c.Request.URL.RawQuery, r.params)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	forward, linearizable := q.flag("forward"), q.oneOf("consistency", "local", "linearizable") == "linearizable"
+	if q.wrong != nil {
+		s.fail(c, q.wrong)
+		return
+	}
+	if r.traits&atLeader != 0 || linearizable {
+		if url, self := s.Backend.Leader(); !self {
+			s.toLeader(c, r, url, forward)
 			return
 		}
-		q, err := readQuery(c.Request.URL.RawQuery, r.params)
-		if err != nil {
-			s.fail(c, err)
-			return
-		}
-		forward, linearizable := q.flag("forward"), q.oneOf("consistency", "local", "linearizable") == "linearizable"
-		if q.wrong != nil {
-			s.fail(c, q.wrong)
-			return
-		}
-		if r.traits&atLeader != 0 || linearizable {
-			if url, self := s.Backend.Leader(); !self {
-				s.toLeader(c, r, url, forward)
-				return
-			}
-		}
-		if err := r.handle(c, q); err != nil {
-			s.failCall(c, err, r, forward)
-		}
+	}
+	if err := r.handle(c, q); err != nil {
+		s.failCall(c, err, r, forward)
 	}
 }

@@ -3,7 +3,6 @@ package api
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -23,10 +22,13 @@ type stream struct {
 	watch
 
 	backend Backend
-	resyncs room
-	large   room // for large events
-	to      *piecewise
-	out     *bufio.Writer
+	frames  *frames
+	// collecting is how long to wait for more events before they are sent.
+	collecting func() time.Duration
+	resyncs    room
+	large      room // for large events
+	to         *piecewise
+	out        *bufio.Writer
 
 	at     Place // all up to here was looked at
 	told   Place // the last id that was sent
@@ -35,7 +37,10 @@ type stream struct {
 }
 
 func newStream(s *server, w watch, to *piecewise) *stream {
-	return &stream{watch: w, backend: s.Backend, resyncs: s.resyncs, large: s.bigEvents, to: to, out: bufio.NewWriterSize(to, streamPiece), at: w.from}
+	return &stream{
+		watch: w, backend: s.Backend, frames: &s.frames, collecting: s.collecting, resyncs: s.resyncs, large: s.bigEvents,
+		to: to, out: bufio.NewWriterSize(to, streamPiece), at: w.from,
+	}
 }
 
 // run sends until the reader leaves, is too slow, or ctx ends.
@@ -46,7 +51,7 @@ func (x *stream) run(ctx context.Context) error {
 		}
 	}
 	x.place(x.at) // a reader that is cut off before the first event goes on from here
-	look, beat := time.NewTicker(leaderLook), time.NewTicker(heartbeat)
+	look, beat := time.NewTimer(leaderLook), time.NewTicker(heartbeat)
 	defer look.Stop()
 	defer beat.Stop()
 	for {
@@ -71,12 +76,32 @@ func (x *stream) run(ctx context.Context) error {
 		}
 		select {
 		case <-changes.More:
+			if err := x.collect(ctx); err != nil {
+				return err
+			}
 		case <-look.C:
+			look.Reset(leaderLook + 4*x.collecting())
 		case <-beat.C:
 			x.beat()
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+	}
+}
+
+// collect waits for more events.
+func (x *stream) collect(ctx context.Context) error {
+	d := x.collecting()
+	if d == 0 {
+		return nil
+	}
+	over := time.NewTimer(d)
+	defer over.Stop()
+	select {
+	case <-over.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
@@ -96,20 +121,34 @@ func (x *stream) send() error {
 // may follow.
 func (x *stream) change(ctx context.Context, c *Change) error {
 	x.at = c.Place
-	e := wire.Event{ID: c.String(), Change: c.What}
 	switch {
 	case c.Task != nil && x.types[eventTask] && x.tasks.Matches(c.Task):
-		if err := x.task(ctx, e, c.Task); err != nil {
+		if err := x.taskChange(ctx, c); err != nil {
 			return err
 		}
 	case c.Slave != nil && x.types[eventSlave]:
-		x.slave(e, c.Slave)
+		_, _ = x.out.Write(x.frames.get(c.Place, func() []byte { // see write
+			shown := wire.FromSlave(c.Slave)
+			return frame(eventSlave, c.String(), wire.Event{ID: c.String(), Change: c.What, Slave: &shown})
+		}))
 	case c.Master != nil && x.types[eventMaster]:
-		x.master(e, x.role(*c.Master))
+		x.master(wire.Event{ID: c.String(), Change: c.What}, x.role(*c.Master))
 	default:
 		return nil
 	}
 	x.told = c.Place
+	return nil
+}
+
+// taskChange sends a change of a task.
+func (x *stream) taskChange(ctx context.Context, c *Change) error {
+	if c.Task.Bytes() > smallAnswer {
+		return x.task(ctx, wire.Event{ID: c.String(), Change: c.What}, c.Task)
+	}
+	_, _ = x.out.Write(x.frames.get(c.Place, func() []byte { // see write
+		shown := wire.FromTask(c.Task)
+		return frame(eventTask, c.String(), wire.Event{ID: c.String(), Change: c.What, Task: &shown})
+	}))
 	return nil
 }
 
@@ -241,20 +280,8 @@ func (x *stream) presentTasks(ctx context.Context, view View, present wire.Event
 	}
 }
 
-// event writes one event: a name, an id if it has one, and a line of JSON.
-func (x *stream) event(name, id string, data any) {
-	line, err := json.Marshal(data)
-	if err != nil { // no value of the wire's can do that
-		panic("api: an event can't be encoded: " + err.Error())
-	}
-	x.write("event: " + name + "\n")
-	if id != "" {
-		x.write("id: " + id + "\n")
-	}
-	x.write("data: ")
-	_, _ = x.out.Write(line) // see write
-	x.write("\n\n")
-}
+// event writes one event that is only for this reader.
+func (x *stream) event(name, id string, data any) { _, _ = x.out.Write(frame(name, id, data)) } // see write
 
 // write collects text. bufio keeps an error until the next Flush, and so does send.
 func (x *stream) write(s string) { _, _ = x.out.WriteString(s) }

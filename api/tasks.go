@@ -26,18 +26,7 @@ func (s *server) submit(c *gin.Context, q *query) error {
 	if err != nil {
 		return err
 	}
-	body, err := readBody(c, s.decoders.submission)
-	if err != nil {
-		return err
-	}
-	submission, refusal := s.submission(c.Request.Context(), body, key)
-	if refusal != nil {
-		return refusal
-	}
-	submission.Explain = explain
-	ctx, cancel := context.WithTimeout(c.Request.Context(), s.CallTimeout)
-	defer cancel()
-	done, err := s.Backend.Submit(ctx, submission)
+	done, err := s.submitBody(c, key, explain)
 	if err != nil {
 		return err
 	}
@@ -55,6 +44,26 @@ func (s *server) submit(c *gin.Context, q *query) error {
 	}
 	s.answer(c, status, wire.Submitted{Task: wire.FromTask(&done.Task), Message: message, Asked: wire.FromAsked(done.Asked)})
 	return nil
+}
+
+// submitBody submits the task that a request's body describes.
+func (s *server) submitBody(c *gin.Context, key string, explain bool) (Submitted, error) {
+	body, err := readBody(c, s.decoders.submission)
+	if err != nil {
+		return Submitted{}, err
+	}
+	submission, refusal := s.submission(c.Request.Context(), body, key)
+	if refusal != nil {
+		return Submitted{}, refusal
+	}
+	submission.Explain = explain
+	if !s.shed.enter(time.Now()) {
+		return Submitted{}, s.shedOne()
+	}
+	defer s.shed.leave()
+	ctx, cancel := context.WithTimeout(c.Request.Context(), s.CallTimeout)
+	defer cancel()
+	return s.Backend.Submit(ctx, submission)
 }
 
 // submission checks what a client wants and adds what it left open.

@@ -22,6 +22,7 @@ type metrics struct {
 	leaderChanges  prometheus.Counter
 	earlyElections *prometheus.CounterVec
 	snapshotsTaken *prometheus.CounterVec
+	loopDelay      prometheus.Histogram
 }
 
 func newMetrics() *metrics {
@@ -56,6 +57,10 @@ func newMetrics() *metrics {
 			Name: "muster_early_elections_total",
 			Help: "Times that all connections of the leader to this master had ended, by what came of it: stood (for election, at once), answered (its port does not refuse), led (others hear a leader), unfit (this master must not lead), timeout (no majority agreed).",
 		}, []string{"result"}),
+		loopDelay: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "muster_loop_delay_seconds", Help: "How late a goroutine of this master gets to do what is due, Raft's heartbeats among them.",
+			Buckets: seconds,
+		}),
 		snapshotsTaken: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "muster_snapshots_total", Help: "Snapshots that this master wrote, by how it ended (ok, error).",
 		}, []string{"ended"}),
@@ -67,6 +72,8 @@ func (m *metrics) sent(commands int) {
 	m.inFlight.Inc()
 	m.entryCommands.Observe(float64(commands))
 }
+
+func (m *metrics) late(d time.Duration) { m.loopDelay.Observe(d.Seconds()) }
 
 func (m *metrics) landed() { m.inFlight.Dec() }
 
@@ -97,7 +104,7 @@ func (n *Node) collectors() []prometheus.Collector {
 	}
 	m := n.metrics
 	return []prometheus.Collector{
-		m.entries, m.inFlight, m.entryCommands, m.commitSeconds, m.storeSeconds, m.refusals, m.leaderChanges, m.earlyElections, m.snapshotsTaken,
+		m.entries, m.inFlight, m.entryCommands, m.commitSeconds, m.storeSeconds, m.refusals, m.leaderChanges, m.earlyElections, m.snapshotsTaken, m.loopDelay,
 		gauge("muster_leader", "1 while this master is the leader.", func() float64 {
 			if n.IsLeader() {
 				return 1

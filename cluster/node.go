@@ -32,6 +32,7 @@ type Node struct {
 	committer  *committer
 	barriers   *barriers
 	futures    *futures
+	late       lateness
 	asked      turns         // odd while a question to Raft's main loop is open
 	membership chan struct{} // holds a value while a change of the membership is under way
 

@@ -72,6 +72,7 @@ func (n *Node) runRaft(ctx context.Context, failed func() bool) error {
 	n.disk.look()
 	loops.Go(func() { n.stores.guard.watch(ctx, n.fail) })
 	loops.Go(func() { n.disk.run(ctx) })
+	loops.Go(func() { n.late.run(ctx, n.metrics.late) })
 	loops.Go(func() { n.committer.run(ctx, r) })
 	loops.Go(func() { n.snapshotBySize(ctx, r) })
 	loops.Go(func() { n.leadership(ctx, r) })

@@ -93,7 +93,7 @@ func newMaster(ctx context.Context, cfg MasterConfig) (*master, error) {
 	m.backend.health = &health{ask: m.node.AskRaft, loops: m.loops, fail: m.node.Fail, log: cfg.Logger}
 	m.server = api.NewServer(api.New(api.Config{
 		Backend: m.backend, Logger: cfg.Logger, ForwardFollowers: cfg.ForwardFromFollowers, QueueWhenFull: cfg.QueueWhenFull,
-		SelfURL: cfg.APIAdvertise, Names: cfg.names(), Registry: registry, Transport: httpClient.Transport,
+		SelfURL: cfg.APIAdvertise, Names: cfg.names(), Registry: registry, Late: m.node.Late, Transport: httpClient.Transport,
 	}))
 	m.server.ErrorLog = slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug)
 	return m, nil

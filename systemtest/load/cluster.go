@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"muster/systemtest/masters"
@@ -77,39 +76,54 @@ func (c *cluster) term(ctx context.Context, limit time.Duration) (term uint64, e
 	return term, err
 }
 
-// memory watches the masters' memory until its context ends.
-type memory struct {
-	mu   sync.Mutex
-	most []int64 // bytes, by master, under mu
+// usage is what the processes of a cluster take of the machine.
+type usage struct {
+	pids []int // the masters', then the slaves'
+	most []int64
+	used []float64 // processors
+	own  float64   // of this process, which makes the load
 }
 
-func (m *memory) watch(ctx context.Context, c *cluster) {
+// watch looks until ctx ends.
+func (u *usage) watch(ctx context.Context, c *cluster) {
 	const every = 500 * time.Millisecond
+	u.pids = c.Pids()
+	for _, p := range c.slaves {
+		u.pids = append(u.pids, p.Process.Pid)
+	}
+	u.most, u.used = make([]int64, len(u.pids)), make([]float64, len(u.pids))
+	before, began, own := u.times(), time.Now(), masters.ProcessorTime(os.Getpid())
 	for {
-		m.look(c.Pids())
+		for i, pid := range u.pids {
+			if b, err := masters.ResidentMemory(pid); err == nil {
+				u.most[i] = max(u.most[i], b)
+			}
+		}
 		if masters.Pause(ctx, every) != nil {
-			return
+			break
 		}
 	}
+	took := time.Since(began).Seconds()
+	for i, t := range u.times() {
+		u.used[i] = (t - before[i]).Seconds() / took
+	}
+	u.own = (masters.ProcessorTime(os.Getpid()) - own).Seconds() / took
 }
 
-func (m *memory) look(pids []int) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.most = append(m.most, make([]int64, max(0, len(pids)-len(m.most)))...)
-	for i, pid := range pids {
-		if b, err := masters.ResidentMemory(pid); err == nil {
-			m.most[i] = max(m.most[i], b)
-		}
+func (u *usage) times() []time.Duration {
+	out := make([]time.Duration, len(u.pids))
+	for i, pid := range u.pids {
+		out[i] = masters.ProcessorTime(pid)
 	}
+	return out
 }
 
-func (m *memory) String() string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	var parts []string
-	for _, b := range m.most {
-		parts = append(parts, strconv.FormatInt(b>>20, 10)+" MiB")
+func (u *usage) String() string {
+	var memory, processors []string
+	for i, b := range u.most {
+		memory = append(memory, strconv.FormatInt(b>>20, 10)+" MiB")
+		processors = append(processors, strconv.FormatFloat(u.used[i], 'f', 2, 64))
 	}
-	return strings.Join(parts, ", ")
+	return "memory at most, of the masters, then the slaves: " + strings.Join(memory, ", ") +
+		"\n  processors, of the same: " + strings.Join(processors, ", ") + "; of the load " + strconv.FormatFloat(u.own, 'f', 2, 64)
 }

@@ -30,7 +30,9 @@ func connections(ctx context.Context, s settings) (err error) {
 	}
 	say("%d connections without pause, for %s\n%s", s.clients, s.load, o.tally)
 	say("  accepted: %.0f %% of the peak, %.1f/s", 100*o.tally.rate(accepted)/peak, peak)
-	say("  elections: %d\n  memory of the masters at most: %s\n  status: %s", o.elections, o.memory, o.status)
+	refused := o.tally.refusals()
+	say("  all refusals: p50 %s, p99 %s", round(refused.quantile(.5)), round(refused.quantile(.99)))
+	say("  elections: %d\n  %s\n  status: %s", o.elections, o.usage, o.status)
 	return ctx.Err()
 }
 
@@ -38,7 +40,7 @@ func connections(ctx context.Context, s settings) (err error) {
 type overloaded struct {
 	tally     *tally
 	elections uint64
-	memory    *memory
+	usage     *usage
 	status    *tally // calls for a master's status meanwhile
 }
 
@@ -49,10 +51,10 @@ func overload(ctx context.Context, c *cluster, clients int, d time.Duration) (o 
 	if err != nil {
 		return o, err
 	}
-	o.memory, o.status = new(memory), newTally()
+	o.usage, o.status = new(usage), newTally()
 	watching, end := context.WithCancel(ctx)
 	var watch sync.WaitGroup
-	watch.Go(func() { o.memory.watch(watching, c) })
+	watch.Go(func() { o.usage.watch(watching, c) })
 	watch.Go(func() { askStatus(watching, c, o.status) })
 	o.tally = submitAll(ctx, c.URLs, clients, d)
 	end()

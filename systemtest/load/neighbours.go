@@ -40,7 +40,7 @@ func neighbours(ctx context.Context, s settings) (err error) {
 	for i, o := range seen {
 		say("%d clients of each of %d clusters, for %s: cluster %d\n%s", s.clients, clusters, s.load, i+1, o.tally)
 		say("  accepted: %.2f × of its share, %.1f/s", o.tally.rate(accepted)/share, share)
-		say("  elections: %d\n  memory of the masters at most: %s\n  status: %s", o.elections, o.memory, o.status)
+		say("  elections: %d\n  %s\n  status: %s", o.elections, o.usage, o.status)
 	}
 	return ctx.Err()
 }

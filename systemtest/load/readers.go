@@ -42,8 +42,8 @@ func readers(ctx context.Context, s settings) (err error) {
 		return err
 	}
 	seenBefore := counts(streams)
-	m := new(memory)
-	all.Go(func() { m.watch(watching, c) })
+	u := new(usage)
+	all.Go(func() { u.watch(watching, c) })
 	loaded := submitAtRate(ctx, c.URLs, s.rate, s.load)
 	after, err := c.term(ctx, s.limit)
 	if err != nil {
@@ -67,7 +67,7 @@ func readers(ctx context.Context, s settings) (err error) {
 	}
 	say("  events a second that a reader got: least %.0f, median %.0f, most %.0f\n  readers cut: %d, refused: %d",
 		float64(seen[0])/s.load.Seconds(), float64(seen[len(seen)/2])/s.load.Seconds(), float64(seen[len(seen)-1])/s.load.Seconds(), cut, refused)
-	say("  elections: %d\n  memory of the masters at most: %s", after-before, m)
+	say("  elections: %d\n  %s", after-before, u)
 	return ctx.Err()
 }
 

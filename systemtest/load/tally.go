@@ -95,6 +95,23 @@ func (t *tally) quantile(what string, q float64) time.Duration {
 	return t.of[what].quantile(q)
 }
 
+// refusals adds up the answers that told a client to try again.
+func (t *tally) refusals() *times {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	sum := new(times)
+	for what, of := range t.of {
+		if what == accepted || what == broken || what == redirect {
+			continue
+		}
+		for i := range of.buckets {
+			sum.buckets[i].Add(of.buckets[i].Load())
+		}
+		sum.most.Store(max(sum.most.Load(), of.most.Load()))
+	}
+	return sum
+}
+
 func (t *tally) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

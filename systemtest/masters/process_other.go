@@ -17,4 +17,6 @@ func RaiseFileLimit() error { return nil }
 func ProcessorTime(int) time.Duration { return 0 }
 
 // ResidentMemory needs Linux.
-func ResidentMemory(int) (int64, error) { return 0, errors.New("only Linux tells what a process has in memory") }
+func ResidentMemory(int) (int64, error) {
+	return 0, errors.New("only Linux tells what a process has in memory")
+}
