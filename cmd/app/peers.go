@@ -3,8 +3,8 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"muster/api/client"
@@ -29,7 +29,7 @@ func (p peers) Hello(ctx context.Context, apiURL string) (cluster.Hello, error) 
 		return cluster.Hello{}, cluster.ErrSlave
 	}
 	if refusal, ok := errors.AsType[*client.Error](err); ok && errors.Is(err, client.ErrRaftPort) {
-		return cluster.Hello{}, fmt.Errorf("%w (it says: %s)", cluster.ErrRaftPort, refusal.Message)
+		return cluster.Hello{}, &raftPortError{strings.TrimPrefix(refusal.Message, refusal.Address+": ")} // the node names the URL
 	}
 	if err != nil {
 		return cluster.Hello{}, err
@@ -42,6 +42,12 @@ func (p peers) Hello(ctx context.Context, apiURL string) (cluster.Hello, error) 
 		FreeDisk: s.DiskFreeBytes, DiskLow: s.DiskLow,
 	}, nil
 }
+
+// raftPortError is cluster.ErrRaftPort in the words of who is there.
+type raftPortError struct{ says string }
+
+func (e *raftPortError) Error() string { return e.says }
+func (e *raftPortError) Unwrap() error { return cluster.ErrRaftPort }
 
 // millis is 0 for a time that was not said.
 func millis(t time.Time) task.Millis {

@@ -32,7 +32,7 @@ func TestWhoTakesARaftPortForAnAPIIsTold(t *testing.T) {
 	joiner := start(t, "master", "--id", "m2", "--data", t.TempDir(), "--raft-listen", freeAddress(t), "--api-listen", freeAddress(t), "--join", "http://"+raft)
 	select {
 	case code := <-joiner.code:
-		if said := joiner.logs.String(); code != exitUsage || !strings.Contains(said, "level=WARN") || strings.Count(said, says) != 2 {
+		if said := joiner.logs.String(); code != exitUsage || !strings.Contains(said, "level=WARN") || strings.Count(said, "http://"+raft+": "+says) != 2 {
 			t.Errorf("the joiner ended with %d:\n%s", code, said)
 		}
 	case <-time.After(timelimit.Usual(t)):
