@@ -37,6 +37,7 @@ func TestEveryFieldIsShown(t *testing.T) {
 			"Err.Asked.Slave":     "a submit's refusal has it",
 			"Err.Asked.Answer":    "the same",
 			"Err.Asked.From":      "the same",
+			"Err.Asked.Why":       "the same",
 			"Err.RetryAfter":      "a result that is refused is not repeated",
 		}},
 		{"Error", &task.Error{}, func(v any) any { return FromError(v.(*task.Error)) }, map[string]string{

@@ -81,6 +81,9 @@ func (l *ParameterList) UnmarshalJSON(data []byte) error {
 // not mean many times its size. It is above any limit on their number.
 const maxListed = 1024
 
+// errRefused ends the reading of an object: the refusal says why.
+var errRefused = errors.New("refused")
+
 // readParameters reads one object of parameters. The refusal continues a
 // sentence that begins with the object's name.
 func readParameters(dec *json.Decoder) (list ParameterList, refusal string, err error) {
@@ -92,24 +95,27 @@ func readParameters(dec *json.Decoder) (list ParameterList, refusal string, err 
 		return nil, " must be an object", nil
 	}
 	list = ParameterList{}
-	for dec.More() {
+	err = eachField(dec, func(name string) error {
 		if len(list) == maxListed {
-			return nil, fmt.Sprintf(" has more than %d entries", maxListed), nil
+			refusal = fmt.Sprintf(" has more than %d entries", maxListed)
+			return errRefused
 		}
-		if tok, err = token(dec); err != nil {
-			return nil, "", err
-		}
-		name, _ := tok.(string) // a key is a string, or token has failed
-		if tok, err = token(dec); err != nil {
-			return nil, "", err
+		tok, wrong := token(dec)
+		if wrong != nil {
+			return wrong
 		}
 		v, ok := value(tok)
 		if !ok {
-			return nil, "." + name + " must be a number, a string or a boolean", nil
+			refusal = "." + name + " must be a number, a string or a boolean"
+			return errRefused
 		}
 		list = append(list, task.Parameter{Name: name, Value: v})
-	}
-	if _, err = token(dec); err != nil {
+		return nil
+	})
+	switch {
+	case refusal != "":
+		return nil, refusal, nil
+	case err != nil:
 		return nil, "", err
 	}
 	slices.SortFunc(list, task.CompareParameters)

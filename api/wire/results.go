@@ -68,19 +68,20 @@ func numbersOf(element []byte) (r Result) {
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
 		return r
 	}
-	for d.More() {
-		key, err := d.Token()
-		name, _ := key.(string)
+	err := eachField(d, func(spelt string) error {
 		var value json.RawMessage
-		if err != nil || d.Decode(&value) != nil {
-			return r
+		if err := d.Decode(&value); err != nil {
+			return endsEarly(err)
 		}
-		spelt := name
-		name = strings.ToLower(name)
+		name := strings.ToLower(spelt)
 		if _, twice := seen[name]; twice || spelt != name {
 			value = json.RawMessage("null")
 		}
 		seen[name] = value
+		return nil
+	})
+	if err != nil {
+		return r
 	}
 	if json.Unmarshal(seen["id"], &r.ID) != nil {
 		r.ID = 0

@@ -190,12 +190,7 @@ func (w *walk) value(s *shape, path string) error {
 
 func (w *walk) object(s *shape, path string) error {
 	var seen uint64
-	for w.dec.More() {
-		tok, err := token(w.dec)
-		if err != nil {
-			return err
-		}
-		name, _ := tok.(string) // a key is a string, or token has failed
+	err := eachField(w.dec, func(name string) error {
 		i := s.find(name)
 		if i < 0 {
 			return s.unknown(name, path)
@@ -205,11 +200,9 @@ func (w *walk) object(s *shape, path string) error {
 			return refuse(at + " is given twice")
 		}
 		seen |= 1 << i
-		if err := w.value(s.fields[i].shape, at); err != nil {
-			return err
-		}
-	}
-	if _, err := token(w.dec); err != nil {
+		return w.value(s.fields[i].shape, at)
+	})
+	if err != nil {
 		return err
 	}
 	for i, f := range s.fields {
@@ -218,6 +211,23 @@ func (w *walk) object(s *shape, path string) error {
 		}
 	}
 	return nil
+}
+
+// eachField reads the rest of an object whose beginning was read. It calls f with each
+// name, which reads the value, and ends with f's first error.
+func eachField(dec *json.Decoder, f func(name string) error) error {
+	for dec.More() {
+		tok, err := token(dec)
+		if err != nil {
+			return err
+		}
+		name, _ := tok.(string) // a key is a string, or token has failed
+		if err := f(name); err != nil {
+			return err
+		}
+	}
+	_, err := token(dec)
+	return err
 }
 
 // MaxElements bounds an array. It is found out before anything is made of one.
