@@ -138,7 +138,8 @@ func (s *Slave) end(ctx context.Context, w *worker.Worker, r *registrar) error {
 	defer cancel()
 	if hung := w.Stop(stopping); hung != nil {
 		// Something still runs: saying goodbye now would let a master start it
-		// elsewhere while it does. Silence gives it more time.
+		// elsewhere while it does. A closed port, or silence, gives it a little more
+		// time.
 		return errors.Join(err, hung)
 	}
 

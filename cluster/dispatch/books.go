@@ -36,6 +36,7 @@ type slaveBook struct {
 	refusedAgain time.Time // and did so again, knockGap later or more; zero: no
 	knockAt      time.Time // when to ask it on a new connection; zero: never
 	knockedAt    time.Time // when that was done the last time
+	unclear      int       // how often that said nothing since a connection broke
 
 	lane lane
 

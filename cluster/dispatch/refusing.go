@@ -24,6 +24,10 @@ const (
 	// knockGap is the least time between the two refusals. What restarts within it,
 	// or a proxy that loads its configuration, is there again at the second.
 	knockGap = 300 * time.Millisecond
+	// maxUnclear is how often a first look is repeated that said nothing, after
+	// unclearPause, twice that, and so on.
+	maxUnclear   = 3
+	unclearPause = 50 * time.Millisecond
 	// maxWitnesses is how many slaves are asked at once to be witnesses, and
 	// witnessGap the least time until others are. Any one will do.
 	maxWitnesses = 3
@@ -46,14 +50,24 @@ func (c *core) broke(url string, now time.Time) {
 		return
 	}
 	// One that ends its connections after each answer is not asked in a circle.
-	s.knockAt = later(now, s.knockedAt.Add(c.cfg.ProbeBusy))
+	s.knockAt, s.unclear = later(now, s.knockedAt.Add(c.cfg.ProbeBusy)), 0
 	c.refresh(s, now)
 }
 
 // noteRefusal takes in how a request to the slave failed.
 func (c *core) noteRefusal(s *slaveBook, r request, err error, now time.Time) {
-	if !errors.Is(err, task.ErrRefused) || r.url != s.rec.URL || len(s.held) == 0 {
+	if len(s.held) == 0 || r.url != s.rec.URL {
 		c.unrefused(s)
+		return
+	}
+	if !errors.Is(err, task.ErrRefused) {
+		c.unrefused(s)
+		if r.kind == requestKnock && s.unclear < maxUnclear {
+			// A process that ends closes its connections, and its port after that: this
+			// came in between.
+			s.knockAt = now.Add(unclearPause << s.unclear)
+			s.unclear++
+		}
 		return
 	}
 	switch {

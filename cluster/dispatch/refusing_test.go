@@ -16,7 +16,10 @@ const early = 350 * time.Millisecond
 // knocked is when the first look at a slave is over, and the second has not begun.
 const knocked = 100 * time.Millisecond
 
-var errTimeout = errors.New("no answer in time")
+var (
+	errTimeout = errors.New("no answer in time")
+	errReset   = errors.New("connection reset")
+)
 
 // busy has slave A run n tasks for an hour, and then starts B, which has none.
 func (w *world) busy(n int, kind string) (a, b *slave, ids []task.ID) {
@@ -77,6 +80,52 @@ func TestASlaveWhosePortRefusesTwiceIsDead(t *testing.T) {
 				t.Errorf("%d tasks that must run once ran again", n)
 			}
 		})
+	})
+}
+
+// TestALookThatComesTooEarlyIsRepeated: a process that ends has closed its connections,
+// and not yet its port, where a new connection is taken and reset.
+func TestALookThatComesTooEarlyIsRepeated(t *testing.T) {
+	bothWays(t, func(w *world) {
+		a, b, ids := w.busy(2, task.KindExpression)
+		n := 0
+		a.set(func(a *slave) {
+			a.fares = func() error {
+				if n++; n < 3 {
+					return errReset
+				}
+				return errClosed
+			}
+		})
+		w.d.Broke(a.url)
+		time.Sleep(early + 150*time.Millisecond)
+		w.wantState(a, task.SlaveLost)
+		w.wantAt(b, 2, ids)
+	})
+}
+
+// TestASlaveThatDiesAgainIsFoundAgain: that it was asked on a new connection just
+// before does not count for the next process.
+func TestASlaveThatDiesAgainIsFoundAgain(t *testing.T) {
+	bothWays(t, func(w *world) {
+		a, b, ids := w.busy(2, task.KindExpression)
+		a.crash()
+		time.Sleep(early)
+		w.wantAt(b, 2, ids)
+		a.boot("another")
+		a.set(func(a *slave) { a.closed = false })
+		if err := w.register(a); err != nil {
+			w.t.Fatal(err)
+		}
+		w.mustSubmit("1h")
+		id := w.mustSubmit("1h").ID
+		time.Sleep(time.Millisecond)
+		a.crash()
+		time.Sleep(early)
+		w.wantState(a, task.SlaveLost)
+		if got := w.task(id); got.Status != task.Pending {
+			w.t.Errorf("task %d is %v, want pending: B is full", id, got.Status)
+		}
 	})
 }
 

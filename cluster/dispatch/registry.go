@@ -75,7 +75,7 @@ func (c *core) forget(s *slaveBook, now time.Time) {
 	s.seenAt, s.silentSince, s.staleSince, s.failedAt = now, time.Time{}, time.Time{}, time.Time{}
 	s.ending = 0
 	c.unrefused(s)
-	s.knockAt = time.Time{}
+	s.knockAt, s.knockedAt = time.Time{}, time.Time{}
 	s.lane.queue, s.lane.cancels, s.lane.probe, s.lane.knock, s.lane.witness = nil, nil, false, false, false
 	s.lane.retryAt, s.lane.backoff = time.Time{}, 0
 }

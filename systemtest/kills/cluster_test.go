@@ -47,7 +47,7 @@ type master struct {
 	id, url string
 }
 
-// slave is a slave that the leader speaks to through a watch.
+// slave is a slave that the leader speaks to through a watch, if it has one.
 type slave struct {
 	*process
 
@@ -111,10 +111,29 @@ func (c *cluster) startSlave(name string) {
 	c.t.Helper()
 	address := ports.Free(c.t, c.host)
 	s := &slave{url: "http://" + address, watch: newWatch(c.t, ports.Free(c.t, c.host), "http://"+address)}
-	s.process = c.process(name, "slave", "--name", name, "--listen", address, "--advertise", s.watch.url,
+	c.startAs(s, name, s.watch.url)
+}
+
+// startUnwatched starts a slave that the leader speaks to itself.
+func (c *cluster) startUnwatched(name string) *slave {
+	c.t.Helper()
+	s := &slave{url: "http://" + ports.Free(c.t, c.host)}
+	c.startAs(s, name, s.url)
+	return s
+}
+
+func (c *cluster) startAs(s *slave, name, advertised string) {
+	c.t.Helper()
+	s.process = c.process(name, "slave", "--name", name, "--listen", strings.TrimPrefix(s.url, "http://"), "--advertise", advertised,
 		"--slots", strconv.Itoa(slots), "--masters", strings.Join(c.urls(), ","))
 	s.start()
 	c.slaves = append(c.slaves, s)
+	c.awaitAlive(name)
+}
+
+// awaitAlive waits until a slave is registered.
+func (c *cluster) awaitAlive(name string) {
+	c.t.Helper()
 	c.await(name+" to register", func(ctx context.Context) error {
 		slaves, err := c.api.Slaves(ctx, client.ReadOptions{Linearizable: true})
 		if err != nil {

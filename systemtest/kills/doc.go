@@ -11,6 +11,7 @@
 // accepted are held against each other.
 //
 //   - kills_test.go, stops_test.go, pauses_test.go, outage_test.go, directory_test.go: the stories
+//   - slavekills_test.go: a slave that dies with a hundred tasks
 //   - moment_test.go: the leader at work, and the evidence that a kill hurt
 //   - load_test.go, work_test.go: clients that submit, and what; acks_test.go: when they were answered
 //   - judge_test.go: what must hold at the end

@@ -149,11 +149,15 @@ func receiptsIn(answer []byte) ([]held, error) {
 
 // running asks a slave itself how many attempts run now.
 func (s *slave) running(ctx context.Context) (int, error) {
+	return s.runningBy(ctx, s.watch.client)
+}
+
+func (s *slave) runningBy(ctx context.Context, by *http.Client) (int, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/tasks", nil)
 	if err != nil {
 		return 0, err
 	}
-	resp, err := s.watch.client.Do(req)
+	resp, err := by.Do(req)
 	if err != nil {
 		return 0, fmt.Errorf("ask %s what runs: %w", s.name, err)
 	}

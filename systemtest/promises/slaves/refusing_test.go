@@ -24,11 +24,11 @@ type gang struct {
 	twice, once []uint64
 }
 
-// newGang submits n tasks of each kind, that take d, and waits until all run on slave-1.
-func newGang(w *story.World, n int, d time.Duration, onceEnds client.Outcome) gang {
+// newGang submits four tasks of each kind, that take d, and waits until all run on slave-1.
+func newGang(w *story.World, d time.Duration, onceEnds client.Outcome) gang {
 	w.T.Helper()
 	g := gang{w: w}
-	for range n {
+	for range 4 {
 		g.twice = append(g.twice, w.Client.Submit(d).ID)
 		j := w.Client.Sleeping(d)
 		j.Kind = story.Once
@@ -103,7 +103,7 @@ func TestADeadSlaveIsFoundByItsPortWhoeverLeads(t *testing.T) {
 			story.TellBothWays(t, func(w *story.World) {
 				w.Formed(3)
 				first := pair(w)
-				g := newGang(w, 4, 20*time.Second, client.Lost)
+				g := newGang(w, 20*time.Second, client.Lost)
 				w.Sleep(3 * time.Second)
 				at := time.Now()
 				first.Crash()
@@ -136,7 +136,7 @@ func TestARefusalOnTheWayDoesNoHarm(t *testing.T) {
 		story.TellBothWays(t, func(w *story.World) {
 			w.Formed(1)
 			first := pair(w)
-			g := newGang(w, 4, 8*time.Second, client.Lost)
+			g := newGang(w, 8*time.Second, client.Lost)
 			w.Sleep(3 * time.Second)
 			at := time.Now()
 			w.Net.Reject("m1", "slave-1", "90")
@@ -159,7 +159,7 @@ func TestARefusalOnTheWayDoesNoHarm(t *testing.T) {
 		story.TellBothWays(t, func(w *story.World) {
 			w.Formed(1)
 			pair(w)
-			g := newGang(w, 4, 8*time.Second, client.Succeeded)
+			g := newGang(w, 8*time.Second, client.Succeeded)
 			w.Sleep(2 * time.Second)
 			w.Net.Reject("m1", "slave-1", "90")
 			w.Sleep(200 * time.Millisecond)
@@ -175,7 +175,7 @@ func TestALeaderThatReachesNoSlaveWaits(t *testing.T) {
 	story.TellBothWays(t, func(w *story.World) {
 		w.Formed(1)
 		pair(w)
-		g := newGang(w, 4, 5*time.Second, client.Succeeded)
+		g := newGang(w, 5*time.Second, client.Succeeded)
 		w.Sleep(2 * time.Second)
 		for _, s := range []string{"slave-1", "slave-2"} {
 			w.Net.Reject("m1", s, "90")
@@ -191,7 +191,7 @@ func TestAHungSlaveHasItsTimeToComeBack(t *testing.T) {
 	story.TellBothWays(t, func(w *story.World) {
 		w.Formed(1)
 		pair(w)
-		g := newGang(w, 4, 8*time.Second, client.Succeeded)
+		g := newGang(w, 8*time.Second, client.Succeeded)
 		w.Sleep(2 * time.Second)
 		w.Net.Block("m1", "slave-1")
 		w.Net.Block("slave-1", "m1")
@@ -209,7 +209,7 @@ func TestASlaveThatRestartsIsNotTakenForDead(t *testing.T) {
 			story.TellBothWays(t, func(w *story.World) {
 				w.Formed(3)
 				first := pair(w)
-				g := newGang(w, 4, 10*time.Second, client.Lost)
+				g := newGang(w, 10*time.Second, client.Lost)
 				w.Sleep(2 * time.Second)
 				at := time.Now()
 				first.Crash()
