@@ -29,6 +29,10 @@ const maxHops = 4
 // shunFor is how long a leader is not asked that was named and could not be called.
 const shunFor = time.Minute
 
+// lastFor is how long a master is asked after all others to which no connection could
+// be made: about as long as it takes to start one again.
+const lastFor = 2 * time.Second
+
 // maxAnswer bounds the body of an answer. Masters bound their pages far below it.
 const maxAnswer = 256 << 20
 
@@ -307,6 +311,9 @@ func leaderOf(base string, resp *http.Response) (string, error) {
 
 // note remembers what an answer tells by the way.
 func (c *Client) note(base string, resp *http.Response, k call) {
+	c.mu.Lock()
+	delete(c.away, base)
+	c.mu.Unlock()
 	if !c.ours(resp, k) {
 		return
 	}
@@ -332,7 +339,8 @@ func (c *Client) note(base string, resp *http.Response, k call) {
 	}
 }
 
-// targets are the masters to ask, in order.
+// targets are the masters to ask, in order: those last that could not be called a
+// moment ago.
 func (c *Client) targets(write bool) []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -345,6 +353,14 @@ func (c *Client) targets(write bool) []string {
 			list = append(list, a)
 		}
 	}
+	now := time.Now()
+	isAway := func(a string) int {
+		if now.Before(c.away[a]) {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(list, func(a, b string) int { return isAway(a) - isAway(b) })
 	return list
 }
 
@@ -357,10 +373,15 @@ func (c *Client) turnFrom(target string, err error) {
 	if c.leader == target || quiet != nil && c.leader == quiet.address {
 		c.leader = ""
 	}
-	if quiet != nil && !quiet.sent && !slices.Contains(c.addresses, quiet.address) {
+	if quiet != nil && !quiet.sent {
 		now := time.Now()
-		maps.DeleteFunc(c.shunned, func(_ string, until time.Time) bool { return now.After(until) })
-		c.shunned[quiet.address] = now.Add(shunFor)
+		over := func(_ string, until time.Time) bool { return now.After(until) }
+		maps.DeleteFunc(c.away, over)
+		c.away[quiet.address] = now.Add(lastFor)
+		if !slices.Contains(c.addresses, quiet.address) {
+			maps.DeleteFunc(c.shunned, over)
+			c.shunned[quiet.address] = now.Add(shunFor)
+		}
 	}
 	if c.addresses[c.first] == target {
 		c.first = (c.first + 1) % len(c.addresses)

@@ -52,12 +52,15 @@ type Client struct {
 	// shunned are leaders that were named and could not be called, and until when
 	// they are not called unless they redirect: behind a proxy nobody reaches them.
 	shunned map[string]time.Time // under mu
-	first   int                  // of addresses, where a round begins; under mu
+	// away are masters to which no connection could be made, and until when they are
+	// asked after all others.
+	away  map[string]time.Time // under mu
+	first int                  // of addresses, where a round begins; under mu
 }
 
 // New returns a client. It asks nobody yet.
 func New(cfg Config) (*Client, error) {
-	c := &Client{cfg: cfg, log: cfg.Logger, maxAnswer: maxAnswer, shunned: map[string]time.Time{}}
+	c := &Client{cfg: cfg, log: cfg.Logger, maxAnswer: maxAnswer, shunned: map[string]time.Time{}, away: map[string]time.Time{}}
 	for _, a := range cfg.Addresses {
 		base, err := baseURL(a)
 		if err != nil {

@@ -67,7 +67,7 @@ type EventsOptions struct {
 func (c *Client) Events(ctx context.Context, opts EventsOptions) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		r := &eventReader{last: opts.After, resync: opts.Resync, yield: yield}
-		pause := c.cfg.MinBackoff
+		pause, ended := c.cfg.MinBackoff, 0
 		for {
 			before := r.taken
 			err := c.do(ctx, call{
@@ -92,6 +92,9 @@ func (c *Client) Events(ctx context.Context, opts EventsOptions) iter.Seq2[Event
 			c.turn()
 			if r.taken > before {
 				pause = c.cfg.MinBackoff
+			}
+			if ended++; ended%len(c.addresses) != 0 {
+				continue // the next master is asked at once
 			}
 			sleep(ctx, pause/2+rand.N(pause)) //nolint:gosec // chance, not secrecy
 			pause = min(2*pause, c.cfg.MaxBackoff)
