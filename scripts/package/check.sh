@@ -319,9 +319,9 @@ check_services() {
 
 	for unit in "${units[@]}"; do
 		check_hangup "$unit"
+		until_true "the slave is registered" slave_is v$old
+		computes '4 * 5' 20
 	done
-	until_true "the slave is registered" slave_is v$old
-	computes '4 * 5' 20
 	pass "a reload is refused and changes nothing; SIGHUP ends a service as SIGTERM does, for good, until it is started"
 
 	# What the checks above must notice.
