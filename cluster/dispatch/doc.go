@@ -14,6 +14,8 @@
 //
 //   - core.go      the core's inputs and outputs, and the plan
 //   - line.go      who waits: pending tasks first, then submits, per class
+//   - seek.go      how one who waits looks for a slave: who is asked, and what its word means
+//   - wake.go      when the plan runs again by itself
 //   - classes.go   the tasks that the same slaves can run: a kind and labels
 //   - agenda.go    the classes in the order of the first thing each has to do
 //   - pending.go   the order in which the tasks of a line leave it
