@@ -71,8 +71,10 @@ type Founder struct {
 	APIURL      string
 }
 
-// Timings are Raft's time-outs.
+// Timings are how long masters wait for each other. Raft's own time-outs are random up to
+// twice as long, and matter where followers can't agree that the leader is gone.
 type Timings struct {
+	Silence   time.Duration // of the leader before followers ask each other whether they hear it; default: Heartbeat
 	Heartbeat time.Duration // silence of the leader before a follower asks for an election
 	Election  time.Duration // length of a try to get elected
 	Lease     time.Duration // without a majority's answers, a leader steps down
@@ -82,7 +84,7 @@ type Timings struct {
 // LAN are the timings for masters that are a few milliseconds apart.
 func LAN() Timings {
 	return Timings{
-		Heartbeat: time.Second, Election: time.Second,
+		Silence: time.Second, Heartbeat: 1500 * time.Millisecond, Election: 1500 * time.Millisecond,
 		Lease: 750 * time.Millisecond, Commit: 25 * time.Millisecond,
 	}
 }
@@ -90,13 +92,14 @@ func LAN() Timings {
 // WAN are the timings for masters in different places.
 func WAN() Timings {
 	return Timings{
-		Heartbeat: 2 * time.Second, Election: 2 * time.Second,
+		Silence: 2 * time.Second, Heartbeat: 3 * time.Second, Election: 3 * time.Second,
 		Lease: 1500 * time.Millisecond, Commit: 50 * time.Millisecond,
 	}
 }
 
 func (c Config) withDefaults() Config {
 	set(&c.Timings, LAN())
+	set(&c.Timings.Silence, c.Timings.Heartbeat)
 	set(&c.SnapshotThreshold, 8192)
 	set(&c.SnapshotInterval, 20*time.Second)
 	set(&c.TrailingLogs, 10240)

@@ -1,27 +1,29 @@
 package cluster
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/hashicorp/raft"
 )
 
-// A follower finds by Raft's heartbeat time-out that its leader is gone: by silence, for
-// which a machine that is short of processor time gives reason, too, so the time-out is
-// long. But when a process ends, the operating system closes its connections at once, and
-// refuses new ones. early looks for that, and then has Raft stand for election without
-// waiting (docs/adr/0018). The same, without a leader to look at, shortens the wait of
-// masters that have just started.
+// Raft's followers find that their leader is gone by its silence, each by a time-out of
+// its own that is random between one length and twice that. A machine that is short of
+// processor time makes a leader silent, too, so the time-out must be long; and then it is
+// long for a process that has ended, of which the operating system tells at once: it
+// closes its connections, and refuses new ones.
 //
-// It is a hint and never more: who becomes the leader is decided by Raft's votes. What a
+// So followers tell each other. early has this master stand for election without waiting
+// for Raft's time-out (docs/adr/0018) when a majority does not hear the leader and
+//
+//   - its process has ended: its connections have, and its port refuses new ones; or
+//   - it has been silent for Timings.Silence; or
+//   - there is none, as this master has just started.
+//
+// That is a hint and never more: who becomes the leader is decided by Raft's votes. What a
 // false alarm costs is an election.
 
 const (
@@ -39,88 +41,130 @@ const (
 	// turnLength is how long a master leaves to each that has a better claim. Votes are
 	// on disk within some tens of milliseconds.
 	turnLength = 100 * time.Millisecond
+	// silenceLooks is how many times within Timings.Silence it is looked for silence. Two
+	// looks in a row must find it: a master that had no processor itself reads first what
+	// had arrived.
+	silenceLooks = 10
 )
 
-// early has this master stand for election when the leader's process has surely ended.
+// early has this master stand for election before Raft's time-out.
 type early struct {
-	id       string
-	hail     func(ctx context.Context, id, address string) (welcome, error)
-	at       func(id, address string) []string // where a member may be
-	gone     <-chan struct{}                   // some master's connections have all ended
-	hears    func(id string) bool              // whether a master has a connection to this one
-	raft     electorate
-	stand    func(ctx context.Context) error // has Raft stand for election
-	patience time.Duration                   // after it, Raft has noticed by itself
+	id      string
+	hail    func(ctx context.Context, id, address string) (welcome, error)
+	at      func(id, address string) []string // where a member may be
+	gone    <-chan struct{}                   // some master's connections have all ended
+	hears   func(id string) bool              // whether a master has a connection to this one
+	raft    electorate
+	stand   func(ctx context.Context) error // has Raft stand for election
+	silence time.Duration                   // Timings.Silence
 
 	logger *slog.Logger
-	count  func(result string)
+	count  func(cause suspicion, result string)
 }
 
 // electorate is what early asks Raft.
 type electorate interface {
-	leader() string // empty for none
+	leader() string     // empty for none
+	contact() time.Time // when it was last heard
 	members() raft.Configuration
 	outlook() outlook
 	behind() bool // the log is known to lack entries that are committed
 }
 
+// suspicion is why a leader may be gone; the value of a metric's label.
+type suspicion string
+
+const (
+	startsAlone suspicion = "start"  // this master has just started, and knows none
+	wasCut      suspicion = "ended"  // its connections to this master have ended
+	isSilent    suspicion = "silent" // it was not heard for Timings.Silence
+)
+
 // What came of a suspicion; the values of a metric's label.
 const (
 	earlyStood    = "stood"
-	earlyAnswered = "answered" // the port does not refuse, or the leader is back
+	earlyAnswered = "answered" // the port does not refuse, or the leader is heard again
 	earlyLed      = "led"      // another leads, or others hear the leader
 	earlyUnfit    = "unfit"    // this master must not stand
-	earlyTimeout  = "timeout"  // Raft's own time-out came first
+	earlyTimeout  = "timeout"  // no majority agreed in time
 )
 
 // run looks until ctx ends.
 func (e *early) run(ctx context.Context) {
-	e.consider(ctx, "")
+	e.consider(ctx, startsAlone, "")
+	look := time.NewTicker(e.silence / silenceLooks)
+	defer look.Stop()
+	var quiet silence
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-e.gone:
-		}
-		if leader := e.raft.leader(); leader != "" && leader != e.id && !e.hears(leader) {
-			e.consider(ctx, leader)
+			if leader := e.raft.leader(); leader != "" && leader != e.id && !e.hears(leader) {
+				e.consider(ctx, wasCut, leader)
+			}
+		case <-look.C:
+			leader, heard := e.raft.leader(), e.raft.contact()
+			if quiet.found(heard, time.Since(heard) >= e.silence) && leader != "" && leader != e.id {
+				e.consider(ctx, isSilent, leader)
+			}
 		}
 	}
 }
 
-// consider finds out whether to stand in the place of a leader whose connections have
-// ended, or, after a start, of none. It ends when Raft's own time-out has passed.
-func (e *early) consider(ctx context.Context, suspect string) {
+// silence counts looks that found a leader silent.
+type silence struct {
+	heard time.Time // when it was heard before
+	looks int
+}
+
+// found takes in a look, and reports whether it is the second in a row that finds
+// silence. A silence is found once.
+func (s *silence) found(heard time.Time, long bool) bool {
+	if !long || !heard.Equal(s.heard) {
+		s.heard, s.looks = heard, 0
+	}
+	if long {
+		s.looks++
+	}
+	return s.looks == 2
+}
+
+// consider finds out whether to stand in the place of a leader.
+func (e *early) consider(ctx context.Context, cause suspicion, leader string) {
 	began := time.Now()
-	v := e.decide(ctx, suspect)
+	v := e.decide(ctx, cause, leader)
 	if v.result == earlyStood {
 		if err := e.stand(ctx); err != nil {
 			v = verdict{earlyUnfit, err}
 		}
 	}
-	if suspect == "" {
+	e.count(cause, v.result)
+	if cause == startsAlone {
 		return // every start would be told of
 	}
-	e.count(v.result)
-	after := time.Since(began).Round(time.Millisecond)
-	switch v.result {
-	case earlyStood:
-		e.logger.Info("the leader's process has ended: standing for election at once", "leader", suspect, "after", after)
-	case earlyLed:
-		e.logger.Info("the leader's connections have ended: others have a leader", "leader", suspect, "reason", v.reason, "after", after)
-	default:
-		e.logger.Info("the leader's connections have ended: waiting for the heartbeat time-out", "leader", suspect, "reason", v.reason, "after", after)
+	what := map[suspicion]string{wasCut: "the leader's connections have ended", isSilent: "the leader is silent"}[cause]
+	then := map[string]string{earlyStood: "standing for election at once", earlyLed: "others have a leader"}[v.result]
+	if then == "" {
+		then = "waiting for Raft's time-out"
 	}
+	e.logger.Info(what+": "+then, "leader", leader, "after", time.Since(began).Round(time.Millisecond), "reason", v.reason)
+}
+
+// verdict is what came of a suspicion; its result is empty while it is open.
+type verdict struct {
+	result string
+	reason error
 }
 
 // decide looks at the leader's port and asks the others, again and again if need be.
-func (e *early) decide(ctx context.Context, suspect string) verdict {
-	ctx, cancel := context.WithTimeout(ctx, e.patience)
+func (e *early) decide(ctx context.Context, cause suspicion, leader string) verdict {
+	ctx, cancel := context.WithTimeout(ctx, e.silence)
 	defer cancel()
 	began, refused := time.Now(), 0
 	for {
-		if suspect != "" {
-			switch refuses, err := e.refuses(ctx, suspect); {
+		if cause == wasCut {
+			switch refuses, err := e.refuses(ctx, leader); {
 			case err != nil:
 				return verdict{earlyAnswered, err}
 			case refuses:
@@ -130,14 +174,14 @@ func (e *early) decide(ctx context.Context, suspect string) verdict {
 			}
 		}
 		wait := refusalPause
-		if suspect == "" || refused >= refusals {
+		if cause != wasCut || refused >= refusals {
 			var v verdict
-			if v, wait = e.judge(ctx, suspect, time.Since(began)); v.result != "" {
+			if v, wait = e.judge(ctx, cause, leader, time.Since(began)); v.result != "" {
 				return v
 			}
 		}
 		if !sleep(ctx, wait) {
-			return verdict{earlyTimeout, errors.New("no majority agreed within the time-out")}
+			return verdict{earlyTimeout, errors.New("no majority agreed in time")}
 		}
 	}
 }
@@ -168,28 +212,21 @@ func (e *early) refuses(ctx context.Context, leader string) (bool, error) {
 	return refused, nil
 }
 
-// verdict is what came of a suspicion; its result is empty while it is open.
-type verdict struct {
-	result string
-	reason error
-}
-
 // judge asks the other voters and decides, or says how long to wait before it is asked
 // again.
-func (e *early) judge(ctx context.Context, suspect string, since time.Duration) (verdict, time.Duration) {
+func (e *early) judge(ctx context.Context, cause suspicion, suspect string, since time.Duration) (verdict, time.Duration) {
 	members, own, leader := e.raft.members(), e.raft.outlook(), e.raft.leader()
 	switch {
 	case leader != "" && leader != suspect:
 		return verdict{earlyLed, fmt.Errorf("%s leads", leader)}, 0
-	case suspect != "" && e.hears(suspect):
-		return verdict{earlyAnswered, errors.New("it has connected again")}, 0
+	case cause == wasCut && e.hears(suspect), cause == isSilent && time.Since(e.raft.contact()) < e.silence:
+		return verdict{earlyAnswered, errors.New("it is heard again")}, 0
 	case !own.Votes || !isVoter(members, e.id):
 		return verdict{earlyUnfit, errors.New("this master does not vote")}, 0
 	case e.raft.behind():
 		return verdict{earlyUnfit, errors.New("this master's log is behind")}, 0
 	}
-	said := e.askVoters(ctx, members, suspect)
-	p := poll(e.id, suspect, own.Last, said)
+	p := poll(e.id, suspect, own.Last, e.askVoters(ctx, members, suspect))
 	turn := time.Duration(p.rank) * turnLength
 	switch {
 	case p.led != nil:
@@ -202,135 +239,4 @@ func (e *early) judge(ctx context.Context, suspect string, since time.Duration) 
 		return verdict{}, agreementPause
 	}
 	return verdict{earlyStood, nil}, 0
-}
-
-// polled is what the other voters say.
-type polled struct {
-	agree  int   // how many, this master included, hear no leader
-	rank   int   // how many of them have a better claim: a log that is further, or as far and an earlier name
-	stands bool  // one of these stands for election
-	led    error // somebody hears another leader
-}
-
-// poll counts what the other voters say.
-func poll(id, suspect string, own logEnd, said map[string]outlook) polled {
-	p := polled{agree: 1}
-	for other, o := range said {
-		switch {
-		case o.Hears && o.Leader != suspect:
-			p.led = fmt.Errorf("%s follows %s", other, o.Leader)
-		case o.Hears || !o.Votes:
-		default:
-			p.agree++
-			if cmp.Or(o.Last.compare(own), strings.Compare(id, other)) > 0 {
-				p.rank++
-				p.stands = p.stands || o.Stands
-			}
-		}
-	}
-	return p
-}
-
-func voters(members raft.Configuration) int {
-	n := 0
-	for _, s := range members.Servers {
-		if s.Suffrage == raft.Voter {
-			n++
-		}
-	}
-	return n
-}
-
-// askVoters asks the other voters but for the suspect, all at once, and returns what
-// those say that answer in time.
-func (e *early) askVoters(ctx context.Context, members raft.Configuration, suspect string) map[string]outlook {
-	ctx, cancel := context.WithTimeout(ctx, hailTimeout)
-	defer cancel()
-	var asking sync.WaitGroup
-	var mu sync.Mutex
-	said := map[string]outlook{}
-	for _, s := range members.Servers {
-		id := string(s.ID)
-		if s.Suffrage != raft.Voter || id == e.id || id == suspect {
-			continue
-		}
-		asking.Go(func() {
-			if o, ok := e.ask(ctx, id, string(s.Address)); ok {
-				mu.Lock()
-				defer mu.Unlock()
-				said[id] = o
-			}
-		})
-	}
-	asking.Wait()
-	return said
-}
-
-// ask asks a voter, wherever it may be.
-func (e *early) ask(ctx context.Context, id, address string) (outlook, bool) {
-	for _, at := range e.at(id, address) {
-		if w, err := e.hail(ctx, id, at); err == nil && w.Outlook != nil {
-			return *w.Outlook, true
-		}
-	}
-	return outlook{}, false
-}
-
-// raftElectorate is Raft, and what is known beside it.
-type raftElectorate struct {
-	n *Node
-	r *raft.Raft
-}
-
-func (e raftElectorate) leader() string {
-	_, id := e.r.LeaderWithID()
-	return string(id)
-}
-
-func (e raftElectorate) members() raft.Configuration { return e.r.GetConfiguration().Configuration() }
-
-func (e raftElectorate) outlook() outlook { return e.n.outlook() }
-
-func (e raftElectorate) behind() bool { return e.n.gate.commit.Load() > e.r.LastIndex() }
-
-// outlook is how this master sees its cluster.
-func (n *Node) outlook() outlook {
-	r := n.raft.Load()
-	if r == nil {
-		return outlook{}
-	}
-	_, leader := r.LeaderWithID()
-	o := outlook{Votes: n.gate.votes.Load(), Leader: string(leader), Stands: r.State() == raft.Candidate, Last: n.lastEntry(r)}
-	o.Hears = o.Leader == n.cfg.ID || o.Leader != "" && n.cfg.Transport.connections().connected(o.Leader)
-	return o
-}
-
-// lastEntry is where the log ends. Its end is in the log, or, right after a start or a
-// snapshot from the leader, in a snapshot.
-func (n *Node) lastEntry(r *raft.Raft) logEnd {
-	p := logEnd{Index: r.LastIndex()}
-	var l raft.Log
-	if n.stores.logs.GetLog(p.Index, &l) == nil {
-		p.Term = l.Term
-		return p
-	}
-	if snapshots, err := n.stores.snapshots.List(); err == nil && len(snapshots) > 0 && snapshots[0].Index == p.Index {
-		p.Term = snapshots[0].Term
-	}
-	return p
-}
-
-// standEarly starts looking for a leader whose process has ended, until ctx ends.
-func (n *Node) standEarly(ctx context.Context, r *raft.Raft) {
-	e := &early{
-		id: n.cfg.ID, hail: n.cfg.Transport.hail, raft: raftElectorate{n, r},
-		gone: n.cfg.Transport.connections().gone, hears: n.cfg.Transport.connections().connected,
-		at: func(id, address string) []string {
-			return slices.DeleteFunc([]string{address, n.elsewhere(id, address)}, func(a string) bool { return a == "" })
-		},
-		stand:    n.gate.standForElection,
-		patience: n.cfg.Timings.Heartbeat,
-		logger:   n.logger, count: func(result string) { n.metrics.earlyElections.WithLabelValues(result).Inc() },
-	}
-	e.run(ctx)
 }

@@ -89,7 +89,7 @@ func counted(result string, masters ...*master) int {
 		}
 		for _, f := range families {
 			for _, v := range f.GetMetric() {
-				if v.GetLabel()[0].GetValue() == result {
+				if v.GetLabel()[1].GetValue() == result && v.GetLabel()[0].GetValue() != string(startsAlone) {
 					n += int(v.GetCounter().GetValue())
 				}
 			}

@@ -45,7 +45,7 @@ type outlook struct {
 	Votes  bool   `json:"votes,omitempty"`  // its Raft runs, and this master votes
 	Leader string `json:"leader,omitempty"` // whom it follows, or itself; empty for none
 	Stands bool   `json:"stands,omitempty"` // it stands for election
-	Hears  bool   `json:"hears,omitempty"`  // it is the leader, or has a connection from it
+	Hears  bool   `json:"hears,omitempty"`  // it is the leader, or has a connection from it and heard it within Timings.Silence
 	Last   logEnd `json:"last"`             // of its log
 }
 

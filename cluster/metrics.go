@@ -55,8 +55,8 @@ func newMetrics() *metrics {
 		}),
 		earlyElections: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "muster_early_elections_total",
-			Help: "Times that all connections of the leader to this master had ended, by what came of it: stood (for election, at once), answered (its port does not refuse), led (others hear a leader), unfit (this master must not lead), timeout (no majority agreed).",
-		}, []string{"result"}),
+			Help: "Times that this master thought of an election before Raft's time-out, by cause (ended: the leader's connections had; silent: it was not heard; start: none was known yet) and by what came of it: stood (for election, at once), answered (the leader's port does not refuse, or it is heard again), led (others hear a leader), unfit (this master must not lead), timeout (no majority agreed).",
+		}, []string{"cause", "result"}),
 		loopDelay: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "muster_loop_delay_seconds", Help: "How late a goroutine of this master gets to do what is due, Raft's heartbeats among them.",
 			Buckets: seconds,

@@ -11,8 +11,8 @@ import (
 const (
 	// readyReach is how many commands a ready node may be behind.
 	readyReach = 1024
-	// readyContacts is how many election time-outs without the leader a ready
-	// node may have.
+	// readyContacts is how many times Timings.Silence a ready node may be without the
+	// leader.
 	readyContacts = 2
 )
 
@@ -86,7 +86,7 @@ func (n *Node) Ready() error {
 	if n.IsLeader() && n.tookOver.Load() != n.Term() {
 		return errors.New("this master has just become the leader and does not show everything yet")
 	}
-	if limit := readyContacts * n.cfg.Timings.Election; n.LastContact() > limit {
+	if limit := readyContacts * n.cfg.Timings.Silence; n.LastContact() > limit {
 		return fmt.Errorf("nothing was heard from the leader for %s", n.LastContact().Round(time.Millisecond))
 	}
 	// Raft does not keep the commit index: after a start nothing is applied behind the

@@ -71,7 +71,7 @@ func NewTransport(cfg TransportConfig) Transport {
 
 // rpcTimeout bounds one message to a master. A connection that a partition cut
 // is only replaced after it, so it is short; a snapshot gets more by its size.
-func rpcTimeout(t Timings) time.Duration { return max(2*time.Second, 2*t.Election) }
+func rpcTimeout(t Timings) time.Duration { return max(2*time.Second, 2*t.Silence) }
 
 // transport is Raft's own, but that it tells the stream below whom it calls.
 type transport struct {

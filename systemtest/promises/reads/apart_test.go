@@ -15,9 +15,9 @@ import (
 )
 
 // noticed is longer than a master needs to notice that it is apart from the
-// others: a follower that its leader is silent, for which it waits up to two
+// others: a follower that its leader is silent, for which Raft waits up to two
 // heartbeat time-outs, a leader that nobody follows.
-const noticed = 3 * time.Second
+const noticed = 4 * time.Second
 
 // isReady checks what a master answers to those who ask how it is.
 func isReady(m *story.Master, ready bool) {
