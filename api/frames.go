@@ -13,12 +13,12 @@ import (
 // collects before it sends.
 const (
 	// perReader is how much longer each reader collects for each reader that there is:
-	// with 256 it is a quarter of a second.
-	perReader = time.Millisecond
+	// with 256 it is half a second.
+	perReader = 2 * time.Millisecond
 	// lateReaders is how many times longer readers collect while the loops run late,
 	// and slowestStream bounds it.
 	lateReaders   = 4
-	slowestStream = time.Second
+	slowestStream = 2 * time.Second
 	// fewReaders send at once.
 	fewReaders = 4
 

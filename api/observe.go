@@ -56,11 +56,11 @@ func newMetrics(r prometheus.Registerer, streams room, shedder *shedder) *metric
 	}
 	r.MustRegister(m.requests, m.seconds, m.inFlight, m.readersCut, m.shed,
 		gauge("muster_api_submit_share", "How much of its bounds submits may have at this master now, up to 1; less while its loops run late.", func() float64 {
-			of, _, _ := shedder.figures()
+			of, _ := shedder.figures()
 			return of
 		}),
 		gauge("muster_api_submits_early", "Submits that wait because their clients did not, as Retry-After had told them.", func() float64 {
-			_, _, early := shedder.figures()
+			_, early := shedder.figures()
 			return float64(early)
 		}), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "muster_api_event_readers",

@@ -42,6 +42,9 @@ const (
 	shareGrows = 1. / 32 // in a step
 	shareFalls = 0.7     // in a step
 	leastShare = 1. / 16
+	// leastPace is the share of the refusals' pace that they keep: a slot that becomes
+	// free should not have to look for a task, though others keep the loops late.
+	leastPace = 1. / 4
 )
 
 // now returns the share. It is called with every submit, so it needs no goroutine.
@@ -91,7 +94,7 @@ func (s *shedder) queue(now time.Time) (wait time.Duration, turn bool) {
 	if at.Sub(now) > refusalQueue {
 		return 0, false
 	}
-	s.next = at.Add(time.Duration(float64(time.Second) / (mostRefusals * of)))
+	s.next = at.Add(time.Duration(float64(time.Second) / (mostRefusals * max(leastPace, of))))
 	return at.Sub(now), true
 }
 
@@ -148,8 +151,8 @@ func (s *shedder) isEarly() (over func()) {
 }
 
 // figures are for the metrics.
-func (s *shedder) figures() (of float64, inside, early int) {
+func (s *shedder) figures() (of float64, early int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.share.now(time.Now()), s.inside, s.early
+	return s.share.now(time.Now()), s.early
 }

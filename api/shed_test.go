@@ -32,7 +32,7 @@ type arrivals []arrival
 func (a arrivals) Len() int           { return len(a) }
 func (a arrivals) Less(i, j int) bool { return a[i].at.Before(a[j].at) }
 func (a arrivals) Swap(i, j int)      { a[i], a[j] = a[j], a[i] }
-func (a *arrivals) Push(x any)        { *a = append(*a, x.(arrival)) } //nolint:forcetypeassert // as above
+func (a *arrivals) Push(x any)        { *a = append(*a, x.(arrival)) }
 func (a *arrivals) Pop() any {
 	old := *a
 	last := old[len(old)-1]
@@ -42,7 +42,7 @@ func (a *arrivals) Pop() any {
 
 // newFlood has a task keep one of eight slots for 15 ms.
 func newFlood(clients int, late func() bool) *flood {
-	f := &flood{chance: rand.New(rand.NewPCG(1, 2)), shed: newShedder(late), slots: make([]time.Time, 8)} //nolint:gosec // a test's chance
+	f := &flood{chance: rand.New(rand.NewPCG(1, 2)), shed: newShedder(late), slots: make([]time.Time, 8)}
 	start := time.Unix(0, 0)
 	f.shed.share.stepped = start
 	for range clients {
@@ -138,7 +138,7 @@ func TestRefusalsBecomeFewerWhileTheLoopsRunLate(t *testing.T) {
 	f := newFlood(2000, func() bool { return true })
 	f.run(32*time.Second, 22*time.Second)
 	perSecond := float64(len(f.refusals)) / f.took.Seconds()
-	if most := leastShare*mostRefusals + 200.; perSecond > most { // no client waits longer than latest
+	if most := leastPace*mostRefusals + 200.; perSecond > most { // no client waits longer than latest
 		t.Errorf("%.0f refusals a second, want at most %.0f", perSecond, most)
 	}
 	if f.accepted < 10*int(f.took/time.Second) {

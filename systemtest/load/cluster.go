@@ -38,19 +38,19 @@ func startCluster(ctx context.Context, s settings, name string) (*cluster, error
 	}
 	for i, address := range addresses {
 		slave := "slave-" + strconv.Itoa(i+1)
-		p, err := masters.StartProcess(s.muster, filepath.Join(dir, slave+".log"), "slave", "--name", slave,
+		p, started := masters.StartProcess(s.muster, filepath.Join(dir, slave+".log"), "slave", "--name", slave,
 			"--listen", address, "--slots", strconv.Itoa(s.slots), "--masters", strings.Join(c.URLs, ","))
-		if err != nil {
-			return nil, errors.Join(err, c.close())
+		if started != nil {
+			return nil, errors.Join(started, c.close())
 		}
 		c.slaves = append(c.slaves, p)
 	}
 	err = masters.Until(ctx, s.limit, "the slaves to register", func() error {
-		st, err := c.Status(ctx)
-		if err == nil && st.Capacity.Slaves < slaves {
-			err = fmt.Errorf("%d of %d are registered", st.Capacity.Slaves, slaves)
+		st, asked := c.Status(ctx)
+		if asked == nil && st.Capacity.Slaves < slaves {
+			asked = fmt.Errorf("%d of %d are registered", st.Capacity.Slaves, slaves)
 		}
-		return err
+		return asked
 	})
 	if err != nil {
 		return nil, errors.Join(err, c.close())
@@ -69,9 +69,9 @@ func (c *cluster) close() error {
 // term returns the highest that a master knows; it asks for as long as limit.
 func (c *cluster) term(ctx context.Context, limit time.Duration) (term uint64, err error) {
 	err = masters.Until(ctx, limit, "a master's status", func() error {
-		st, err := c.Status(ctx)
+		st, asked := c.Status(ctx)
 		term = st.Term
-		return err
+		return asked
 	})
 	return term, err
 }

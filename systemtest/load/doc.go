@@ -9,8 +9,9 @@
 // Each mode first measures the same cluster without that load: what few clients get
 // done at their best, one cluster alone, submits without readers. What it then prints
 // is mostly compared with that, because rates of two days or two machines are not.
-// -for is how long the load lasts, -calm how long each measurement before it; -muster
-// names another build to compare with.
+// All but readers measures the same once more after the load, because the machine may
+// have had something else to do before. -for is how long the load lasts, -calm how long each
+// measurement without it; -muster names another build to compare with.
 //
 // It prints rates of accepted tasks and of every code that was answered, with the
 // times to the answer (p50, p99, greatest), the elections since the load began, and the

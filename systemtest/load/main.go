@@ -96,7 +96,7 @@ func run(ctx context.Context, args []string) (err error) {
 	return m.run(ctx, s)
 }
 
-// say prints a line of what was measured.
-func say(format string, args ...any) {
+// sayf prints a line of what was measured.
+func sayf(format string, args ...any) {
 	fmt.Printf(format+"\n", args...) //nolint:forbidigo // it is the command's own output
 }

@@ -25,7 +25,7 @@ func readers(ctx context.Context, s settings) (err error) {
 	defer func() { err = errors.Join(err, c.close()) }()
 	_ = submitAtRate(ctx, c.URLs, s.rate, s.calm) // warms up
 	calm := submitAtRate(ctx, c.URLs, s.rate, max(s.calm, s.load/2))
-	say("%d submits a second, no readers\n%s", s.rate, calm)
+	sayf("%d submits a second, no readers\n%s", s.rate, calm)
 
 	watching, end := context.WithCancel(ctx)
 	defer end()
@@ -52,10 +52,10 @@ func readers(ctx context.Context, s settings) (err error) {
 	seen := counts(streams)
 	end()
 	all.Wait()
-	say("%d submits a second, %d readers of all events, for %s\n%s", s.rate, s.clients, s.load, loaded)
+	sayf("%d submits a second, %d readers of all events, for %s\n%s", s.rate, s.clients, s.load, loaded)
 	for _, q := range []float64{.5, .9, .99} {
 		was, is := calm.quantile(accepted, q), loaded.quantile(accepted, q)
-		say("  p%.0f of accepted: %s without, %s with readers (%+.0f %%)", 100*q, round(was), round(is), 100*(float64(is)/float64(was)-1))
+		sayf("  p%.0f of accepted: %s without, %s with readers (%+.0f %%)", 100*q, round(was), round(is), 100*(float64(is)/float64(was)-1))
 	}
 	for i := range seen {
 		seen[i] -= seenBefore[i]
@@ -65,9 +65,9 @@ func readers(ctx context.Context, s settings) (err error) {
 	for i := range streams {
 		cut, refused = cut+streams[i].cut.Load(), refused+streams[i].refused.Load()
 	}
-	say("  events a second that a reader got: least %.0f, median %.0f, most %.0f\n  readers cut: %d, refused: %d",
+	sayf("  events a second that a reader got: least %.0f, median %.0f, most %.0f\n  readers cut: %d, refused: %d",
 		float64(seen[0])/s.load.Seconds(), float64(seen[len(seen)/2])/s.load.Seconds(), float64(seen[len(seen)-1])/s.load.Seconds(), cut, refused)
-	say("  elections: %d\n  %s", after-before, u)
+	sayf("  elections: %d\n  %s", after-before, u)
 	return ctx.Err()
 }
 

@@ -30,7 +30,7 @@ func (t *times) add(d time.Duration) {
 }
 
 func bucketOf(us int64) int {
-	power := bits.Len64(uint64(us)) - 1 //nolint:gosec // it is at least 1
+	power := bits.Len64(uint64(us)) - 1
 	return power<<steps | int(us<<steps>>power)&(1<<steps-1)
 }
 
@@ -76,14 +76,14 @@ func (t *tally) add(what string, d time.Duration) {
 
 func (t *tally) end() { t.took = time.Since(t.from) }
 
-// rate is how many there were in a second.
-func (t *tally) rate(what string) float64 {
+// rate is how many tasks were accepted in a second.
+func (t *tally) rate() float64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.of[what] == nil {
+	if t.of[accepted] == nil {
 		return 0
 	}
-	return float64(t.of[what].count()) / t.took.Seconds()
+	return float64(t.of[accepted].count()) / t.took.Seconds()
 }
 
 func (t *tally) quantile(what string, q float64) time.Duration {
