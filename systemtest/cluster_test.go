@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -83,6 +84,7 @@ func (s *system) startMaster(cfg app.MasterConfig) {
 	cfg.DataDir = filepath.Join(s.dir, cfg.ID)
 	cfg.Version = "test"
 	cfg.Logger = s.logger("master", cfg.ID)
+	cfg.Network.Listen = s.listen
 	n := &node{config: cfg, url: "http://" + cfg.APIListen}
 	n.run(func(ctx context.Context, ready func(string)) error { return app.RunMaster(ctx, cfg, ready) })
 	s.masters[cfg.ID] = n
@@ -94,6 +96,7 @@ func (s *system) startSlave(name string, slots int, first ...string) {
 	cfg := app.SlaveConfig{
 		Name: name, Listen: ports.Free(s.t, "127.0.0.1"), Slots: slots, Masters: append(first, s.urls()...),
 		EvaluateCommand: []string{os.Args[0]}, DrainTimeout: timelimit.Usual(s.t), Logger: s.logger("slave", name),
+		Network: app.Network{Listen: s.listen},
 	}
 	n := &node{url: "http://" + cfg.Listen}
 	n.run(func(ctx context.Context, ready func(string)) error { return app.RunSlave(ctx, cfg, ready) })
@@ -110,6 +113,19 @@ func (s *system) startSlave(name string, slots int, first ...string) {
 		}
 		return fmt.Errorf("registry: %+v", slaves)
 	})
+}
+
+// listen waits until the address is free. What listens in this process is copied into
+// each child that slaves start, until the child's own program runs, and so may hold an
+// address for a moment after it was closed here.
+func (s *system) listen(ctx context.Context, address string) (net.Listener, error) {
+	var listener net.Listener
+	err := timelimit.Poll(s.t, func(context.Context) (err error) {
+		var lc net.ListenConfig
+		listener, err = lc.Listen(ctx, "tcp", address)
+		return err
+	})
+	return listener, err
 }
 
 // run starts a process in this one. It returns once it listens, or has failed.
