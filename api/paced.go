@@ -1,6 +1,7 @@
 package api
 
 import (
+	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"sync"
@@ -45,7 +46,7 @@ func (c *caller) comeAgain(at time.Time) {
 }
 
 // paced has a submit wait for its turn, and answers it if it gets none. Who comes for
-// the first time is told at once; who was told to come again later waits until then.
+// the first time is told at once; who was told to come again later waits until then, and a little longer.
 // Nothing of the body is read before.
 func (s *server) paced(c *gin.Context, submit func()) {
 	c.Set(pacedKey, true)
@@ -53,7 +54,7 @@ func (s *server) paced(c *gin.Context, submit func()) {
 	switch wait, turn := s.shed.queue(time.Now()); {
 	case !turn:
 		over := s.shed.isEarly()
-		stays := s.sleep(c, from.early(time.Now()))
+		stays := s.sleep(c, spread(from.early(time.Now())))
 		over()
 		if !stays {
 			return
@@ -74,6 +75,15 @@ func (s *server) paced(c *gin.Context, submit func()) {
 	case status < http.StatusBadRequest:
 		s.shed.decided(false)
 	}
+}
+
+// spread makes a wait up to a half longer, by chance: of those that were all told to
+// come again at one moment, not all are to be answered at one moment.
+func spread(d time.Duration) time.Duration {
+	if d <= 0 {
+		return 0
+	}
+	return d + rand.N(d/2+1) //nolint:gosec // chance, not secrecy
 }
 
 // sleep waits, or until the server shuts down. It reports false if the client left

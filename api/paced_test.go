@@ -112,7 +112,7 @@ func TestWhoComesTooEarlyWaitsAsLongAsItWasTold(t *testing.T) {
 		}
 		synctest.Wait()
 		resp, took := post(h, early, "/v1/tasks", unread{t})
-		if resp.StatusCode != http.StatusTooManyRequests || took != time.Second {
+		if resp.StatusCode != http.StatusTooManyRequests || took < time.Second || took > 3*time.Second/2 {
 			t.Errorf("who comes too early is answered with %s after %s", resp.Status, took)
 		}
 		others.Wait()

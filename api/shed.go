@@ -16,7 +16,7 @@ const (
 	mostSubmits = 1024
 	// mostRefusals is how many refusals of submits a second are answered as soon as
 	// they can be.
-	mostRefusals = 4000
+	mostRefusals = 3000
 	// refusalQueue is how long a submit waits for its turn among those.
 	refusalQueue = 20 * time.Millisecond
 	// soonest is when a client that was refused may come again, and latest bounds what
@@ -25,7 +25,7 @@ const (
 	latest  = 10 * time.Second
 	// mostEarly is how many of those that come earlier are answered in a second. It is
 	// much less than mostRefusals, so that most refusals take no longer than a turn.
-	mostEarly = 1000
+	mostEarly = 750
 )
 
 // share is how much of its bounds submits may have: additive increase, multiplicative
