@@ -28,7 +28,7 @@ func fullBacklog(t *testing.T) (address string, ok bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := name.(*syscall.SockaddrInet4).Port //nolint:errcheck // it was bound to one
+	port := name.(*syscall.SockaddrInet4).Port
 	address = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	for range 8 {
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)

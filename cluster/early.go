@@ -143,12 +143,7 @@ func (e *early) consider(ctx context.Context, cause suspicion, leader string) {
 	if cause == startsAlone {
 		return // every start would be told of
 	}
-	what := map[suspicion]string{wasCut: "the leader's connections have ended", isSilent: "the leader is silent"}[cause]
-	then := map[string]string{earlyStood: "standing for election at once", earlyLed: "others have a leader"}[v.result]
-	if then == "" {
-		then = "waiting for Raft's time-out"
-	}
-	e.logger.Info(what+": "+then, "leader", leader, "after", time.Since(began).Round(time.Millisecond), "reason", v.reason)
+	e.logger.Info("the leader seems to be gone", "leader", leader, "cause", string(cause), "result", v.result, "reason", v.reason, "after", time.Since(began).Round(time.Millisecond))
 }
 
 // verdict is what came of a suspicion; its result is empty while it is open.

@@ -262,8 +262,15 @@ func TestSilenceIsFoundOnceAndOnASecondLook(t *testing.T) {
 		long  bool
 		found bool
 	}{
-		{a, false, false}, {a, true, false}, {a, true, true}, {a, true, false},
-		{b, true, false}, {b, false, false}, {b, true, false}, {b, true, true}, {b, true, false},
+		{a, false, false},
+		{a, true, false},
+		{a, true, true},
+		{a, true, false},
+		{b, true, false},
+		{b, false, false},
+		{b, true, false},
+		{b, true, true},
+		{b, true, false},
 	} {
 		if got := s.found(look.heard, look.long); got != look.found {
 			t.Errorf("look %d: found %v", i, got)

@@ -64,7 +64,7 @@ func TestAWipedJoinerIsNotFooledByAMasterThatIsFarBehind(t *testing.T) {
 		all := append(w.grown(), w.master("m4"), w.master("m5"))
 		m1, m2, m4 := all[0], all[1], all[3]
 		w.level(all[:3]...)
-		w.cut(m2) // from now on it is behind
+		w.cut(m2)                       // from now on it is behind
 		time.Sleep(4 * LAN().Heartbeat) // until it knows no leader
 		for _, m := range all[3:] {
 			m.start(joining(m1))

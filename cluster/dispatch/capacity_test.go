@@ -152,7 +152,7 @@ func TestASlaveThatLeavesAQuestionUnansweredIsNotQuoted(t *testing.T) {
 		a := w.slave("A", 1)
 		a.set(func(s *slave) { s.lie.word = func(a *task.Availability) { a.Free, a.Counter = 0, a.Counter+1000 } })
 		time.Sleep(2 * time.Second) // what it said when it was registered is too old
-		w.refused()
+		_ = w.refused()
 		probes := w.wire.count("held " + a.url)
 		a.set(func(s *slave) { s.silent = true })
 		for w.wire.count("held "+a.url) == probes { // the leader asks a busy slave for a sign of life

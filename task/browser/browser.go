@@ -64,7 +64,8 @@ func parse(header string) (host string, ok bool) {
 	if isIPv6(header) {
 		return header, true
 	}
-	host, port, hasPort := header, "", false
+	var port string
+	var hasPort bool
 	if inside, rest, bracketed := cutBrackets(header); bracketed {
 		if port, hasPort = strings.CutPrefix(rest, ":"); !hasPort && rest != "" || !isIPv6(inside) {
 			return "", false
