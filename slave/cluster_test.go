@@ -20,7 +20,7 @@ func TestRegistersWithRebuiltMasters(t *testing.T) {
 	for name, c := range map[string]struct {
 		busy   bool
 		within time.Duration
-	}{"idle": {false, 51 * time.Second}, "with results that they refuse": {true, 20 * time.Second}} {
+	}{"idle": {false, 96 * time.Second} /* twice the silence, and the registration */, "with results that they refuse": {true, 20 * time.Second}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var log bytes.Buffer
