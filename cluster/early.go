@@ -76,7 +76,7 @@ type suspicion string
 
 const (
 	startsAlone suspicion = "start"  // this master has just started, and knows none
-	wasCut      suspicion = "ended"  // its connections to this master have ended
+	hasEnded    suspicion = "ended"  // its connections to this master have ended
 	isSilent    suspicion = "silent" // it was not heard for Timings.Silence
 )
 
@@ -101,7 +101,7 @@ func (e *early) run(ctx context.Context) {
 			return
 		case <-e.gone:
 			if leader := e.raft.leader(); leader != "" && leader != e.id && !e.hears(leader) {
-				e.consider(ctx, wasCut, leader)
+				e.consider(ctx, hasEnded, leader)
 			}
 		case <-look.C:
 			leader, heard := e.raft.leader(), e.raft.contact()
@@ -158,7 +158,7 @@ func (e *early) decide(ctx context.Context, cause suspicion, leader string) verd
 	defer cancel()
 	began, refused := time.Now(), 0
 	for {
-		if cause == wasCut {
+		if cause == hasEnded {
 			switch refuses, err := e.refuses(ctx, leader); {
 			case err != nil:
 				return verdict{earlyAnswered, err}
@@ -169,7 +169,7 @@ func (e *early) decide(ctx context.Context, cause suspicion, leader string) verd
 			}
 		}
 		wait := refusalPause
-		if cause != wasCut || refused >= refusals {
+		if cause != hasEnded || refused >= refusals {
 			var v verdict
 			if v, wait = e.judge(ctx, cause, leader, time.Since(began)); v.result != "" {
 				return v
@@ -214,7 +214,7 @@ func (e *early) judge(ctx context.Context, cause suspicion, suspect string, sinc
 	switch {
 	case leader != "" && leader != suspect:
 		return verdict{earlyLed, fmt.Errorf("%s leads", leader)}, 0
-	case cause == wasCut && e.hears(suspect), cause == isSilent && time.Since(e.raft.contact()) < e.silence:
+	case cause == hasEnded && e.hears(suspect), cause == isSilent && time.Since(e.raft.contact()) < e.silence:
 		return verdict{earlyAnswered, errors.New("it is heard again")}, 0
 	case !own.Votes || !isVoter(members, e.id):
 		return verdict{earlyUnfit, errors.New("this master does not vote")}, 0

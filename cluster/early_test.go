@@ -175,7 +175,7 @@ func TestAFollowerStandsAtOnceWhenTheLeadersProcessHasEnded(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := suspecting()
 				c.set(s)
-				if got, after := s.decided(t, wasCut, "m1"); got != c.want || after > c.within {
+				if got, after := s.decided(t, hasEnded, "m1"); got != c.want || after > c.within {
 					t.Errorf("%s after %s; want %s within %s", got, after, c.want, c.within)
 				}
 			})
@@ -209,7 +209,7 @@ func TestTheFurthestLogStandsFirst(t *testing.T) {
 				s.others = func(string) (welcome, error) {
 					return welcome{Outlook: &outlook{Votes: true, Stands: c.stands, Last: c.last}}, nil
 				}
-				got, after := s.decided(t, wasCut, "m1")
+				got, after := s.decided(t, hasEnded, "m1")
 				if got != c.result || after < c.after || after > c.after+2*turnLength {
 					t.Errorf("%s after %s; want %s after %s", got, after, c.result, c.after)
 				}
