@@ -53,11 +53,12 @@ func (s *server) paced(c *gin.Context, submit func()) {
 	from := callerOf(c.Request)
 	switch wait, turn := s.shed.queue(time.Now()); {
 	case !turn:
-		over := s.shed.isEarly()
-		stays := s.sleep(c, spread(from.early(time.Now())))
-		over()
-		if !stays {
-			return
+		if over, ok := s.shed.wait(); ok {
+			stays := s.sleep(c, spread(from.early(time.Now())))
+			over()
+			if !stays {
+				return
+			}
 		}
 		s.fail(c, s.shedOne())
 	case !s.sleep(c, wait):

@@ -26,6 +26,9 @@ const (
 	// mostEarly is how many of those that come earlier are answered in a second. It is
 	// much less than mostRefusals, so that most refusals take no longer than a turn.
 	mostEarly = 750
+	// mostHeld is how many of them wait at once: each keeps a connection and a goroutine,
+	// also for some seconds after its client has gone. Beyond, they are told at once.
+	mostHeld = 4096
 )
 
 // share is how much of its bounds submits may have: additive increase, multiplicative
@@ -138,16 +141,20 @@ func (s *shedder) comeAgain() time.Duration {
 	return min(latest, max(soonest, time.Duration(seconds)*time.Second))
 }
 
-// isEarly counts a submit that waits because it came too early, until the call of
-// what it returns.
-func (s *shedder) isEarly() (over func()) {
-	add := func(n int) {
+// wait counts a submit that waits because it came too early, until over is called. It
+// reports false if mostHeld wait already.
+func (s *shedder) wait() (over func(), ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.early >= mostHeld {
+		return nil, false
+	}
+	s.early++
+	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.early += n
-	}
-	add(1)
-	return func() { add(-1) }
+		s.early--
+	}, true
 }
 
 // figures are for the metrics.

@@ -186,3 +186,24 @@ func TestTheShareFallsWhileTheLoopsRunLateAndComesBack(t *testing.T) {
 		}
 	}
 }
+
+// TestSubmitsThatWaitAreBounded: each keeps a connection.
+func TestSubmitsThatWaitAreBounded(t *testing.T) {
+	s := newShedder(nil)
+	over, ok := s.wait()
+	for n := 1; n < mostHeld; n++ {
+		if _, ok := s.wait(); !ok {
+			t.Fatalf("number %d may not wait", n+1)
+		}
+	}
+	if !ok {
+		t.Fatal("the first may not wait")
+	}
+	if _, ok := s.wait(); ok {
+		t.Errorf("more than %d wait", mostHeld)
+	}
+	over()
+	if _, ok := s.wait(); !ok {
+		t.Error("nobody may wait in the place of one that has ended")
+	}
+}

@@ -38,6 +38,9 @@ const (
 	// agreementPause is between two questions to the others whether they hear the
 	// leader. Their operating system may tell them later.
 	agreementPause = 20 * time.Millisecond
+	// standWithin bounds the wait for Raft's main loop to take in that it stands: a leader
+	// may be found meanwhile.
+	standWithin = 50 * time.Millisecond
 	// turnLength is how long a master leaves to each that has a better claim. Votes are
 	// on disk within some tens of milliseconds.
 	turnLength = 100 * time.Millisecond
@@ -135,8 +138,10 @@ func (e *early) consider(ctx context.Context, cause suspicion, leader string) {
 	began := time.Now()
 	v := e.decide(ctx, cause, leader)
 	if v.result == earlyStood {
+		ctx, cancel := context.WithTimeout(ctx, standWithin)
+		defer cancel()
 		if err := e.stand(ctx); err != nil {
-			v = verdict{earlyUnfit, err}
+			v = verdict{earlyUnfit, fmt.Errorf("raft is busy: %w", err)}
 		}
 	}
 	e.count(cause, v.result)
@@ -216,6 +221,8 @@ func (e *early) judge(ctx context.Context, cause suspicion, suspect string, sinc
 		return verdict{earlyLed, fmt.Errorf("%s leads", leader)}, 0
 	case cause == hasEnded && e.hears(suspect), cause == isSilent && time.Since(e.raft.contact()) < e.silence:
 		return verdict{earlyAnswered, errors.New("it is heard again")}, 0
+	case own.Stands:
+		return verdict{earlyUnfit, errors.New("it stands already")}, 0 // Raft does not begin anew
 	case !own.Votes || !isVoter(members, e.id):
 		return verdict{earlyUnfit, errors.New("this master does not vote")}, 0
 	case e.raft.behind():

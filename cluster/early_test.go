@@ -35,6 +35,7 @@ type suspected struct {
 	lags    bool
 	voters  []string
 	stood   bool
+	busy    bool // Raft's main loop takes nothing in
 	back    bool
 	heard   time.Time // when the leader was heard
 	results []string
@@ -77,9 +78,16 @@ func (s *suspected) decided(t *testing.T, cause suspicion, suspect string) (resu
 	t.Helper()
 	e := &early{
 		id: "m2", hail: s.hail, raft: s, silence: time.Second,
-		at:     func(_, address string) []string { return []string{address} },
-		hears:  func(string) bool { return s.back },
-		stand:  func(context.Context) error { s.stood = true; return nil },
+		at:    func(_, address string) []string { return []string{address} },
+		hears: func(string) bool { return s.back },
+		stand: func(ctx context.Context) error {
+			if s.busy {
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			s.stood = true
+			return nil
+		},
 		logger: slog.New(slog.DiscardHandler),
 		count:  func(_ suspicion, result string) { s.results = append(s.results, result) },
 	}
@@ -161,6 +169,8 @@ func TestAFollowerStandsAtOnceWhenTheLeadersProcessHasEnded(t *testing.T) {
 		"the other follows a new one":  {func(s *suspected) { s.others = say(outlook{Votes: true, Leader: "m3", Hears: true}) }, earlyLed, 2 * refusalPause},
 		"this one follows a new one":   {func(s *suspected) { s.lead = "m3" }, earlyLed, 2 * refusalPause},
 		"this one's log is behind":     {func(s *suspected) { s.lags = true }, earlyUnfit, 2 * refusalPause},
+		"this one stands already":      {func(s *suspected) { s.own.Stands = true }, earlyUnfit, 2 * refusalPause},
+		"Raft has no time for it":      {func(s *suspected) { s.busy = true }, earlyUnfit, 2*refusalPause + standWithin},
 		"this one does not vote":       {func(s *suspected) { s.own.Votes = false }, earlyUnfit, 2 * refusalPause},
 		"it is not a member any more":  {func(s *suspected) { s.voters = []string{"m2", "m3"} }, earlyAnswered, refusalPause},
 		"a cluster of two can't do it": {func(s *suspected) { s.voters = []string{"m1", "m2"} }, earlyTimeout, 2 * time.Second},

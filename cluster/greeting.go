@@ -117,8 +117,11 @@ func receive(conn io.ReadWriter, i *introduction) (greeting, error) {
 		refused, w.Outlook = i.judge(g), nil
 	}
 	if refused == nil {
-		seen := i.outlook()
-		w.APIURL, w.Outlook = i.apiURL, &seen
+		w.APIURL = i.apiURL
+		if g.Look { // it may take a look into the log, and Raft's own connections need none
+			seen := i.outlook()
+			w.Outlook = &seen
+		}
 	} else {
 		w.Refused = refused.Error()
 		refused = fmt.Errorf("master %s of cluster %s calls: %w", g.From, g.Cluster, refused)

@@ -81,11 +81,11 @@ func (c *Client) do(ctx context.Context, k call, out any) error {
 			if sum.add(k, err) || ctx.Err() != nil {
 				return sum.failure(ctx, k)
 			}
-			if k.once && CodeOf(err) == task.CodeOverloaded {
-				return sum.failure(ctx, k) // the others only lead back to the leader, which has too much to do
-			}
 			c.log.Debug("will ask again", "call", k.what, "address", target, "error", err)
 			c.turnFrom(target, err)
+			if (k.once || k.write) && CodeOf(err) == task.CodeOverloaded {
+				break // the others only lead back to the leader, which has too much to do and said when to come again
+			}
 		}
 		if sum.foreign != nil && !sum.own {
 			sum.last, sum.final = sum.foreign, true

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -222,6 +223,33 @@ func nobodyAnswers(t *testing.T, c *Client) {
 	if _, err := c.Submit(ctx, one, SubmitOptions{}); !errors.Is(err, context.Canceled) || CodeOf(err) != "" {
 		t.Errorf("got %v", err)
 	}
+}
+
+// TestAnOverloadedLeaderIsLeftAlone for as long as it asks, also through the others, who
+// only lead back to it.
+func TestAnOverloadedLeaderIsLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked []time.Duration
+		began := time.Now()
+		masters := roundTripper(func(*http.Request) (*http.Response, error) {
+			asked = append(asked, time.Since(began))
+			w := httptest.NewRecorder()
+			w.Header().Set("Retry-After", "4")
+			refuse(w, http.StatusTooManyRequests, task.CodeOverloaded)
+			return w.Result(), nil
+		})
+		c, err := New(Config{Addresses: []string{"http://m1", "http://m2", "http://m3"}, HTTPClient: &http.Client{Transport: masters}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := c.Submit(within(t, 9*time.Second), one, SubmitOptions{}); CodeOf(err) != task.CodeOverloaded {
+			t.Errorf("got %v", err)
+		}
+		if want := []time.Duration{0, 4 * time.Second, 8 * time.Second}; !slices.Equal(asked, want) {
+			t.Errorf("masters were asked after %v, want %v", asked, want)
+		}
+	})
 }
 
 func TestNobodyLeads(t *testing.T) {
