@@ -72,11 +72,16 @@ func (n *Node) setClock(ctx context.Context, r *raft.Raft) {
 	patience, cancel := context.WithTimeout(ctx, clockPatience)
 	defer cancel()
 	for n.clockIsOff() {
-		if walls, voters := n.wallClocks(patience, r); len(walls) > voters/2 {
+		walls, voters := n.wallClocks(patience, r)
+		enough := len(walls) > voters/2
+		if enough && (n.clock.now() > 0 || len(walls) == voters || agree(walls, voters)) {
 			n.clock.advance(trusted(walls))
 			break
 		}
 		if !sleep(patience, clockAnswer/5) {
+			if enough {
+				n.clock.advance(trusted(walls))
+			}
 			break
 		}
 	}
@@ -133,6 +138,18 @@ func (n *Node) wallClocks(ctx context.Context, r *raft.Raft) (walls []task.Milli
 		}
 	}
 	return walls, voters
+}
+
+// agree reports whether the wall clocks of a majority show the same. Where a cluster is
+// formed, not all masters may answer yet, and of two that differ one is wrong.
+func agree(walls []task.Millis, voters int) bool {
+	same := 0
+	for _, wall := range walls {
+		if (time.Duration(wall-trusted(walls)) * time.Millisecond).Abs() <= clockSlack {
+			same++
+		}
+	}
+	return same > voters/2
 }
 
 // trusted returns the median, and of an even number the lower of the two in the
