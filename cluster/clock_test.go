@@ -170,3 +170,21 @@ func TestTheLowerMedianIsTrusted(t *testing.T) {
 		}
 	}
 }
+
+// TestClocksThatDifferDoNotAgree: of two that differ one is wrong, and nobody knows which.
+func TestClocksThatDifferDoNotAgree(t *testing.T) {
+	const hour = 3_600_000
+	for _, c := range []struct {
+		walls []task.Millis
+		want  bool
+	}{
+		{[]task.Millis{hour, 2 * hour}, false},
+		{[]task.Millis{hour, hour + 900}, true},
+		{[]task.Millis{2 * hour, hour, 2*hour + 900}, true},
+		{[]task.Millis{hour}, false},
+	} {
+		if got := agree(c.walls, 3); got != c.want {
+			t.Errorf("%v of 3 voters: %v", c.walls, got)
+		}
+	}
+}

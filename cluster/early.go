@@ -138,9 +138,7 @@ func (e *early) consider(ctx context.Context, cause suspicion, leader string) {
 	began := time.Now()
 	v := e.decide(ctx, cause, leader)
 	if v.result == earlyStood {
-		ctx, cancel := context.WithTimeout(ctx, standWithin)
-		defer cancel()
-		if err := e.stand(ctx); err != nil {
+		if err := e.standNow(ctx); err != nil {
 			v = verdict{earlyUnfit, fmt.Errorf("raft is busy: %w", err)}
 		}
 	}
@@ -149,6 +147,13 @@ func (e *early) consider(ctx context.Context, cause suspicion, leader string) {
 		return // every start would be told of
 	}
 	e.logger.Info("the leader seems to be gone", "leader", leader, "cause", string(cause), "result", v.result, "reason", v.reason, "after", time.Since(began).Round(time.Millisecond))
+}
+
+// standNow has Raft stand for election, if it takes that in soon.
+func (e *early) standNow(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, standWithin)
+	defer cancel()
+	return e.stand(ctx)
 }
 
 // verdict is what came of a suspicion; its result is empty while it is open.
