@@ -112,6 +112,11 @@ func (s *shedder) decided(refused bool) {
 func (s *shedder) full(now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.isFull(now)
+}
+
+// isFull is full for who holds mu.
+func (s *shedder) isFull(now time.Time) bool {
 	return s.inside >= int(mostSubmits*s.share.now(now))
 }
 
@@ -120,7 +125,7 @@ func (s *shedder) full(now time.Time) bool {
 func (s *shedder) enter(now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.inside >= int(mostSubmits*s.share.now(now)) {
+	if s.isFull(now) {
 		return false
 	}
 	s.inside++
