@@ -147,21 +147,20 @@ func (c *committer) await(ctx context.Context, own *call) ([]fsm.Outcome, error)
 	return own.outcomes, own.err
 }
 
-// newCall measures the proposals by encoding them. The encoding is done again
-// for the envelope; that costs a microsecond, in the caller's goroutine, and a
-// proposal that can't be encoded does not spoil its neighbours'.
+// newCall measures the proposals. One that can't be encoded does not get into an
+// envelope, where it would spoil its neighbours'.
 func (c *committer) newCall(proposals []fsm.Proposal) (*call, error) {
 	if len(proposals) > maxEnvelopeCommands {
 		return nil, task.Refuse(task.CodeInvalidRequest, fmt.Sprintf("%d commands at once; at most %d fit in one entry", len(proposals), maxEnvelopeCommands))
 	}
-	entry, err := c.encode(fsm.Envelope{Proposals: proposals})
+	size, err := fsm.Measure(proposals)
 	if err != nil {
 		return nil, task.Refuse(task.CodeInternal, fmt.Sprintf("encode commands: %v", err))
 	}
-	if len(entry) > maxCallBytes {
-		return nil, task.Refuse(task.CodeBodyTooLarge, fmt.Sprintf("the commands take %d bytes in the log; at most %d fit in one entry", len(entry), maxCallBytes))
+	if size > maxCallBytes {
+		return nil, task.Refuse(task.CodeBodyTooLarge, fmt.Sprintf("the commands take %d bytes in the log; at most %d fit in one entry", size, maxCallBytes))
 	}
-	return &call{proposals: proposals, size: len(entry), done: make(chan struct{})}, nil
+	return &call{proposals: proposals, size: size, done: make(chan struct{})}, nil
 }
 
 func (c *committer) add(own *call) error {

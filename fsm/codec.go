@@ -11,29 +11,30 @@ import (
 
 // Encode returns the log entry for an envelope. It fails for what no Decode
 // would accept, such as an outcome that does not exist.
-func Encode(e Envelope) ([]byte, error) {
-	envelope := &logpb.Envelope{
-		Version: EnvelopeVersion,
-		Term:    e.Term,
-		Stamp:   int64(e.Stamp),
-		Items:   make([]*logpb.Item, 0, len(e.Proposals)),
+func Encode(x Envelope) ([]byte, error) {
+	count := encoder{counting: true}
+	count.envelope(&x)
+	if count.err != nil {
+		return nil, count.err
 	}
-	for i, p := range e.Proposals {
-		body, err := encodeCommand(p.Command)
-		if err != nil {
-			return nil, fmt.Errorf("encode command %d of %d: %w", i+1, len(e.Proposals), err)
-		}
-		envelope.Items = append(envelope.Items, &logpb.Item{
-			Term:   p.Term,
-			Number: uint32(p.Command.Number()),
-			Body:   body,
-		})
-	}
-	entry, err := marshal(envelope)
-	if err != nil {
-		return nil, fmt.Errorf("encode an envelope of %d commands: %w", len(e.Proposals), err)
-	}
-	return entry, nil
+	e := encoder{out: make([]byte, 0, count.size+2)} // and the body that item may cut
+	e.envelope(&x)
+	return e.out, e.err
+}
+
+// Measure returns how many bytes proposals take in a log entry. It fails where Encode
+// would.
+func Measure(proposals []Proposal) (int, error) {
+	count := encoder{counting: true}
+	count.envelope(&Envelope{Proposals: proposals})
+	return count.size, count.err
+}
+
+// Size returns about how many bytes a command takes in a log entry.
+func Size(c Command) int {
+	count := encoder{counting: true}
+	count.item(&Proposal{Term: 1 << 14, Command: c})
+	return count.size
 }
 
 // Decode is the inverse of Encode. An unknown version, command number, field or
@@ -67,10 +68,6 @@ func decode(entry []byte) (Envelope, error) {
 		e.Proposals = append(e.Proposals, Proposal{Term: item.GetTerm(), Command: c})
 	}
 	return e, nil
-}
-
-func marshal(m proto.Message) ([]byte, error) {
-	return proto.MarshalOptions{Deterministic: true}.Marshal(m) //nolint:wrapcheck // the callers say what they encode
 }
 
 func unmarshal(b []byte, m proto.Message) error {

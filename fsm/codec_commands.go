@@ -1,7 +1,6 @@
 package fsm
 
 import (
-	"errors"
 	"fmt"
 
 	"google.golang.org/protobuf/proto"
@@ -9,84 +8,6 @@ import (
 	"muster/fsm/logpb"
 	"muster/task"
 )
-
-// encodeCommand returns the body of a command.
-func encodeCommand(command Command) ([]byte, error) {
-	if command == nil {
-		return nil, errors.New("there is no command")
-	}
-	var c converter
-	m := c.commandOut(command)
-	if c.err != nil {
-		return nil, fmt.Errorf("%T: %w", command, c.err)
-	}
-	body, err := marshal(m)
-	if err != nil {
-		return nil, fmt.Errorf("%T: %w", command, err)
-	}
-	return body, nil
-}
-
-// commandOut is one case for each command; decodeCommand has the inverse.
-func (c *converter) commandOut(command Command) proto.Message {
-	switch x := command.(type) {
-	case SubmitTask:
-		var assign *logpb.Place
-		if x.Assign != nil {
-			assign = placeOut(*x.Assign)
-		}
-		spec, terms, conditions := c.specOut(x.Spec)
-		switch {
-		case conditions != nil:
-			return &logpb.SubmitTaskOnConditions{Spec: spec, Key: x.Key, Assign: assign, Terms: terms, Conditions: conditions}
-		case terms != nil:
-			return &logpb.SubmitTaskOnTerms{Spec: spec, Key: x.Key, Assign: assign, Terms: terms}
-		default:
-			return &logpb.SubmitTask{Spec: spec, Key: x.Key, Assign: assign}
-		}
-	case AssignTask:
-		return &logpb.AssignTask{Attempt: attemptOut(x.Attempt)}
-	case CompleteTask:
-		if x.Result.ID != x.Attempt.ID || x.Result.Attempt != x.Attempt.Attempt {
-			c.failf("the result is of attempt %d of task %d, the command of attempt %d of task %d",
-				x.Result.Attempt, x.Result.ID, x.Attempt.Attempt, x.Attempt.ID)
-		}
-		return &logpb.CompleteTask{
-			Attempt:   attemptOut(x.Attempt),
-			Outcome:   c.outcomeOut(x.Result.Outcome),
-			Value:     c.valueOut(x.Result.Value),
-			Error:     x.Result.Error,
-			Retryable: x.Result.Retryable,
-		}
-	case GiveUpAttempt:
-		return &logpb.GiveUpAttempt{Attempt: attemptOut(x.Attempt), Began: x.Began, Reason: x.Reason}
-	case RegisterSlave:
-		return c.registerOut(x)
-	case LoseSlave:
-		return &logpb.LoseSlave{Place: placeOut(x.Place), Reason: x.Reason, Begun: attemptsOut(x.Begun)}
-	case LeaveSlave:
-		return &logpb.LeaveSlave{Place: placeOut(x.Place), Begun: attemptsOut(x.Begun)}
-	case PutMaster:
-		return &logpb.PutMaster{Id: x.ID, RaftAddress: x.RaftAddress, ApiUrl: x.APIURL, Commands: x.Commands}
-	case RemoveMaster:
-		return &logpb.RemoveMaster{Id: x.ID}
-	case CancelTask:
-		return &logpb.CancelTask{Id: uint64(x.ID)}
-	case ExpireTask:
-		return &logpb.ExpireTask{Id: uint64(x.ID)}
-	case DrainSlave:
-		return &logpb.DrainSlave{Slave: x.Slave}
-	case UndrainSlave:
-		return &logpb.UndrainSlave{Slave: x.Slave}
-	case RemoveSlave:
-		return &logpb.RemoveSlave{Slave: x.Slave, Force: x.Force, Begun: attemptsOut(x.Begun)}
-	case ForgetTasks:
-		return &logpb.ForgetTasks{UpTo: uint64(x.UpTo), Keep: idsOut(x.Keep)}
-	default:
-		c.failf("this type of command has no shape in the log")
-		return nil
-	}
-}
 
 // decodeCommand is the inverse of encodeCommand.
 func decodeCommand(n Number, body []byte) (Command, error) {
@@ -185,28 +106,6 @@ func (c *converter) completeIn(m *logpb.CompleteTask) Command {
 		Error:     m.GetError(),
 		Retryable: m.GetRetryable(),
 	}}
-}
-
-func (c *converter) registerOut(x RegisterSlave) proto.Message {
-	m := &logpb.RegisterSlaveInFull{
-		Name:        x.Registration.Name,
-		Url:         x.Registration.URL,
-		Slots:       c.count("number of slots", x.Registration.Slots),
-		Incarnation: x.Registration.Incarnation,
-		Kinds:       kindsOut(x.Registration.Kinds),
-		Begun:       attemptsOut(x.Begun),
-		Labels:      labelsOut(x.Registration.Labels),
-		Version:     x.Registration.Version,
-	}
-	if x.InFull {
-		return m
-	}
-	if len(m.GetLabels()) > 0 || m.GetVersion() != "" {
-		c.failf("a slave with labels or a version is registered in full or not at all")
-	}
-	return &logpb.RegisterSlave{
-		Name: m.GetName(), Url: m.GetUrl(), Slots: m.GetSlots(), Incarnation: m.GetIncarnation(), Kinds: m.GetKinds(), Begun: m.GetBegun(),
-	}
 }
 
 func (c *converter) registerInFullIn(m *logpb.RegisterSlaveInFull) Command {

@@ -30,30 +30,6 @@ func (c *converter) taskIn(t *logpb.Task) task.Task {
 	}
 }
 
-func (c *converter) taskOut(t *task.Task) *logpb.Task {
-	spec, terms, conditions := c.specOut(t.Spec)
-	return &logpb.Task{
-		Id:          uint64(t.ID),
-		Spec:        spec,
-		Key:         t.Key,
-		Status:      c.statusOut(t.Status),
-		Outcome:     c.outcomeOut(t.Outcome),
-		Result:      c.valueOut(t.Result),
-		Error:       t.Error,
-		Slave:       t.Slave,
-		Incarnation: t.Incarnation,
-		Attempt:     t.Attempt,
-		Tries:       t.Tries,
-		ReadyAt:     int64(t.ReadyAt),
-		SubmittedAt: int64(t.SubmittedAt),
-		StartedAt:   int64(t.StartedAt),
-		FinishedAt:  int64(t.FinishedAt),
-		Index:       t.Index,
-		Terms:       terms,
-		Conditions:  conditions,
-	}
-}
-
 func (c *converter) slaveIn(s *logpb.Slave) task.Slave {
 	return task.Slave{
 		Name:         s.GetName(),
@@ -72,24 +48,6 @@ func (c *converter) slaveIn(s *logpb.Slave) task.Slave {
 	}
 }
 
-func (c *converter) slaveOut(s *task.Slave) *logpb.Slave {
-	return &logpb.Slave{
-		Name:         s.Name,
-		Url:          s.URL,
-		Slots:        c.count("number of slots", s.Slots),
-		Busy:         c.count("number of busy slots", s.Busy),
-		State:        c.stateOut(s.State),
-		Incarnation:  s.Incarnation,
-		Kinds:        kindsOut(s.Kinds),
-		Labels:       labelsOut(s.Labels),
-		Version:      s.Version,
-		Drained:      s.Drained,
-		Order:        s.Order,
-		RegisteredAt: int64(s.RegisteredAt),
-		Index:        s.Index,
-	}
-}
-
 func masterIn(m *logpb.Master) task.Master {
 	return task.Master{
 		ID:          m.GetId(),
@@ -97,15 +55,5 @@ func masterIn(m *logpb.Master) task.Master {
 		APIURL:      m.GetApiUrl(),
 		Commands:    m.GetCommands(),
 		Index:       m.GetIndex(),
-	}
-}
-
-func masterOut(m *task.Master) *logpb.Master {
-	return &logpb.Master{
-		Id:          m.ID,
-		RaftAddress: m.RaftAddress,
-		ApiUrl:      m.APIURL,
-		Commands:    m.Commands,
-		Index:       m.Index,
 	}
 }

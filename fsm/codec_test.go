@@ -118,6 +118,9 @@ func TestEncodeRefusesWhatDecodeWould(t *testing.T) {
 		if _, err := Encode(Envelope{Proposals: []Proposal{{Command: c}}}); err == nil {
 			t.Errorf("%s: encoded", name)
 		}
+		if _, err := Measure([]Proposal{{Command: c}}); err == nil {
+			t.Errorf("%s: measured", name)
+		}
 	}
 }
 

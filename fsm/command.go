@@ -202,13 +202,18 @@ type ForgetTasks struct {
 // what came later.
 func (x SubmitTask) Number() Number {
 	switch s := &x.Spec; {
-	case !s.NotBefore.IsZero() || !s.Deadline.IsZero() || s.BackoffMS != 0 || len(s.Labels) > 0 || len(s.Requires) > 0:
+	case conditional(s):
 		return NumberSubmitTaskOnConditions
 	case s.Priority != 0:
 		return NumberSubmitTaskOnTerms
 	default:
 		return NumberSubmitTask
 	}
+}
+
+// conditional reports whether a spec has conditions (fsm/logpb).
+func conditional(s *task.Spec) bool {
+	return !s.NotBefore.IsZero() || !s.Deadline.IsZero() || s.BackoffMS != 0 || len(s.Labels) > 0 || len(s.Requires) > 0
 }
 
 // Number returns NumberAssignTask.

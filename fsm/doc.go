@@ -22,7 +22,9 @@
 //	keys.go                  the index of idempotency keys
 //	replay.go                how the index grows while a long log is replayed
 //	view.go, list.go, walk.go  reading
-//	codec*.go, convert.go    between commands and their shape in the log (logpb)
+//	codec.go                 Encode, Decode: between commands and the log
+//	encode*.go, plain*.go    what this build writes, and reads of what is written so
+//	codec_*.go, convert.go   reading all else, by the generated code (logpb)
 //	snapshot.go, load.go     View.Save and State.Load
 //	fingerprint.go           one hash over everything, to compare replicas
 //
@@ -35,7 +37,17 @@
 // the sake of a rare question. Stamps are no short cut: they need not rise with
 // the ids.
 //
+// The log and snapshots are protobuf, but what is written and nearly all that is read
+// never becomes a message of logpb: encoder and plain go straight between commands and
+// bytes, without an object for each part and without reflection. They are lists of
+// fields, as the conversion from and to generated code would be, so there is one list
+// less to keep, and no second implementation of protobuf (vtprotobuf's differs where a
+// wire type changed, for invalid UTF-8, and when it merges). The generated code stays as
+// the judge: it reads what is not plain, says what is wrong with it, and the tests hold
+// both directions against it, byte for byte.
+//
 // To add a command, give it the next Number, a message in logpb/log.proto, a case
-// in codec_commands.go, in State.apply, and in the tests' list of commands.
+// in encode_commands.go, plain_commands.go and codec_commands.go, in State.apply, and
+// in the tests' list of commands and their generated_test.go.
 // Nothing that was ever written to a log may change its meaning.
 package fsm

@@ -120,6 +120,10 @@ func plainEnvelope(entry []byte) (e Envelope, ok bool) {
 		return e, false
 	}
 	e.Term, e.Stamp = p.number(2), task.Millis(p.number(3))
+	if n := CountCommands(entry); n > 0 {
+		e.Proposals = make([]Proposal, 0, n)
+	}
+	var places knownPlaces
 	for {
 		part, more := p.part(4)
 		if !more {
@@ -131,7 +135,7 @@ func plainEnvelope(entry []byte) (e Envelope, ok bool) {
 		if !item.whole() {
 			return e, false
 		}
-		if proposal.Command, ok = plainCommand(number, body); !ok {
+		if proposal.Command, ok = plainCommand(number, body, &places); !ok {
 			c, err := decodeCommand(number, body)
 			if err != nil {
 				return e, false
@@ -154,116 +158,6 @@ func CountCommands(entry []byte) int {
 		n++
 	}
 	return n
-}
-
-// plainCommand reads a command. Its texts are parts of one string of its own, so that
-// no task keeps the whole entry in memory.
-func plainCommand(n Number, body []byte) (c Command, ok bool) {
-	switch n {
-	case NumberSubmitTask, NumberSubmitTaskOnTerms, NumberSubmitTaskOnConditions:
-		p := plain[string]{rest: string(body)}
-		c = plainSubmit(&p, n)
-		return c, p.whole()
-	case NumberAssignTask:
-		p := plain[string]{rest: string(body)}
-		c = AssignTask{Attempt: plainAttempt(&p, 1)}
-		return c, p.whole()
-	case NumberCompleteTask:
-		p := plain[string]{rest: string(body)}
-		c = plainComplete(&p)
-		return c, p.whole()
-	default:
-		return nil, false
-	}
-}
-
-func plainSubmit(p *plain[string], n Number) Command {
-	var x SubmitTask
-	plainSpec(p, 1, &x.Spec)
-	x.Key = p.text(2)
-	if part, ok := p.part(3); ok {
-		place := plain[string]{rest: part}
-		x.Assign = &Place{Slave: place.text(1), Incarnation: place.text(2)}
-		p.read(&place)
-	}
-	if n != NumberSubmitTask {
-		plainTerms(p, 4, &x.Spec)
-	}
-	if n == NumberSubmitTaskOnConditions {
-		plainConditions(p, 5, &x.Spec)
-	}
-	return x
-}
-
-func plainComplete(p *plain[string]) Command {
-	a := plainAttempt(p, 1)
-	return CompleteTask{Attempt: a, Result: task.Result{
-		ID:        a.ID,
-		Attempt:   a.Attempt,
-		Outcome:   task.Outcome(p.limited(2, uint64(task.Lost))),
-		Value:     plainValue(p, 3),
-		Error:     p.text(4),
-		Retryable: p.flag(5),
-	}}
-}
-
-func plainAttempt(p *plain[string], field uint) task.Attempt {
-	m := p.message(field)
-	a := task.Attempt{ID: task.ID(m.number(1)), Attempt: m.uint32(2), Slave: m.text(3), Incarnation: m.text(4)}
-	p.read(&m)
-	return a
-}
-
-func plainValue(p *plain[string], field uint) task.Value {
-	m := p.message(field)
-	v := task.Value{Type: task.ValueType(m.limited(1, uint64(task.Boolean))), Text: m.text(2)}
-	p.read(&m)
-	return v
-}
-
-func plainSpec(p *plain[string], field uint, s *task.Spec) {
-	m := p.message(field)
-	s.Kind, s.Expression = m.text(1), m.text(2)
-	for part, ok := m.part(3); ok; part, ok = m.part(3) {
-		parameter := plain[string]{rest: part}
-		s.Parameters = append(s.Parameters, task.Parameter{Name: parameter.text(1), Value: plainValue(&parameter, 2)})
-		m.read(&parameter)
-	}
-	s.Idempotent = m.flag(4)
-	s.MaxTries = m.uint32(5)
-	s.TimeoutMS = int64(m.number(6))
-	s.RetryOf = task.ID(m.number(7))
-	p.read(&m)
-}
-
-func plainTerms(p *plain[string], field uint, s *task.Spec) {
-	m := p.message(field)
-	s.Priority = task.Priority(m.limited(1, uint64(task.MaxPriority)))
-	p.read(&m)
-}
-
-func plainConditions(p *plain[string], field uint, s *task.Spec) {
-	m := p.message(field)
-	s.NotBefore, s.Deadline = plainMoment(&m, 1), plainMoment(&m, 2)
-	s.BackoffMS = int64(m.number(3))
-	s.Labels, s.Requires = plainLabels(&m, 4), plainLabels(&m, 5)
-	p.read(&m)
-}
-
-func plainMoment(p *plain[string], field uint) task.Moment {
-	m := p.message(field)
-	at := task.Moment{At: task.Millis(m.number(1)), AfterMS: int64(m.number(2))}
-	p.read(&m)
-	return at
-}
-
-func plainLabels(p *plain[string], field uint) (labels []task.Label) {
-	for part, ok := p.part(field); ok; part, ok = p.part(field) {
-		m := plain[string]{rest: part}
-		labels = append(labels, task.Label{Name: m.text(1), Value: m.text(2)})
-		p.read(&m)
-	}
-	return labels
 }
 
 // plainTask reads the record of a task in a snapshot; it reports whether it is one.

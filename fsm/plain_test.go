@@ -10,19 +10,10 @@ import (
 	"muster/task"
 )
 
-// plainCommands are commands whose every field is set, of all kinds that have a plain
-// form.
+// plainCommands are commands of all kinds, with every field set and with few.
 func plainCommands(t *testing.T) []Command {
 	t.Helper()
-	onConditions := filled[SubmitTask](t)
-	onTerms := onConditions
-	onTerms.Spec.NotBefore, onTerms.Spec.Deadline, onTerms.Spec.BackoffMS = task.Moment{}, task.Moment{}, 0
-	onTerms.Spec.Labels, onTerms.Spec.Requires = nil, nil
-	submit := onTerms
-	submit.Spec.Priority = 0
-	complete := filled[CompleteTask](t)
-	complete.Result.ID, complete.Result.Attempt = complete.Attempt.ID, complete.Attempt.Attempt
-	return []Command{submit, onTerms, onConditions, filled[AssignTask](t), complete, SubmitTask{}, CompleteTask{}}
+	return append(allCommands(t), SubmitTask{}, CompleteTask{}, RegisterSlave{}, ForgetTasks{UpTo: 1})
 }
 
 // TestWhatIsWrittenIsPlain: else a long log would take its old time, and no other test
@@ -33,7 +24,7 @@ func TestWhatIsWrittenIsPlain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, ok := plainCommand(c.Number(), body); !ok || !reflect.DeepEqual(got, c) {
+		if got, ok := plainCommand(c.Number(), body, new(knownPlaces)); !ok || !reflect.DeepEqual(got, c) {
 			t.Errorf("plain: %v\n got %+v\nwant %+v", ok, got, c)
 		}
 	}

@@ -8,9 +8,6 @@ import (
 	"hash/crc32"
 	"io"
 
-	"google.golang.org/protobuf/proto"
-
-	"muster/fsm/logpb"
 	"muster/task"
 )
 
@@ -27,6 +24,12 @@ const (
 	snapshotMagic   = "muster\x00"
 	snapshotVersion = 1
 
+	// The kinds of records: fields of a logpb.Record.
+	recordHeader = 1
+	recordSlave  = 2
+	recordMaster = 3
+	recordTask   = 4
+
 	// maxRecord bounds one record: no task comes near it, as the API bounds its
 	// parts.
 	maxRecord = 64 << 20
@@ -42,16 +45,16 @@ func (v *View) Save(w io.Writer) error {
 	out := bufio.NewWriterSize(w, 64<<10)
 	s := saver{out: out, sum: crc32.New(castagnoli())}
 	s.write(magic())
-	s.record(&logpb.Record{Kind: &logpb.Record_Header{Header: v.header()}})
+	s.put(func(e *encoder) { e.header(v) })
 	for _, slave := range v.Slaves() {
-		s.record(&logpb.Record{Kind: &logpb.Record_Slave{Slave: s.convert.slaveOut(&slave)}})
+		s.put(func(e *encoder) { e.slave(&slave) })
 	}
 	for _, m := range v.Masters() {
-		s.record(&logpb.Record{Kind: &logpb.Record_Master{Master: masterOut(&m)}})
+		s.put(func(e *encoder) { e.master(&m) })
 	}
 	for tasks := v.walk(&task.Query{}); tasks.id() != 0 && s.err == nil; tasks.step() {
 		t := tasks.task()
-		s.record(&logpb.Record{Kind: &logpb.Record_Task{Task: s.convert.taskOut(&t)}})
+		s.put(func(e *encoder) { e.task(&t) })
 	}
 	s.write(s.sum.Sum(nil))
 	if s.err == nil {
@@ -63,41 +66,26 @@ func (v *View) Save(w io.Writer) error {
 	return nil
 }
 
-func (v *View) header() *logpb.Header {
-	return &logpb.Header{
-		Index:      v.index,
-		LastSlave:  v.lastSlave,
-		Submitted:  v.counts.Submitted,
-		Pending:    v.counts.Pending,
-		InProgress: v.counts.InProgress,
-		Done:       v.counts.Done,
-		Slaves:     uint64(v.order.Len()),
-		Masters:    uint64(v.masters.Len()),
-		Tasks:      v.counts.Pending + v.counts.InProgress + v.counts.Done - v.counts.Forgotten,
-		Forgotten:  v.counts.Forgotten,
-	}
-}
-
 // saver writes records and sums them up. After an error it does nothing.
 type saver struct {
-	out     *bufio.Writer
-	sum     hash.Hash32
-	buffer  []byte
-	convert converter
-	err     error
+	out    *bufio.Writer
+	sum    hash.Hash32
+	record encoder
+	length []byte
+	err    error
 }
 
-func (s *saver) record(r *logpb.Record) {
-	if s.err == nil {
-		s.err = s.convert.err
-	}
+// put writes one record.
+func (s *saver) put(write func(*encoder)) {
 	if s.err != nil {
 		return
 	}
-	options := proto.MarshalOptions{Deterministic: true}
-	s.buffer = binary.AppendUvarint(s.buffer[:0], uint64(options.Size(r)))
-	s.buffer, s.err = options.MarshalAppend(s.buffer, r)
-	s.write(s.buffer)
+	s.record.out = s.record.out[:0]
+	write(&s.record)
+	s.err = s.record.err
+	s.length = binary.AppendUvarint(s.length[:0], uint64(len(s.record.out)))
+	s.write(s.length)
+	s.write(s.record.out)
 }
 
 func (s *saver) write(b []byte) {

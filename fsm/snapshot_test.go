@@ -120,7 +120,11 @@ func frame(t testing.TB, records ...*logpb.Record) []byte {
 	s := saver{out: bufio.NewWriter(&b), sum: crc32.New(castagnoli())}
 	s.write(magic())
 	for _, r := range records {
-		s.record(r)
+		record, err := marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.put(func(e *encoder) { e.out = append(e.out, record...) })
 	}
 	s.write(s.sum.Sum(nil))
 	if err := errors.Join(s.err, s.out.Flush()); err != nil {
@@ -138,7 +142,7 @@ func TestSnapshotsThatContradictThemselvesAreRefused(t *testing.T) {
 	}
 	build := func() *parts { // what small would save
 		v, c := small(t).state.View(), converter{}
-		p := &parts{header: v.header()}
+		p := &parts{header: headerOut(v)}
 		for _, x := range v.Slaves() {
 			p.slaves = append(p.slaves, c.slaveOut(&x))
 		}
