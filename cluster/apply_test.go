@@ -86,7 +86,7 @@ func TestABatchIsAppliedAsItsEntriesAre(t *testing.T) {
 		one.Apply(l)
 	}
 	all, configured := newReplica()
-	_, sub := (&Node{hub: all.hub}).Subscribe()
+	_, w := (&Node{hub: all.hub}).NewWriter()
 	answers := all.ApplyBatch(logs)
 	if want, got := one.hub.view.Load(), all.hub.view.Load(); got.Index() != want.Index() || got.Fingerprint() != want.Fingerprint() {
 		t.Errorf("at index %d it shows another state than one by one at %d", got.Index(), want.Index())
@@ -94,8 +94,8 @@ func TestABatchIsAppliedAsItsEntriesAre(t *testing.T) {
 	if !slices.Equal(*configured, []uint64{7}) {
 		t.Errorf("configurations of %v were taken", *configured)
 	}
-	if events, _ := sub.Take(); len(events) != entries*commands {
-		t.Errorf("%d events of %d commands", len(events), entries*commands)
+	if applied, _ := w.Committed(); len(applied) != entries || len(eventsOf(applied)) != entries*commands {
+		t.Errorf("%d entries with %d events; want %d with %d", len(applied), len(eventsOf(applied)), entries, entries*commands)
 	}
 	for i, a := range answers {
 		outcomes, applied := a.([]fsm.Outcome)

@@ -121,19 +121,24 @@ func withCommitter(t *testing.T, do func(b *bench)) {
 // propose starts a call and returns where its answer will be.
 func (b *bench) propose(ctx context.Context, ids ...string) <-chan proposed {
 	answer := make(chan proposed, 1)
-	own, err := b.c.enqueue(commands(ids...))
+	own := &call{proposals: commands(ids...)}
+	queued := make(chan struct{})
 	go func() {
-		var outcomes []fsm.Outcome
-		if err == nil {
-			outcomes, err = b.c.await(ctx, own)
-		}
+		err := b.c.await(ctx, own, func(own *call, landed func(error)) {
+			own.landed = landed
+			if err := b.c.enqueue(own); err != nil {
+				landed(err)
+			}
+			close(queued)
+		})
 		var values []string
-		for _, o := range outcomes {
+		for _, o := range own.outcomes {
 			v, _ := o.Value.(string)
 			values = append(values, v)
 		}
 		answer <- proposed{values, err}
 	}()
+	<-queued
 	synctest.Wait()
 	return answer
 }

@@ -45,7 +45,7 @@ func (c *committer) run(ctx context.Context, log appender) {
 		}
 		f, start, err := c.send(log, group)
 		if err != nil {
-			land(group, nil, err)
+			land(group, 0, nil, err)
 			<-slots
 			continue
 		}
@@ -99,17 +99,17 @@ func (c *committer) fly(group []*call, f raft.ApplyFuture, start time.Time, land
 	defer cancel()
 	err := c.futures.await(ctx, func() raft.Future { return landing{f, landed} })
 	if err != nil {
-		land(group, nil, err)
+		land(group, 0, nil, err)
 		return
 	}
 	c.metrics.committed(time.Since(start))
 	switch answer := f.Response().(type) {
 	case []fsm.Outcome:
-		land(group, answer, nil)
+		land(group, f.Index(), answer, nil)
 	case error:
-		land(group, nil, answer)
+		land(group, 0, nil, answer)
 	default:
-		land(group, nil, fmt.Errorf("the entry was answered with %T", answer))
+		land(group, 0, nil, fmt.Errorf("the entry was answered with %T", answer))
 	}
 }
 
@@ -124,18 +124,20 @@ func (l landing) Error() error {
 	return l.ApplyFuture.Error()
 }
 
-// land gives each call its share of the outcomes, or all of them the error.
-func land(group []*call, outcomes []fsm.Outcome, err error) {
+// land gives each call its share of the outcomes of the entry at an index, or all of
+// them the error.
+func land(group []*call, index uint64, outcomes []fsm.Outcome, err error) {
 	for _, own := range group {
 		n := len(own.proposals)
 		switch {
 		case err != nil:
-			own.err = err
+			own.landed(err)
 		case n > len(outcomes):
-			own.err = fmt.Errorf("the entry has %d outcomes too few", n-len(outcomes))
+			own.landed(fmt.Errorf("the entry has %d outcomes too few", n-len(outcomes)))
 		default:
+			own.index = index
 			own.outcomes, outcomes = outcomes[:n:n], outcomes[n:]
+			own.landed(nil)
 		}
-		close(own.done)
 	}
 }

@@ -19,12 +19,12 @@ type hub struct {
 	mu      sync.Mutex                             // held while an entry is published
 	indexes indexHeap                              // under mu
 	done    map[task.ID]map[chan struct{}]struct{} // under mu
-	subs    map[*Subscription]struct{}             // under mu
+	writers map[*Writer]struct{}                   // under mu
 }
 
 func newHub(v *fsm.View) *hub {
 	h := &hub{
-		done: map[task.ID]map[chan struct{}]struct{}{}, subs: map[*Subscription]struct{}{},
+		done: map[task.ID]map[chan struct{}]struct{}{}, writers: map[*Writer]struct{}{},
 		window: newWindow(v.Index(), windowEvents, windowBytes, eventBytes),
 	}
 	h.view.Store(v)
@@ -37,6 +37,15 @@ type entryOutcomes struct {
 	outcomes []fsm.Outcome
 }
 
+// size is how much has to be remembered of them: one for each outcome and each event.
+func (e entryOutcomes) size() int {
+	n := len(e.outcomes)
+	for i := range e.outcomes {
+		n += len(e.outcomes[i].Events)
+	}
+	return n
+}
+
 // publish shows the view after some entries, and their outcomes.
 func (h *hub) publish(v *fsm.View, entries ...entryOutcomes) {
 	h.mu.Lock()
@@ -47,21 +56,18 @@ func (h *hub) publish(v *fsm.View, entries ...entryOutcomes) {
 	for _, e := range entries {
 		h.tell(e.outcomes)
 	}
+	for w := range h.writers {
+		w.push(entries)
+	}
 }
 
-// tell wakes those who wait for what an entry did, and adds its events to the
-// subscriptions.
+// tell wakes those who wait for what an entry did.
 func (h *hub) tell(outcomes []fsm.Outcome) {
 	for i := range outcomes {
 		events := outcomes[i].Events
 		for j := range events {
 			if events[j].Kind == fsm.TaskDone || events[j].Kind == fsm.TaskStopped {
 				h.wakeDone(events[j].Task.ID)
-			}
-		}
-		if len(events) > 0 {
-			for s := range h.subs {
-				s.push(events)
 			}
 		}
 	}
@@ -80,9 +86,23 @@ func (h *hub) replace(v *fsm.View) {
 			h.wakeDone(id)
 		}
 	}
-	for s := range h.subs {
-		s.overflow()
+	for w := range h.writers {
+		w.skipped()
 	}
+}
+
+// follow has a Writer told of every entry after the returned view.
+func (h *hub) follow(w *Writer) *fsm.View {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.writers[w] = struct{}{}
+	return h.view.Load()
+}
+
+func (h *hub) unfollow(w *Writer) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.writers, w)
 }
 
 func (h *hub) wakeDone(id task.ID) {

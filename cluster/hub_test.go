@@ -127,7 +127,7 @@ func TestARestoreWakesWhoWaits(t *testing.T) {
 		done := make(chan error, 2)
 		go func() { done <- behind.node.AwaitDone(context.Background(), 1) }()
 		go func() { done <- behind.node.WaitIndex(context.Background(), ahead.index) }()
-		_, sub := behind.node.Subscribe()
+		_, w := behind.node.NewWriter()
 		synctest.Wait()
 
 		var saved bytes.Buffer
@@ -148,14 +148,14 @@ func TestARestoreWakesWhoWaits(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		<-sub.Ready()
-		if events, overflowed := sub.Take(); !overflowed || len(events) > 0 {
+		<-w.Wake()
+		if events, overflowed := w.Committed(); !overflowed || len(events) > 0 {
 			t.Errorf("after a restore: %d events, overflowed %v", len(events), overflowed)
 		}
 	})
 }
 
-func TestASubscriptionHasExactlyTheEventsAfterItsView(t *testing.T) {
+func TestAWriterHasExactlyTheEntriesAfterItsView(t *testing.T) {
 	s := newShown()
 	s.slave(1000)
 	applied := make(chan struct{})
@@ -166,19 +166,19 @@ func TestASubscriptionHasExactlyTheEventsAfterItsView(t *testing.T) {
 		}
 	}()
 	for range 50 {
-		view, sub := s.node.Subscribe()
+		view, w := s.node.NewWriter()
 		next := view.Counts().Submitted + 1
 		last := next + 5
 		if last > 500 {
 			break
 		}
 		for next < last {
-			<-sub.Ready()
-			events, overflowed := sub.Take()
+			<-w.Wake()
+			entries, overflowed := w.Committed()
 			if overflowed {
 				t.Fatal("overflowed")
 			}
-			for _, e := range events {
+			for _, e := range eventsOf(entries) {
 				if e.Kind != fsm.TaskSubmitted {
 					continue
 				}
@@ -188,35 +188,47 @@ func TestASubscriptionHasExactlyTheEventsAfterItsView(t *testing.T) {
 				next++
 			}
 		}
-		sub.Close()
-		sub.Close()
+		w.Close()
+		w.Close()
 	}
 	<-applied
-	if len(s.node.hub.subs) > 1 {
-		t.Errorf("%d subscriptions are left", len(s.node.hub.subs))
+	if len(s.node.hub.writers) > 1 {
+		t.Errorf("%d writers are left", len(s.node.hub.writers))
 	}
 }
 
-func TestASubscriptionThatIsNotReadOverflowsAndBlocksNobody(t *testing.T) {
+func TestAWriterThatIsNotReadOverflowsAndBlocksNobody(t *testing.T) {
 	s := newShown()
 	s.slave(100)
-	_, sub := s.node.hub.subscribe(9)
-	defer sub.Close()
+	_, w := s.node.NewWriter()
+	defer w.Close()
+	w.limit = 13
 	for range 4 {
-		s.run() // two events each
+		s.run() // one outcome with two events each
 	}
-	if events, overflowed := sub.Take(); len(events) != 8 || overflowed {
-		t.Errorf("%d events, overflowed %v", len(events), overflowed)
+	if entries, overflowed := w.Committed(); len(entries) != 4 || overflowed {
+		t.Errorf("%d entries, overflowed %v", len(entries), overflowed)
 	}
 	for range 10 {
 		s.run()
 	}
-	for range 2 { // it stays so: events in between are gone
-		<-sub.Ready()
-		if events, overflowed := sub.Take(); len(events) != 0 || !overflowed {
-			t.Errorf("%d events, overflowed %v", len(events), overflowed)
+	for range 2 { // it stays so: entries in between are gone
+		<-w.Wake()
+		if entries, overflowed := w.Committed(); len(entries) != 0 || !overflowed {
+			t.Errorf("%d entries, overflowed %v", len(entries), overflowed)
 		}
 		s.run()
-		sub.signal()
+		w.signal()
 	}
+}
+
+// eventsOf are the events of entries, in order.
+func eventsOf(entries []Entry) []fsm.Event {
+	var out []fsm.Event
+	for _, e := range entries {
+		for i := range e.Outcomes {
+			out = append(out, e.Outcomes[i].Events...)
+		}
+	}
+	return out
 }

@@ -371,10 +371,10 @@ func TestAJoinerGetsASnapshot(t *testing.T) {
 			return err == nil && first > 100
 		})
 		m2.start(joining(m1))
-		_, sub := m2.node.Subscribe()
-		defer sub.Close()
+		_, follower := m2.node.NewWriter()
+		defer follower.Close()
 		w.ready(m2)
-		if _, overflowed := sub.Take(); !overflowed {
+		if _, overflowed := follower.Committed(); !overflowed {
 			t.Error("m2 got no snapshot, or its follower was not told")
 		}
 		w.level(m1, m2)

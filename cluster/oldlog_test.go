@@ -193,7 +193,7 @@ func TestAReplayWakesWhoWaits(t *testing.T) {
 		r := replays(newOldLog(9, logs...), &committed)
 		n := &Node{hub: r.hub}
 		r.ApplyBatch(logs[:1])
-		_, sub := n.Subscribe()
+		_, w := n.NewWriter()
 		done := make(chan error, 2)
 		go func() { done <- n.AwaitDone(context.Background(), 1) }()
 		go func() { done <- n.WaitIndex(context.Background(), 4) }()
@@ -204,7 +204,7 @@ func TestAReplayWakesWhoWaits(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if _, overflowed := sub.Take(); !overflowed {
+		if _, overflowed := w.Committed(); !overflowed {
 			t.Error("a follower of every event was not told that it missed some")
 		}
 	})

@@ -44,10 +44,11 @@ type committer struct {
 type call struct {
 	proposals []fsm.Proposal
 	size      int
+	alone     bool // it has an entry for itself
 
-	done     chan struct{}
-	outcomes []fsm.Outcome // valid after done
-	err      error         // an error of Raft or a refusal, valid after done
+	landed   func(err error) // called once, with an error of Raft or a refusal
+	index    uint64          // of the entry, once it has landed without an error
+	outcomes []fsm.Outcome   // then, too
 }
 
 func newCommitter(encode func(fsm.Envelope) ([]byte, error), stamp func() task.Millis, m *metrics, f *futures) *committer {
@@ -61,41 +62,42 @@ func newCommitter(encode func(fsm.Envelope) ([]byte, error), stamp func() task.M
 // CodeDiskLow, CodeShuttingDown. ctx bounds the wait in the queue; an entry that
 // is on its way is waited for, for a bounded time.
 func (n *Node) Propose(ctx context.Context, proposals ...fsm.Proposal) ([]fsm.Outcome, error) {
-	return n.Enqueue(proposals...)(ctx)
+	if len(proposals) == 0 {
+		return nil, nil
+	}
+	own := &call{proposals: proposals}
+	err := n.committer.await(ctx, own, n.propose)
+	return own.outcomes, err
 }
 
-// Enqueue is the first half of Propose: it puts the proposals behind those of all
-// calls that returned before, so that who calls it again and again has them in the
-// log in that order. It does not wait. What it returns waits for the outcomes, and
-// must be called once.
-func (n *Node) Enqueue(proposals ...fsm.Proposal) (await func(ctx context.Context) ([]fsm.Outcome, error)) {
-	own, err := n.enqueue(proposals)
-	return func(ctx context.Context) ([]fsm.Outcome, error) {
-		var outcomes []fsm.Outcome
-		if err == nil {
-			outcomes, err = n.committer.await(ctx, own)
-		}
+// propose puts a call behind those that were proposed before, without a wait. landed is
+// called once, with its fate.
+func (n *Node) propose(own *call, landed func(err error)) {
+	own.landed = func(err error) {
 		if _, refused := errors.AsType[*task.Error](err); err != nil && !refused {
-			outcomes, err = nil, refusal(err, n.otherLeaderURL())
+			err = refusal(err, n.otherLeaderURL())
 		}
 		if err != nil {
 			n.metrics.refused(err)
 		}
-		return outcomes, err
+		landed(err)
+	}
+	if err := n.enqueue(own); err != nil {
+		own.landed(err)
 	}
 }
 
-func (n *Node) enqueue(proposals []fsm.Proposal) (*call, error) {
+func (n *Node) enqueue(own *call) error {
 	if !n.IsLeader() {
-		return nil, notLeaderError(n.otherLeaderURL())
+		return notLeaderError(n.otherLeaderURL())
 	}
-	if n.disk.refuses() && slices.ContainsFunc(proposals, isSubmit) {
-		return nil, task.Refuse(task.CodeDiskLow, "the leader's disk is almost full, and no master that has space can take over; no new tasks are taken until there is space")
+	if n.disk.refuses() && slices.ContainsFunc(own.proposals, isSubmit) {
+		return task.Refuse(task.CodeDiskLow, "the leader's disk is almost full, and no master that has space can take over; no new tasks are taken until there is space")
 	}
-	if err := understood(n.View, proposals); err != nil {
-		return nil, err
+	if err := understood(n.View, own.proposals); err != nil {
+		return err
 	}
-	return n.committer.enqueue(proposals)
+	return n.committer.enqueue(own)
 }
 
 // understood refuses commands that a master of an older version would stop at.
@@ -120,47 +122,21 @@ func isSubmit(p fsm.Proposal) bool {
 	return is
 }
 
-// enqueue makes a call and puts it into the queue. One of nothing is done at once.
-func (c *committer) enqueue(proposals []fsm.Proposal) (*call, error) {
-	if len(proposals) == 0 {
-		none := &call{done: make(chan struct{})}
-		close(none.done)
-		return none, nil
+// enqueue puts a call into the queue. It measures the proposals: one that can't be
+// encoded does not get into an envelope, where it would spoil its neighbours'.
+func (c *committer) enqueue(own *call) error {
+	if n := len(own.proposals); n > maxEnvelopeCommands {
+		return task.Refuse(task.CodeInvalidRequest, fmt.Sprintf("%d commands at once; at most %d fit in one entry", n, maxEnvelopeCommands))
 	}
-	own, err := c.newCall(proposals)
+	size, err := fsm.Measure(own.proposals)
 	if err != nil {
-		return nil, err
-	}
-	return own, c.add(own)
-}
-
-// await returns a call's outcomes, a refusal, or an error of Raft.
-func (c *committer) await(ctx context.Context, own *call) ([]fsm.Outcome, error) {
-	select {
-	case <-own.done:
-	case <-ctx.Done():
-		if c.withdraw(own) {
-			return nil, task.Refuse(task.CodeOverloaded, "the request ended while it waited for the log; nothing happened, try again")
-		}
-		<-own.done // in flight: bounded by enqueueTimeout and flightTimeout
-	}
-	return own.outcomes, own.err
-}
-
-// newCall measures the proposals. One that can't be encoded does not get into an
-// envelope, where it would spoil its neighbours'.
-func (c *committer) newCall(proposals []fsm.Proposal) (*call, error) {
-	if len(proposals) > maxEnvelopeCommands {
-		return nil, task.Refuse(task.CodeInvalidRequest, fmt.Sprintf("%d commands at once; at most %d fit in one entry", len(proposals), maxEnvelopeCommands))
-	}
-	size, err := fsm.Measure(proposals)
-	if err != nil {
-		return nil, task.Refuse(task.CodeInternal, fmt.Sprintf("encode commands: %v", err))
+		return task.Refuse(task.CodeInternal, fmt.Sprintf("encode commands: %v", err))
 	}
 	if size > maxCallBytes {
-		return nil, task.Refuse(task.CodeBodyTooLarge, fmt.Sprintf("the commands take %d bytes in the log; at most %d fit in one entry", size, maxCallBytes))
+		return task.Refuse(task.CodeBodyTooLarge, fmt.Sprintf("the commands take %d bytes in the log; at most %d fit in one entry", size, maxCallBytes))
 	}
-	return &call{proposals: proposals, size: size, done: make(chan struct{})}, nil
+	own.size = size
+	return c.add(own)
 }
 
 func (c *committer) add(own *call) error {
@@ -182,18 +158,35 @@ func (c *committer) add(own *call) error {
 	return nil
 }
 
-// withdraw takes a call back out of the queue, if it is still there.
-func (c *committer) withdraw(own *call) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	i := slices.Index(c.queue, own)
-	if i < 0 {
-		return false
+// await proposes a call and waits for its fate; ctx bounds the wait in the queue.
+func (c *committer) await(ctx context.Context, own *call, propose func(own *call, landed func(err error))) (err error) {
+	done := make(chan struct{})
+	propose(own, func(fate error) {
+		err = fate
+		close(done)
+	})
+	select {
+	case <-done:
+	case <-ctx.Done():
+		c.withdraw(own, task.Refuse(task.CodeOverloaded, "the request ended while it waited for the log; nothing happened, try again"))
+		<-done // in flight: bounded by enqueueTimeout and flightTimeout
 	}
-	c.queue = slices.Delete(c.queue, i, i+1)
-	c.queued -= len(own.proposals)
-	c.bytes -= own.size
-	return true
+	return err
+}
+
+// withdraw takes a call back out of the queue, if it is still there, and lands it.
+func (c *committer) withdraw(own *call, reason error) {
+	c.mu.Lock()
+	i := slices.Index(c.queue, own)
+	if i >= 0 {
+		c.queue = slices.Delete(c.queue, i, i+1)
+		c.queued -= len(own.proposals)
+		c.bytes -= own.size
+	}
+	c.mu.Unlock()
+	if i >= 0 {
+		own.landed(reason)
+	}
 }
 
 // take removes the next group from the queue; nil if the queue is empty.
@@ -202,7 +195,7 @@ func (c *committer) take() []*call {
 	defer c.mu.Unlock()
 	commands, size, n := 0, 0, 0
 	for _, next := range c.queue {
-		if n > 0 && (commands+len(next.proposals) > maxEnvelopeCommands || size+next.size > maxEnvelopeBytes) {
+		if n > 0 && (next.alone || c.queue[0].alone || commands+len(next.proposals) > maxEnvelopeCommands || size+next.size > maxEnvelopeBytes) {
 			break
 		}
 		commands += len(next.proposals)
@@ -219,8 +212,9 @@ func (c *committer) take() []*call {
 // close refuses what waits and all that comes.
 func (c *committer) close() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.closed = true
-	land(c.queue, nil, shuttingDown())
+	queue := c.queue
 	c.queue, c.queued, c.bytes = nil, 0, 0
+	c.mu.Unlock()
+	land(queue, 0, nil, shuttingDown())
 }

@@ -1,10 +1,12 @@
 package dispatch
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"time"
 
+	"muster/cluster/dispatch/scheduler"
 	"muster/task"
 )
 
@@ -28,21 +30,15 @@ type Breaker struct {
 	count func() // a panic
 
 	mu      sync.Mutex
-	panics  []time.Time // under mu; within panicWindow, oldest first
-	submits []suspect   // under mu
-	tasks   []suspect   // under mu
-}
-
-// suspect is what a panic was about.
-type suspect struct {
-	until time.Time
-	spec  task.Spec // of a submit
-	key   string    // of a submit
-	id    task.ID   // of a task
+	panics  []time.Time               // under mu; within panicWindow, oldest first
+	submits []scheduler.SuspectSubmit // under mu
+	tasks   map[task.ID]time.Time     // under mu; until when they are suspected
 }
 
 // NewBreaker returns a Breaker that has seen nothing. It calls count for each panic.
-func NewBreaker(count func()) *Breaker { return &Breaker{count: count} }
+func NewBreaker(count func()) *Breaker {
+	return &Breaker{count: count, tasks: map[task.ID]time.Time{}}
+}
 
 // note takes in a panic.
 func (b *Breaker) note(p *PanicError, now time.Time) {
@@ -52,18 +48,18 @@ func (b *Breaker) note(p *PanicError, now time.Time) {
 	b.forget(now)
 	b.panics = append(b.panics, now)
 	until := now.Add(panicWindow)
-	switch s := p.about.submit; {
+	switch s := p.about.Submit; {
 	case s != nil && len(b.submits) < maxSuspects:
-		b.submits = append(b.submits, suspect{until: until, spec: s.Spec, key: s.Key})
-	case p.about.task != 0 && len(b.tasks) < maxSuspects:
-		b.tasks = append(b.tasks, suspect{until: until, id: p.about.task})
+		b.submits = append(b.submits, scheduler.SuspectSubmit{Spec: s.Spec, Key: s.Key, Until: until})
+	case p.about.Task != 0 && len(b.tasks) < maxSuspects:
+		b.tasks[p.about.Task] = until
 	}
 }
 
 // forget drops what is older than the window.
 func (b *Breaker) forget(now time.Time) {
-	over := func(s suspect) bool { return !now.Before(s.until) }
-	b.submits, b.tasks = slices.DeleteFunc(b.submits, over), slices.DeleteFunc(b.tasks, over)
+	b.submits = slices.DeleteFunc(b.submits, func(s scheduler.SuspectSubmit) bool { return !now.Before(s.Until) })
+	maps.DeleteFunc(b.tasks, func(_ task.ID, until time.Time) bool { return !now.Before(until) })
 	b.panics = slices.DeleteFunc(b.panics, func(at time.Time) bool { return now.Sub(at) >= panicWindow })
 }
 
@@ -81,23 +77,10 @@ func (b *Breaker) Pause() (pause time.Duration, panics int) {
 	return min(firstPause<<min(n-2, enough), longestPause), n
 }
 
-// suspects tells whether a panic was about such a submit.
-func (b *Breaker) suspects(r *Request, now time.Time) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return slices.ContainsFunc(b.submits, func(s suspect) bool {
-		return now.Before(s.until) && s.key == r.Key && sameRequest(s.spec, r.Spec)
-	})
-}
-
-// setAside returns the tasks that a panic was about, and until when they wait.
-func (b *Breaker) setAside(now time.Time) map[task.ID]time.Time {
+// suspects returns what the panics were about, for the next dispatcher.
+func (b *Breaker) suspects(now time.Time) scheduler.Suspects {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.forget(now)
-	out := make(map[task.ID]time.Time, len(b.tasks))
-	for _, s := range b.tasks {
-		out[s.id] = s.until
-	}
-	return out
+	return scheduler.Suspects{Submits: slices.Clone(b.submits), Tasks: maps.Clone(b.tasks), Window: panicWindow}
 }

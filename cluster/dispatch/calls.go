@@ -6,15 +6,19 @@ import (
 	"fmt"
 	"time"
 
-	"muster/fsm"
+	"muster/cluster/dispatch/scheduler"
 	"muster/task"
 )
 
-// outcome carries the answer of a call out of the loop.
-type outcome[T any] struct {
-	value T
-	err   error
-}
+const (
+	// maxDials bounds the slaves that are dialled back at once. Those at wrong
+	// addresses are waited for; they must not hold up the others.
+	maxDials = 128
+	// dialWait is how long a slave waits at most to be dialled back. Then it is sent
+	// away, and comes back: within the three seconds that a slave waits for the
+	// answer, so that no work is done for nothing.
+	dialWait = 1500 * time.Millisecond
+)
 
 // Submit finds a slave for a task and records both in one entry. It refuses with
 // full_capacity, no_slave_for_kind, key_reused, overloaded, task_not_found or
@@ -51,91 +55,74 @@ func (d *Dispatcher) SubmitAll(ctx context.Context, reqs []Request) []SubmitResu
 // it took is answered as a whole before it ends.
 func (d *Dispatcher) submitAll(ctx context.Context, reqs []Request) ([]SubmitResult, error) {
 	b := d.newBatch(reqs)
-	err := d.put(ctx, func(c *core, now time.Time) {
+	err := d.put(ctx, func(c *scheduler.Core, now time.Time) {
 		for _, s := range b.submits {
-			c.submit(s, now)
+			c.Submit(s, now)
 		}
 	})
 	if err != nil {
 		return nil, err
 	}
 	select {
-	case <-b.answered:
-		return b.results, nil
+	case <-b.done:
+		return b.results(), nil
 	case <-d.done:
-		return b.leftOver(), nil
+		return b.results(), nil
 	case <-ctx.Done():
 	}
-	withdraw := func(c *core, now time.Time) {
+	withdraw := func(c *scheduler.Core, now time.Time) {
 		for _, s := range b.submits {
-			c.withdraw(s, now)
+			c.Withdraw(s, now)
 		}
 	}
 	if d.put(context.WithoutCancel(ctx), withdraw) != nil {
-		return b.leftOver(), nil //nolint:nilerr // the loop has ended, and each result says what that means for it
+		return b.results(), nil //nolint:nilerr // the loop has ended, and each result says what that means for it
 	}
 	select {
-	case <-b.answered:
-		return b.results, nil
+	case <-b.done:
+		return b.results(), nil
 	case <-d.done:
-		return b.leftOver(), nil
+		return b.results(), nil
 	}
 }
 
-// batch are the submits of one call. It is the loop's until answered or the
-// dispatcher's done is closed.
+// batch are the submits of one call. It is the loop's until done, or the
+// dispatcher's done, is closed.
 type batch struct {
-	d        *Dispatcher
-	submits  []*submit
-	results  []SubmitResult
-	open     []bool // has no result yet
-	left     int    // how many have none
-	answered chan struct{}
+	d       *Dispatcher
+	submits []*scheduler.Submit
+	open    int           // how many have no answer
+	done    chan struct{} // closed when none is left
 }
 
 func (d *Dispatcher) newBatch(reqs []Request) *batch {
-	b := &batch{
-		d: d, submits: make([]*submit, len(reqs)), results: make([]SubmitResult, len(reqs)),
-		open: make([]bool, len(reqs)), left: len(reqs), answered: make(chan struct{}),
-	}
+	b := &batch{d: d, submits: make([]*scheduler.Submit, len(reqs)), open: len(reqs), done: make(chan struct{})}
 	for i, r := range reqs {
-		b.open[i] = true
-		b.submits[i] = &submit{Request: r, reply: func(a Answer, err error) { b.answer(i, SubmitResult{a, err}) }}
+		b.submits[i] = scheduler.NewSubmit(r)
+		b.submits[i].Batch = b
 	}
 	return b
 }
 
-func (b *batch) answer(i int, r SubmitResult) {
-	b.results[i], b.open[i] = r, false
-	if b.left--; b.left == 0 {
-		close(b.answered)
+// answered takes in that one more submit has its answer.
+func (b *batch) answered() {
+	if b.open--; b.open == 0 {
+		close(b.done)
 	}
 }
 
-// leftOver returns the results after the loop has ended: what it did not answer
-// was not proposed, or it panicked.
-func (b *batch) leftOver() []SubmitResult {
-	for i, open := range b.open {
-		if open {
-			b.results[i].Err = b.d.leftOver(b.submits[i])
+// results returns what came of the submits. After the loop has ended, what it did not
+// answer was not proposed, or it panicked.
+func (b *batch) results() []SubmitResult {
+	out := make([]SubmitResult, len(b.submits))
+	for i, s := range b.submits {
+		if s.Answered() {
+			out[i] = SubmitResult{s.Answer, s.Err}
+		} else {
+			out[i].Err = b.d.leftOver(s)
 		}
 	}
-	return b.results
-}
-
-// settled returns an answer that was given before the loop ended, or not_leader:
-// what the loop did not answer has changed nothing, unless it panicked.
-func settled[T any](d *Dispatcher, answer chan outcome[T], taken bool) (T, error) {
-	var none T
-	select {
-	case o := <-answer:
-		return o.value, o.err
-	default:
-	}
-	if taken && d.crash != nil {
-		return none, task.Refuse(task.CodeOutcomeUnknown, "the leader failed before it was known what became of this call; look, or repeat it")
-	}
-	return none, notLeader()
+	return out
 }
 
 // Register dials a slave back and puts it into the registry. Only the
@@ -162,13 +149,13 @@ func (d *Dispatcher) Register(ctx context.Context, r task.Registration) (task.Sl
 	if err := d.nameIsFree(ctx, r); err != nil {
 		return task.Slave{}, err
 	}
-	return ask(ctx, d, func(c *core, now time.Time, reply func(task.Slave, error)) { c.register(r, a, now, reply) })
+	return d.askSlave(ctx, func(c *scheduler.Core, call *scheduler.Call, now time.Time) { c.Register(call, r, a, now) })
 }
 
 // nameIsFree makes sure that no other living slave has the name: the same name
 // at another URL is refused while the first one answers there.
 func (d *Dispatcher) nameIsFree(ctx context.Context, r task.Registration) error {
-	rec, ok := d.source.View().Slave(r.Name)
+	rec, ok := d.log.View().Slave(r.Name)
 	if !ok || rec.State == task.SlaveLost || rec.State == task.SlaveLeft || rec.Incarnation == r.Incarnation || rec.URL == r.URL {
 		return nil
 	}
@@ -187,7 +174,7 @@ func (d *Dispatcher) nameIsFree(ctx context.Context, r task.Registration) error 
 // slave_not_alive, slave_unreachable, not_resizable, wrong_cluster, wrong_incarnation
 // (it has just started anew), not_leader, or what a proposal can be refused with.
 func (d *Dispatcher) Resize(ctx context.Context, name string, slots int) (task.Slave, error) {
-	rec, ok := d.source.View().Slave(name)
+	rec, ok := d.log.View().Slave(name)
 	switch {
 	case !ok:
 		return task.Slave{}, task.Refuse(task.CodeSlaveNotFound, fmt.Sprintf("there is no slave %q", name))
@@ -208,7 +195,7 @@ func (d *Dispatcher) Resize(ctx context.Context, name string, slots int) (task.S
 	r := task.Registration{
 		Name: rec.Name, URL: rec.URL, Slots: slots, Incarnation: rec.Incarnation, Kinds: rec.Kinds, Labels: rec.Labels, Version: rec.Version,
 	}
-	return ask(ctx, d, func(c *core, now time.Time, reply func(task.Slave, error)) { c.register(r, a, now, reply) })
+	return d.askSlave(ctx, func(c *scheduler.Core, call *scheduler.Call, now time.Time) { c.Register(call, r, a, now) })
 }
 
 // tellSize asks as often as dial does.
@@ -266,47 +253,48 @@ func (d *Dispatcher) dialOnce(ctx context.Context, url string) (task.Availabilit
 // Leave records that a slave has said goodbye. It refuses with slave_not_found,
 // wrong_incarnation, not_leader, or what a proposal can be refused with.
 func (d *Dispatcher) Leave(ctx context.Context, name, incarnation string) (task.Slave, error) {
-	return ask(ctx, d, func(c *core, now time.Time, reply func(task.Slave, error)) { c.leave(name, incarnation, now, reply) })
+	return d.askSlave(ctx, func(c *scheduler.Core, call *scheduler.Call, now time.Time) { c.Leave(call, name, incarnation, now) })
 }
 
 // Cancel ends a task and has its slave stop it. It refuses with task_not_found,
 // already_done, not_leader, or what a proposal can be refused with.
 func (d *Dispatcher) Cancel(ctx context.Context, id task.ID) (task.Task, error) {
-	return ask(ctx, d, func(c *core, _ time.Time, reply func(task.Task, error)) {
-		c.propose(fsm.CancelTask{ID: id}, func(o fsm.Outcome, err error, _ time.Time) {
-			v, _ := o.Value.(fsm.Cancelled)
-			reply(v.Task, err)
-		})
-	})
+	call, err := d.ask(ctx, func(c *scheduler.Core, call *scheduler.Call, _ time.Time) { c.Cancel(call, id) })
+	if err != nil {
+		return task.Task{}, err
+	}
+	return call.Task, call.Err
 }
 
 // Drain keeps a slave from getting tasks, or with false lets it have some again.
 // It refuses with slave_not_found, not_leader, or what a proposal can be refused
 // with.
 func (d *Dispatcher) Drain(ctx context.Context, name string, drained bool) (task.Slave, error) {
-	return ask(ctx, d, func(c *core, _ time.Time, reply func(task.Slave, error)) { c.drain(name, drained, reply) })
+	return d.askSlave(ctx, func(c *scheduler.Core, call *scheduler.Call, _ time.Time) { c.Drain(call, name, drained) })
 }
 
 // Remove drops a slave from the registry and returns what was there. By force its
 // attempts are given up. It refuses with slave_not_found, slave_busy, not_leader,
 // or what a proposal can be refused with.
 func (d *Dispatcher) Remove(ctx context.Context, name string, force bool) (task.Slave, error) {
-	return ask(ctx, d, func(c *core, now time.Time, reply func(task.Slave, error)) { c.remove(name, force, now, reply) })
+	return d.askSlave(ctx, func(c *scheduler.Core, call *scheduler.Call, now time.Time) { c.Remove(call, name, force, now) })
 }
 
-// Heard takes in a slave's word that came with its results.
-func (d *Dispatcher) Heard(ctx context.Context, slave string, a task.Availability) error {
-	return d.put(ctx, func(c *core, now time.Time) {
-		if s := c.slaves[slave]; s != nil {
-			c.reported(s, a, now)
-		}
-	})
+// Report records the results that a slave reports, and takes in its word. The verdicts
+// are in order. It refuses with not_leader, overloaded, outcome_unknown, or what a
+// proposal can be refused with: then the slave has to report all of them again.
+func (d *Dispatcher) Report(ctx context.Context, r task.Report) ([]task.Verdict, error) {
+	call, err := d.ask(ctx, func(c *scheduler.Core, call *scheduler.Call, now time.Time) { c.Report(call, r, now) })
+	if err != nil {
+		return nil, err
+	}
+	return call.Verdicts, call.Err
 }
 
 // Broke takes in that a connection to the slave at a URL has ended, and not by this
 // side. It waits for the loop to have room.
 func (d *Dispatcher) Broke(url string) {
-	_ = d.put(context.Background(), func(c *core, now time.Time) { c.broke(url, now) }) // an end of the loop is no error
+	_ = d.put(context.Background(), func(c *scheduler.Core, now time.Time) { c.Broke(url, now) }) // an end of the loop is no error
 }
 
 // LastSeen returns when the slave last gave a sign of life in this term.
@@ -319,24 +307,46 @@ func (d *Dispatcher) LastSeen(slave string) (time.Time, bool) {
 	return t, ok
 }
 
-// ask puts a question to the core and waits for its reply.
-func ask[T any](ctx context.Context, d *Dispatcher, f func(c *core, now time.Time, reply func(T, error))) (T, error) {
-	answer := make(chan outcome[T], 1)
-	var none T
+// askSlave is ask for calls about a slave.
+func (d *Dispatcher) askSlave(ctx context.Context, f func(c *scheduler.Core, call *scheduler.Call, now time.Time)) (task.Slave, error) {
+	call, err := d.ask(ctx, f)
+	if err != nil {
+		return task.Slave{}, err
+	}
+	return call.Slave, call.Err
+}
+
+// ask puts a call to the core and waits for its answer.
+func (d *Dispatcher) ask(ctx context.Context, f func(c *scheduler.Core, call *scheduler.Call, now time.Time)) (*scheduler.Call, error) {
+	call := &scheduler.Call{Answered: make(chan struct{})}
 	taken := false // the loop's until done is closed
-	err := d.put(ctx, func(c *core, now time.Time) {
+	err := d.put(ctx, func(c *scheduler.Core, now time.Time) {
 		taken = true
-		f(c, now, func(v T, err error) { answer <- outcome[T]{v, err} })
+		f(c, call, now)
 	})
 	if err != nil {
-		return none, err
+		return nil, err
 	}
 	select {
-	case o := <-answer:
-		return o.value, o.err
+	case <-call.Answered:
+		return call, nil
 	case <-d.done:
-		return settled(d, answer, taken)
+		return d.settled(call, taken)
 	case <-ctx.Done():
-		return none, task.Refuse(task.CodeOutcomeUnknown, "the leader did not finish in time; repeat the call")
+		return nil, task.Refuse(task.CodeOutcomeUnknown, "the leader did not finish in time; repeat the call")
 	}
+}
+
+// settled returns a call that was answered before the loop ended, or not_leader: what
+// the loop did not answer has changed nothing, unless it panicked.
+func (d *Dispatcher) settled(call *scheduler.Call, taken bool) (*scheduler.Call, error) {
+	select {
+	case <-call.Answered:
+		return call, nil
+	default:
+	}
+	if taken && d.crash != nil {
+		return nil, task.Refuse(task.CodeOutcomeUnknown, "the leader failed before it was known what became of this call; look, or repeat it")
+	}
+	return nil, notLeader()
 }

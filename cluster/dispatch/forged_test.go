@@ -16,7 +16,7 @@ func TestAForgedWordIsCorrectedByTheNextAnswer(t *testing.T) {
 		inWorld(t, ttl, func(w *world) {
 			a := w.slave("A", 1)
 			forged := task.Availability{Incarnation: a.incarnation, Counter: math.MaxUint64, Free: 0, Slots: 1}
-			if err := w.d.Heard(w.t.Context(), "A", forged); err != nil {
+			if err := w.heard("A", forged); err != nil {
 				w.t.Fatal(err)
 			}
 			time.Sleep(2 * time.Second)

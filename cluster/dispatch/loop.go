@@ -3,23 +3,23 @@ package dispatch
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"muster/fsm"
+	"muster/cluster/dispatch/scheduler"
 	"muster/task"
 )
 
 // input is what the loop takes in: it changes the core.
-type input func(c *core, now time.Time)
+type input func(c *scheduler.Core, now time.Time)
 
 // Dispatcher leads for one term. Make it with New, run it with Run, and call its
 // methods from any goroutine; after Run has returned they refuse with not_leader.
 type Dispatcher struct {
 	cfg    Config
 	log    Log
-	source Source
 	sender Sender
 
 	inbox   chan input
@@ -29,14 +29,15 @@ type Dispatcher struct {
 	workers sync.WaitGroup
 	turn    atomic.Uint64 // odd while the loop is at something
 
-	proposals proposals   // the loop's
-	crash     *PanicError // set before done is closed; nil: it did not panic
+	core   *scheduler.Core // the loop's
+	stream Stream          // the loop's
+	crash  *PanicError     // set before done is closed; nil: it did not panic
 }
 
 // New returns a dispatcher for cfg.Term.
-func New(cfg Config, log Log, source Source, sender Sender) *Dispatcher {
+func New(cfg Config, log Log, sender Sender) *Dispatcher {
 	return &Dispatcher{
-		cfg: cfg.defaulted(), log: log, source: source, sender: sender,
+		cfg: cfg.defaulted(), log: log, sender: sender,
 		inbox: make(chan input, 1024),
 		done:  make(chan struct{}),
 		dials: make(chan struct{}, maxDials),
@@ -46,30 +47,36 @@ func New(cfg Config, log Log, source Source, sender Sender) *Dispatcher {
 // Run dispatches until ctx ends, which is no error, or until it can't go on.
 // It returns when all that it started has ended. A panic is returned as a *PanicError.
 func (d *Dispatcher) Run(ctx context.Context) (err error) {
-	c := newCore(d.cfg, d.source.View, d.stamp, &d.seen)
-	if p := caught(func() { err = d.run(ctx, c) }); p != nil {
-		d.crashed(c, p)
+	if p := caught(func() { err = d.run(ctx) }); p != nil {
+		d.crashed(p)
 		err = p
+	}
+	if d.stream != nil {
+		d.stream.Close()
 	}
 	close(d.done)
 	d.drain(func(input) {}) // who sent it learns by done that it was not taken
 	return err
 }
 
-func (d *Dispatcher) run(ctx context.Context, c *core) error {
+func (d *Dispatcher) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	view, sub := d.source.Subscribe()
-	defer sub.Close()
-	c.rebuild(view, time.Now())
-	err := d.loop(ctx, c, sub)
+	view, stream := d.log.Open()
+	d.stream = stream
+	now := time.Now()
+	d.core = scheduler.New(d.cfg.Config, d.cfg.Breaker.suspects(now))
+	d.core.Begin(view, d.cfg.Clock())
+	d.core.Rebuild(now)
+	err := d.loop(ctx)
 	cancel()
-	d.wind(c)
+	d.wind(ctx)
 	return err
 }
 
-// loop feeds the core with inputs and carries out what it decides.
-func (d *Dispatcher) loop(ctx context.Context, c *core, sub Subscription) error {
+// loop takes turns: in each, all that has come goes into the core, and what it decides is
+// carried out.
+func (d *Dispatcher) loop(ctx context.Context) error {
 	wake := time.NewTimer(0)
 	defer wake.Stop()
 	for {
@@ -78,10 +85,10 @@ func (d *Dispatcher) loop(ctx context.Context, c *core, sub Subscription) error 
 		case <-ctx.Done():
 			return nil
 		case first = <-d.inbox:
-		case <-sub.Ready():
+		case <-d.stream.Wake():
 		case <-wake.C:
 		}
-		next, err := d.advance(ctx, c, sub, first)
+		next, err := d.advance(ctx, first)
 		if err != nil {
 			return err
 		}
@@ -91,22 +98,19 @@ func (d *Dispatcher) loop(ctx context.Context, c *core, sub Subscription) error 
 	}
 }
 
-// advance takes in what has come, an input first if that is not nil, and carries out
-// what follows. It returns when to look again without a cause.
-func (d *Dispatcher) advance(ctx context.Context, c *core, sub Subscription, first input) (next time.Time, err error) {
+// advance takes one turn, with an input first if that is not nil. It returns when to
+// take the next one without a cause.
+func (d *Dispatcher) advance(ctx context.Context, first input) (next time.Time, err error) {
 	d.turn.Add(1)
 	defer d.turn.Add(1)
-	if first != nil {
-		if err := d.takeEvents(c, sub); err != nil {
-			return next, err
-		}
-		d.takeInputs(c, first)
-	}
-	if err := d.takeEvents(c, sub); err != nil {
+	now := time.Now()
+	if err := d.begin(now); err != nil {
 		return next, err
 	}
-	d.carryOut(ctx, c.plan(time.Now()))
-	return c.nextWake(), c.broken
+	d.takeInputs(first, now)
+	out := d.core.Plan(d.stream.Ready(), now)
+	d.carryOut(ctx, &out)
+	return out.Wake, out.Broken
 }
 
 // Turn tells how the loop gets on: whether it is at something or waits for
@@ -117,31 +121,31 @@ func (d *Dispatcher) Turn() (turn uint64, busy bool) {
 	return turn, turn%2 == 1
 }
 
-// takeEvents feeds the state's changes to the core. They go before the outcomes
-// of the proposals that caused them.
-func (d *Dispatcher) takeEvents(c *core, sub Subscription) error {
-	events, overflowed := sub.Take()
+// begin begins a turn of the core with what has come of the log: that goes before the
+// inputs, which may come from those who have seen it.
+func (d *Dispatcher) begin(now time.Time) error {
+	entries, overflowed := d.stream.Committed()
 	if overflowed {
 		return errors.New("the dispatcher fell too far behind the log and has to start again")
 	}
-	now := time.Now()
-	for _, e := range events {
-		c.event(e, now)
+	d.core.Begin(d.log.View(), d.cfg.Clock())
+	for _, e := range entries {
+		d.core.Commit(e.Own, e.Outcomes, e.Err, now)
 	}
 	return nil
 }
 
 // takeInputs feeds what is in the inbox to the core, within reason: what arrives
 // together is planned together.
-func (d *Dispatcher) takeInputs(c *core, first input) {
-	c.about = blame{}
-	now := time.Now()
-	first(c, now)
+func (d *Dispatcher) takeInputs(first input, now time.Time) {
+	if first == nil {
+		return
+	}
+	first(d.core, now)
 	for range cap(d.inbox) {
-		c.about = blame{}
 		select {
 		case f := <-d.inbox:
-			f(c, now)
+			f(d.core, now)
 		default:
 			return
 		}
@@ -150,19 +154,34 @@ func (d *Dispatcher) takeInputs(c *core, first input) {
 
 // wind stops the core and takes in what is still under way, so that every submit
 // learns its fate.
-func (d *Dispatcher) wind(c *core) {
-	c.stop()
-	c.proposed(d.proposals.waiting, nil, notLeader(), time.Now())
-	take := func(f input) { f(c, time.Now()) }
-	for ended := d.workersEnded(); ; {
+func (d *Dispatcher) wind(ctx context.Context) {
+	now := time.Now()
+	d.core.Begin(d.log.View(), d.cfg.Clock())
+	d.core.Stop(now)
+	settle := func() {
+		out := d.core.Plan(false, time.Now())
+		d.carryOut(ctx, &out)
+	}
+	settle()
+	take := func(f input) {
+		f(d.core, time.Now())
+		settle()
+	}
+	ended := d.workersEnded()
+	for ended != nil || d.core.Underway() > 0 {
 		select {
 		case f := <-d.inbox:
 			take(f)
+		case <-d.stream.Wake():
+			if err := d.begin(time.Now()); err != nil {
+				d.core.Abandon(time.Now())
+			}
+			settle()
 		case <-ended:
-			d.drain(take) // answers to all that was under way
-			return
+			ended = nil
 		}
 	}
+	d.drain(take) // answers to all that was under way
 }
 
 // workersEnded returns a channel that closes when no worker is left.
@@ -187,25 +206,51 @@ func (d *Dispatcher) drain(take func(input)) {
 	}
 }
 
-// carryOut starts the actions. Each reports back through the inbox.
-func (d *Dispatcher) carryOut(ctx context.Context, a actions) {
-	d.proposals.waiting = append(d.proposals.waiting, a.proposals...)
-	for ps := d.proposals.next(); ps != nil; ps = d.proposals.next() {
-		d.commit(ctx, ps)
+// carryOut does what a turn decided. What comes of it comes back as an entry or by the
+// inbox.
+func (d *Dispatcher) carryOut(ctx context.Context, out *scheduler.Outputs) {
+	if len(out.Entry) > 0 {
+		d.stream.Append(out.Entry)
 	}
-	if len(a.refusals) > 0 {
+	for i := range out.Requests {
+		r, stamp := &out.Requests[i], d.stamp() // in the order of the turns
+		d.work(func() input {
+			resp := d.call(ctx, r, stamp)
+			return func(c *scheduler.Core, now time.Time) { c.Answered(r, resp, now) }
+		})
+	}
+	if len(out.Refused) > 0 {
 		d.work(func() input {
 			err := d.log.Barrier(ctx)
-			return func(c *core, _ time.Time) { c.stillLeads(a.refusals, err) }
+			return func(c *scheduler.Core, _ time.Time) { c.StillLeads(out.Refused, err) }
 		})
 	}
-	for _, r := range a.requests {
-		d.work(func() input {
-			resp := d.call(ctx, r)
-			return func(c *core, now time.Time) { c.answered(r, resp, now) }
-		})
+	d.tell(out)
+}
+
+// tell hands out a turn's answers and news.
+func (d *Dispatcher) tell(out *scheduler.Outputs) {
+	for _, s := range out.Submits {
+		if b, ok := s.Batch.(*batch); ok {
+			b.answered()
+		}
+	}
+	for _, call := range out.Calls {
+		close(call.Answered)
+	}
+	now := time.Now()
+	for _, name := range out.Heard {
+		d.seen.Store(name, now)
+	}
+	for _, name := range out.Dropped {
+		d.seen.Delete(name)
+	}
+	for _, n := range out.Notes {
+		d.cfg.Logger.Log(context.Background(), levels[n.Level], n.Text, n.Attrs...)
 	}
 }
+
+var levels = [...]slog.Level{scheduler.Debug: slog.LevelDebug, scheduler.Info: slog.LevelInfo, scheduler.Warn: slog.LevelWarn}
 
 // work runs something beside the loop, which takes in what came of it. A panic is
 // the loop's.
@@ -213,48 +258,29 @@ func (d *Dispatcher) work(do func() input) {
 	d.workers.Go(func() {
 		var came input
 		if p := caught(func() { came = do() }); p != nil {
-			came = func(*core, time.Time) { panic(p) }
+			came = func(*scheduler.Core, time.Time) { panic(p) }
 		}
 		d.inbox <- came
 	})
 }
 
-// commit hands proposals to the log, and has a worker wait for their outcomes.
-func (d *Dispatcher) commit(ctx context.Context, ps []proposal) {
-	batch := make([]fsm.Proposal, len(ps))
-	for i, p := range ps {
-		batch[i] = p.Proposal
-		if p.submit != nil {
-			p.submit.inLog = true
-		}
-	}
-	await := d.log.Enqueue(batch...) // here, so that calls enter the log in order
-	d.work(func() input {
-		outcomes, err := await(ctx)
-		return func(c *core, now time.Time) {
-			d.proposals.calls--
-			c.proposed(ps, outcomes, err, now)
-		}
-	})
-}
-
-func (d *Dispatcher) request(ctx context.Context, r request) (resp response) {
-	ctx, cancel := context.WithTimeout(ctx, r.timeout)
+func (d *Dispatcher) request(ctx context.Context, r *scheduler.SlaveRequest, stamp task.Stamp) (resp scheduler.SlaveResponse) {
+	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
 	defer cancel()
-	switch r.kind {
-	case requestAvailable:
-		resp.availability, resp.err = d.sender.Available(ctx, r.url, r.stamp)
-	case requestKnock:
-		resp.availability, resp.err = d.sender.Knock(ctx, r.url, r.stamp)
-	case requestSend:
-		resp.receipts, resp.availability, resp.err = d.sender.Send(ctx, r.url, r.stamp, r.incarnation, r.orders)
-		if resp.err == nil && len(resp.receipts) != len(r.orders) {
-			resp.err = errors.New("the slave's receipts don't match the orders")
+	switch r.Kind {
+	case scheduler.RequestAvailable:
+		resp.Availability, resp.Err = d.sender.Available(ctx, r.URL, stamp)
+	case scheduler.RequestKnock:
+		resp.Availability, resp.Err = d.sender.Knock(ctx, r.URL, stamp)
+	case scheduler.RequestSend:
+		resp.Receipts, resp.Availability, resp.Err = d.sender.Send(ctx, r.URL, stamp, r.Incarnation, r.Orders)
+		if resp.Err == nil && len(resp.Receipts) != len(r.Orders) {
+			resp.Err = errors.New("the slave's receipts don't match the orders")
 		}
-	case requestHeld:
-		resp.held, resp.availability, resp.err = d.sender.Held(ctx, r.url, r.stamp)
-	case requestCancel:
-		resp.availability, resp.err = d.sender.Cancel(ctx, r.url, r.stamp, r.incarnation, r.cancel.ID, r.cancel.Attempt)
+	case scheduler.RequestHeld:
+		resp.Held, resp.Availability, resp.Err = d.sender.Held(ctx, r.URL, stamp)
+	case scheduler.RequestCancel:
+		resp.Availability, resp.Err = d.sender.Cancel(ctx, r.URL, stamp, r.Incarnation, r.Cancel.ID, r.Cancel.Attempt)
 	}
 	return resp
 }
@@ -280,3 +306,5 @@ func (d *Dispatcher) put(ctx context.Context, f input) error {
 		return task.Refuse(task.CodeOverloaded, "the leader has too much to do; try again in a moment")
 	}
 }
+
+func notLeader() *task.Error { return scheduler.NotLeader() }

@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"muster/cluster/dispatch/scheduler"
 	"muster/task"
 )
 
@@ -19,29 +20,12 @@ type PanicError struct {
 	Value any
 	Stack string
 
-	about blame
+	about scheduler.Blame
 }
 
 // Error says what the panic was about.
 func (p *PanicError) Error() string {
 	return fmt.Sprintf("the dispatcher panicked%s: %v", p.about, p.Value)
-}
-
-// blame is what the core works on: a submit, or a task that waits.
-type blame struct {
-	submit *submit
-	task   task.ID
-}
-
-func (b blame) String() string {
-	switch {
-	case b.submit != nil:
-		return " over the submit of a task"
-	case b.task != 0:
-		return " over task " + b.task.String()
-	default:
-		return ""
-	}
 }
 
 // caught runs f and returns its panic; nil for none.
@@ -61,8 +45,10 @@ func caught(f func()) (p *PanicError) {
 
 // crashed takes in that the dispatcher panicked: with the books in doubt, it only
 // waits until all that is under way has ended.
-func (d *Dispatcher) crashed(c *core, p *PanicError) {
-	p.about = c.about
+func (d *Dispatcher) crashed(p *PanicError) {
+	if d.core != nil {
+		p.about = d.core.About()
+	}
 	d.cfg.Logger.Error("the dispatcher panicked; this is a mistake in muster, please report it",
 		"term", d.cfg.Term, "panic", p.Value, "about", p.about.String(), "stack", p.Stack)
 	d.cfg.Breaker.note(p, time.Now())
@@ -76,58 +62,29 @@ func (d *Dispatcher) crashed(c *core, p *PanicError) {
 	}
 }
 
-// lookAtAside takes tasks up again that were set aside.
-func (c *core) lookAtAside(now time.Time) {
-	for id, until := range c.aside {
-		if now.Before(until) {
-			continue
-		}
-		delete(c.aside, id)
-		c.about = blame{task: id}
-		if t, ok := c.view().Task(id); ok && t.Status == task.Pending {
-			c.addPending(&t)
-		}
-	}
-}
-
 // leftOver is the answer to a submit that the loop took, or not, and did not answer
 // before it ended.
-func (d *Dispatcher) leftOver(s *submit) *task.Error {
-	s = s.first()
+func (d *Dispatcher) leftOver(s *scheduler.Submit) *task.Error {
 	switch {
 	case d.crash == nil:
 		return notLeader() // it was not proposed
-	case s.inLog:
+	case s.InLog():
 		return task.Refuse(task.CodeOutcomeUnknown, "the leader failed while the task was being recorded; repeat it with the same Idempotency-Key to find out")
-	case d.crash.about.submit == s:
-		return suspected()
+	case s.Is(d.crash.about.Submit):
+		return scheduler.Suspected(panicWindow)
 	default:
 		return notLeader()
 	}
 }
 
-// first is the submit whose answer this one gets: its own, or of the one that it
-// repeats.
-func (s *submit) first() *submit {
-	if s.repeats != nil {
-		return s.repeats
-	}
-	return s
-}
-
-func suspected() *task.Error {
-	return task.Refuse(task.CodeInternal, "the leader failed while it looked at this task, by a mistake in muster that its log tells of; this call recorded nothing, "+
-		"and the same task is refused for "+panicWindow.String()+": report it, and submit other tasks meanwhile")
-}
-
 // call makes a request to a slave. A panic in it is about that slave, and shares
 // nothing with the books: it counts as an answer that could not be understood.
-func (d *Dispatcher) call(ctx context.Context, r request) (resp response) {
-	if err := caught(func() { resp = d.request(ctx, r) }); err != nil {
-		resp = response{err: err}
+func (d *Dispatcher) call(ctx context.Context, r *scheduler.SlaveRequest, stamp task.Stamp) (resp scheduler.SlaveResponse) {
+	if err := caught(func() { resp = d.request(ctx, r, stamp) }); err != nil {
+		resp = scheduler.SlaveResponse{Err: err}
 		d.cfg.Breaker.count()
 		d.cfg.Logger.Error("a request to a slave panicked; this is a mistake in muster, please report it",
-			"slave", r.url, "panic", err.Value, "stack", err.Stack)
+			"slave", r.URL, "panic", err.Value, "stack", err.Stack)
 	}
 	return resp
 }

@@ -7,38 +7,44 @@ import (
 	"muster/task"
 )
 
-// Log commits commands.
+// Log is the replicated log.
 type Log interface {
-	// Enqueue puts proposals behind those of all earlier calls, without a wait. The
-	// proposals of one call land next to each other in one entry. What it returns
-	// waits until the entry is applied here, and is called once; the outcomes are in
-	// order. An error that is a *task.Error with another code than outcome_unknown
-	// (not_leader, overloaded, disk_low …) says that nothing happened and nothing
-	// will; after any other error the fate is unknown.
-	Enqueue(proposals ...fsm.Proposal) (await func(ctx context.Context) ([]fsm.Outcome, error))
+	// View returns the state, as of the newest entry that is applied here.
+	View() *fsm.View
+	// Open returns the state, and the log from there on.
+	Open() (*fsm.View, Stream)
 	// Barrier returns nil when this master has led all the time since the call
-	// began, and the Source shows everything that was committed before. Calls made
-	// at the same time share their cost.
+	// began, and View shows everything that was committed before. Calls made at the
+	// same time share their cost.
 	Barrier(ctx context.Context) error
 }
 
-// Source is where the dispatcher sees the state. Events of one entry are
-// visible in a subscription before Propose returns for that entry.
-type Source interface {
-	View() *fsm.View
-	// Subscribe returns the events of all entries applied after the returned
-	// view, in log order.
-	Subscribe() (*fsm.View, Subscription)
+// Stream is the log, asynchronous, ordered and pulled, as one goroutine uses it.
+type Stream interface {
+	// Wake has a value when Ready may have become true, or Committed returns something.
+	Wake() <-chan struct{}
+	// Ready tells whether an entry may be appended.
+	Ready() bool
+	// Append puts commands into the log, as one entry behind those of all earlier calls.
+	// It does not wait. It may be called when Ready; every entry comes back once.
+	Append(proposals []fsm.Proposal)
+	// Committed returns what has become of entries since the last call, in the order of
+	// the log; View shows at least that. Overflowed tells that some are missing: who
+	// follows must start again from a View.
+	Committed() (entries []Entry, overflowed bool)
+	// Close ends the use of the stream.
+	Close()
 }
 
-// Subscription is a bounded queue of events.
-type Subscription interface {
-	// Ready has a value when Take would return something.
-	Ready() <-chan struct{}
-	// Take empties the queue. Overflowed tells that events were dropped: the
-	// subscriber must start again from a View.
-	Take() (events []fsm.Event, overflowed bool)
-	Close()
+// Entry is what has become of an entry.
+type Entry struct {
+	Own bool // it is the oldest that was appended here and has not come back
+	// Outcomes are those of its commands, in order, with what each changed.
+	Outcomes []fsm.Outcome
+	// Err, if not nil, is why an own entry has no outcomes. A *task.Error with another
+	// code than outcome_unknown (not_leader, overloaded, disk_low …) says that nothing
+	// happened and nothing will; after any other error the fate is unknown.
+	Err error
 }
 
 // Sender talks to slaves. Every call carries a stamp, ends with ctx, and

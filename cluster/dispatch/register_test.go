@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"muster/cluster/dispatch"
+	"muster/cluster/dispatch/scheduler"
 	"muster/fsm"
 	"muster/task"
 )
@@ -58,7 +59,7 @@ func TestSlavesThatRegisterTogetherAreDialledBackAFewAtATime(t *testing.T) {
 			log := &instantLog{state: fsm.New()}
 			log.setTerm(1)
 			wire := &slowSlaves{after: test.after}
-			d := dispatch.New(dispatch.Config{Term: 1, QuestionTTL: time.Second}, log, log, wire)
+			d := dispatch.New(dispatch.Config{Config: scheduler.Config{Term: 1, QuestionTTL: time.Second}}, log, wire)
 			ctx, stop := context.WithCancel(t.Context())
 			var all sync.WaitGroup
 			defer all.Wait()

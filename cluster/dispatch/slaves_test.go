@@ -173,7 +173,7 @@ func TestAnOldWordDoesNotBeatANewerOne(t *testing.T) {
 		old := task.Availability{Incarnation: a.incarnation, Counter: 8, Free: 1, Slots: 1}
 		other := task.Availability{Incarnation: "another", Counter: 10, Free: 1, Slots: 1}
 		for _, x := range []task.Availability{word, old, other} {
-			if err := w.d.Heard(w.t.Context(), "A", x); err != nil {
+			if err := w.heard("A", x); err != nil {
 				w.t.Fatal(err)
 			}
 		}
@@ -299,7 +299,7 @@ func TestALostSlaveThatReportsComesBackAtOnce(t *testing.T) {
 		}
 		a.set(func(s *slave) { s.silent = false })
 		for range 4 {
-			w.d.Heard(t.Context(), "A", task.Availability{Incarnation: a.incarnation, Counter: 1, Slots: 1}) //nolint:errcheck // the outcome is checked
+			w.heard("A", task.Availability{Incarnation: a.incarnation, Counter: 1, Slots: 1}) //nolint:errcheck // the outcome is checked
 			time.Sleep(500 * time.Millisecond)
 		}
 		if rec, _ := w.log.View().Slave("A"); rec.State != task.SlaveAlive {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"muster/cluster/dispatch"
+	"muster/cluster/dispatch/scheduler"
 	"muster/fsm"
 	"muster/slave/worker"
 	"muster/task"
@@ -61,8 +62,11 @@ func (w *world) lead() {
 	w.term++
 	w.log.setTerm(w.term)
 	w.d = dispatch.New(dispatch.Config{
-		Term: w.term, Cluster: "own", QuestionTTL: w.ttl, QueueLimit: w.limit, Retention: w.retention, SlaveRetention: w.slaveRetention, Clock: w.clock, Sequence: &w.sequence, Breaker: w.breaker,
-	}, w.log, w.log, w.wire)
+		Config: scheduler.Config{
+			Term: w.term, QuestionTTL: w.ttl, QueueLimit: w.limit, Retention: w.retention, SlaveRetention: w.slaveRetention,
+		},
+		Cluster: "own", Clock: w.clock, Sequence: &w.sequence, Breaker: w.breaker,
+	}, w.log, w.wire)
 	ctx, cancel := context.WithCancel(context.Background())
 	w.stop, w.stopped = cancel, make(chan error, 1)
 	go func() { w.stopped <- w.d.Run(ctx) }()
@@ -145,18 +149,18 @@ func codeOf(err error) task.Code {
 type instantLog struct {
 	wire *wire
 
-	mu     sync.Mutex
-	state  *fsm.State
-	index  uint64
-	term   uint64
-	subs   map[*subscription]bool
-	refuse error         // of every proposal, if set
-	hold   chan struct{} // if set, proposals wait for it to be closed
-	last   chan struct{} // closed when the last call is applied
-	calls  int           // not applied yet
-	faults faults
-	most   int           // proposals of one call, if set
-	skew   time.Duration // of the stamps
+	mu      sync.Mutex
+	state   *fsm.State
+	index   uint64
+	term    uint64
+	streams map[*logStream]bool
+	refuse  error         // of every proposal, if set
+	hold    chan struct{} // if set, proposals wait for it to be closed
+	last    chan struct{} // closed when the last call is applied
+	calls   int           // not applied yet
+	faults  faults
+	most    int           // proposals of one call, if set
+	skew    time.Duration // of the stamps
 }
 
 func (l *instantLog) setTerm(term uint64) {
@@ -171,28 +175,9 @@ func (l *instantLog) set(f func(l *instantLog)) {
 	f(l)
 }
 
-func (l *instantLog) Propose(ctx context.Context, proposals ...fsm.Proposal) ([]fsm.Outcome, error) {
-	return l.Enqueue(proposals...)(ctx)
-}
-
-// Enqueue has calls applied in the order in which they were made.
-func (l *instantLog) Enqueue(proposals ...fsm.Proposal) (await func(context.Context) ([]fsm.Outcome, error)) {
-	if l.faults.enqueue {
-		panic(errBug)
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	before, applied := l.last, make(chan struct{})
-	l.last = applied
-	l.calls++
-	return l.faults.after(func(context.Context) ([]fsm.Outcome, error) {
-		defer close(applied)
-		defer l.set(func(l *instantLog) { l.calls-- })
-		if before != nil {
-			<-before
-		}
-		return l.apply(proposals)
-	})
+// Propose commits commands as another part of the master would.
+func (l *instantLog) Propose(_ context.Context, proposals ...fsm.Proposal) ([]fsm.Outcome, error) {
+	return l.apply(proposals, nil)
 }
 
 // waiting tells how many calls are not applied yet.
@@ -202,7 +187,8 @@ func (l *instantLog) waiting() int {
 	return l.calls
 }
 
-func (l *instantLog) apply(proposals []fsm.Proposal) ([]fsm.Outcome, error) {
+// apply applies an entry that a stream appended; nil for another's.
+func (l *instantLog) apply(proposals []fsm.Proposal, own *logStream) ([]fsm.Outcome, error) {
 	l.mu.Lock()
 	hold := l.hold
 	l.mu.Unlock()
@@ -227,63 +213,102 @@ func (l *instantLog) apply(proposals []fsm.Proposal) ([]fsm.Outcome, error) {
 	}
 	l.index++
 	outcomes := l.state.Apply(l.index, l.term, envelope)
-	for _, o := range outcomes {
-		for s := range l.subs {
-			s.add(o.Events)
-		}
+	for s := range l.streams {
+		s.add(dispatch.Entry{Own: s == own, Outcomes: outcomes})
 	}
 	return outcomes, nil
 }
 
+// View is nil when it has to make the dispatcher panic: over what it looks at.
 func (l *instantLog) View() *fsm.View {
-	if l.faults.view {
-		panic(errBug)
+	if l.faults.view.Load() {
+		return nil
 	}
 	return l.state.View()
 }
 
-func (l *instantLog) Subscribe() (*fsm.View, dispatch.Subscription) {
-	if l.faults.subscribe {
+func (l *instantLog) Open() (*fsm.View, dispatch.Stream) {
+	if l.faults.open {
 		panic(errBug)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s := &subscription{log: l, ready: make(chan struct{}, 1)}
-	if l.subs == nil {
-		l.subs = map[*subscription]bool{}
+	s := &logStream{log: l, wake: make(chan struct{}, 1)}
+	if l.streams == nil {
+		l.streams = map[*logStream]bool{}
 	}
-	l.subs[s] = true
+	l.streams[s] = true
 	return l.state.View(), s
 }
 
-type subscription struct {
-	log    *instantLog
-	ready  chan struct{}
-	mu     sync.Mutex
-	events []fsm.Event
+// logStream is the stream of an instantLog.
+type logStream struct {
+	log     *instantLog
+	wake    chan struct{}
+	mu      sync.Mutex
+	flights int
+	entries []dispatch.Entry
 }
 
-func (s *subscription) add(events []fsm.Event) {
+func (s *logStream) Wake() <-chan struct{} { return s.wake }
+
+func (s *logStream) Ready() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.events = append(s.events, events...)
+	return s.flights < 2
+}
+
+// Append has entries applied in the order of the calls.
+func (s *logStream) Append(proposals []fsm.Proposal) {
+	l := s.log
+	if l.faults.append {
+		panic(errBug)
+	}
+	s.mu.Lock()
+	s.flights++
+	s.mu.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before, applied := l.last, make(chan struct{})
+	l.last = applied
+	l.calls++
+	go func() {
+		defer close(applied)
+		defer l.set(func(l *instantLog) { l.calls-- })
+		if before != nil {
+			<-before
+		}
+		if _, err := l.apply(proposals, s); err != nil {
+			s.add(dispatch.Entry{Own: true, Err: err})
+		}
+	}()
+}
+
+func (s *logStream) add(e dispatch.Entry) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e.Own {
+		s.flights--
+	}
+	s.entries = append(s.entries, e)
 	select {
-	case s.ready <- struct{}{}:
+	case s.wake <- struct{}{}:
 	default:
 	}
 }
 
-func (s *subscription) Ready() <-chan struct{} { return s.ready }
-
-func (s *subscription) Take() ([]fsm.Event, bool) {
+func (s *logStream) Committed() ([]dispatch.Entry, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	events := s.events
-	s.events = nil
-	return events, false
+	entries := s.entries
+	s.entries = nil
+	if len(entries) > 0 && s.log.faults.committed {
+		panic(errBug)
+	}
+	return entries, false
 }
 
-func (s *subscription) Close() { s.log.set(func(l *instantLog) { delete(l.subs, s) }) }
+func (s *logStream) Close() { s.log.set(func(l *instantLog) { delete(l.streams, s) }) }
 
 // wire carries requests to slaves, and breaks when told to.
 type wire struct {
@@ -454,25 +479,7 @@ func (s *slave) Report(_ context.Context, r task.Report) ([]task.Verdict, error)
 
 // results is what the application does with a report.
 func (w *world) results(r task.Report) ([]task.Verdict, error) {
-	if err := w.d.Heard(context.Background(), r.Slave, r.Availability); err != nil {
-		return nil, err
-	}
-	var proposals []fsm.Proposal
-	for _, x := range r.Results {
-		proposals = append(proposals, fsm.Proposal{Command: fsm.CompleteTask{
-			Attempt: task.Attempt{ID: x.ID, Attempt: x.Attempt, Slave: r.Slave, Incarnation: r.Availability.Incarnation},
-			Result:  x,
-		}})
-	}
-	outcomes, err := w.log.Propose(context.Background(), proposals...)
-	if err != nil {
-		return nil, err
-	}
-	var verdicts []task.Verdict
-	for i, x := range r.Results {
-		verdicts = append(verdicts, task.Verdict{ID: x.ID, Attempt: x.Attempt, Err: outcomes[i].Err})
-	}
-	return verdicts, nil
+	return w.d.Report(context.Background(), r)
 }
 
 // reach finds the slave of a URL, or waits in vain.
@@ -600,4 +607,10 @@ func (x *wire) count(call string) int {
 		}
 	}
 	return n
+}
+
+// heard takes in a word of a slave that comes without results.
+func (w *world) heard(slave string, a task.Availability) error {
+	_, err := w.d.Report(w.t.Context(), task.Report{Slave: slave, Availability: a})
+	return err
 }

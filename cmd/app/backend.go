@@ -174,32 +174,15 @@ func (b *backend) CancelTask(ctx context.Context, id task.ID) (task.Task, error)
 
 // Results records a slave's results.
 func (b *backend) Results(ctx context.Context, r task.Report) ([]task.Verdict, error) {
+	var verdicts []task.Verdict
 	d, err := b.dispatcher()
-	if err != nil && b.paused.Load() == nil {
-		return nil, err
+	switch {
+	case err == nil:
+		verdicts, err = d.Report(ctx, r)
+	case b.paused.Load() != nil:
+		verdicts, err = dispatch.Record(ctx, b.node, r)
 	}
-	if d != nil && r.Availability.Slots > 0 {
-		if err := d.Heard(ctx, r.Slave, r.Availability); err != nil {
-			return nil, b.refusal(err)
-		}
-	}
-	proposals := make([]fsm.Proposal, len(r.Results))
-	for i, x := range r.Results {
-		at := task.Attempt{ID: x.ID, Attempt: x.Attempt, Slave: r.Slave, Incarnation: r.Availability.Incarnation}
-		proposals[i] = fsm.Proposal{Command: fsm.CompleteTask{Attempt: at, Result: x}}
-	}
-	if len(proposals) == 0 {
-		return nil, nil
-	}
-	outcomes, err := b.node.Propose(ctx, proposals...)
-	if err != nil {
-		return nil, b.refusal(err)
-	}
-	verdicts := make([]task.Verdict, len(r.Results))
-	for i, x := range r.Results {
-		verdicts[i] = task.Verdict{ID: x.ID, Attempt: x.Attempt, Err: outcomes[i].Err}
-	}
-	return verdicts, nil
+	return verdicts, b.refusal(err)
 }
 
 // RegisterSlave dials a slave back and puts it into the registry.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"muster/cluster/dispatch"
+	"muster/cluster/dispatch/scheduler"
 )
 
 // lead dispatches for one term. When a dispatcher panics, leadership is handed on,
@@ -36,9 +37,12 @@ func (m *master) lead(ctx context.Context, term uint64) error {
 // dispatch runs one dispatcher.
 func (m *master) dispatch(ctx context.Context, term uint64) error {
 	d := dispatch.New(dispatch.Config{
-		Term: term, Cluster: m.node.ClusterID(), QuestionTTL: m.cfg.QuestionTTL, SlaveTimeout: m.cfg.SlaveTimeout, QueueLimit: m.cfg.QueueLimit, Retention: m.cfg.Retention, SlaveRetention: m.cfg.SlaveRetention,
-		Clock: m.node.Clock, Sequence: &m.sequence, Breaker: m.breaker, Logger: m.cfg.Logger,
-	}, m.node, source{m.node}, m.sender)
+		Config: scheduler.Config{
+			Term: term, QuestionTTL: m.cfg.QuestionTTL, SlaveTimeout: m.cfg.SlaveTimeout, QueueLimit: m.cfg.QueueLimit,
+			Retention: m.cfg.Retention, SlaveRetention: m.cfg.SlaveRetention,
+		},
+		Cluster: m.node.ClusterID(), Clock: m.node.Clock, Sequence: &m.sequence, Breaker: m.breaker, Logger: m.cfg.Logger,
+	}, replicated{m.node}, m.sender)
 	m.backend.current.Store(d)
 	defer m.backend.current.Store(nil)
 	return d.Run(ctx)

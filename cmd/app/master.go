@@ -29,7 +29,7 @@ const shutdownTimeout = 5 * time.Second
 // listens, with its base URL.
 //
 //	clients, slaves ──HTTP──▶ api ──▶ backend ──▶ dispatch (the leader's, one per term)
-//	                                     │            │  ▲ Log, Source
+//	                                     │            │  ▲ Log
 //	other masters ◀──Raft──▶ cluster ◀───┘            ▼  │
 //	                                            slave/link.Sender ──HTTP──▶ slaves
 func RunMaster(ctx context.Context, cfg MasterConfig, ready func(apiURL string)) error {
@@ -135,8 +135,23 @@ func (m *master) run(ctx context.Context, apiListener net.Listener, ready func(s
 	return errors.Join(err, <-served)
 }
 
-// source shows the node's state to a dispatcher.
-type source struct{ *cluster.Node }
+// replicated is the node's log, as a dispatcher uses it.
+type replicated struct{ *cluster.Node }
 
-// Subscribe returns the state and what changes after it.
-func (s source) Subscribe() (*fsm.View, dispatch.Subscription) { return s.Node.Subscribe() }
+// Open returns the state, and the log from there on.
+func (r replicated) Open() (*fsm.View, dispatch.Stream) {
+	view, w := r.NewWriter()
+	return view, stream{w}
+}
+
+type stream struct{ *cluster.Writer }
+
+// Committed returns what has become of entries.
+func (s stream) Committed() ([]dispatch.Entry, bool) {
+	entries, overflowed := s.Writer.Committed()
+	out := make([]dispatch.Entry, len(entries))
+	for i, e := range entries {
+		out[i] = dispatch.Entry(e)
+	}
+	return out, overflowed
+}

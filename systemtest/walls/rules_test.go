@@ -40,10 +40,20 @@ var bans = []ban{
 			"what is not in the log entry does not exist",
 	},
 	{
+		name: "the scheduler is pure",
+		of:   []string{"muster/cluster/dispatch/scheduler"},
+		never: []string{
+			"sync", "context", "os/...", "net/...", "log/...", "math/rand/...", "crypto/rand", "github.com/hashicorp/raft/...",
+		},
+		reach: directly,
+		reason: "it is a value and what changes it: a run of it can be repeated from a seed, and millions of steps of it take no waiting; " +
+			"the loop around it has the clock, the goroutines and the logger",
+	},
+	{
 		name:   "dispatch does not know the node",
 		of:     []string{"muster/cluster/dispatch/..."},
 		never:  []string{"muster/cluster"},
-		reason: "the dispatcher knows a Log, a Source and a Sender; cmd/app joins it to a node, tests join it to a fake",
+		reason: "the dispatcher knows a Log and a Sender; cmd/app joins it to a node, tests join it to a fake",
 	},
 	{
 		name:   "the node does not know dispatch",
@@ -145,8 +155,12 @@ var allowances = []allowance{
 		because: "one Raft node and the state that it replicates",
 	},
 	{
-		of: []string{"muster/cluster/dispatch"}, ours: []string{"muster/task", "muster/fsm"},
-		because: "a Log, a Source and a Sender, nothing else",
+		of: []string{"muster/cluster/dispatch"}, ours: []string{"muster/task", "muster/fsm", "muster/cluster/dispatch/scheduler"},
+		because: "a Log and a Sender, nothing else",
+	},
+	{
+		of: []string{"muster/cluster/dispatch/scheduler"}, ours: []string{"muster/task", "muster/fsm"},
+		because: "it decides from the state, and needs nobody else for that",
 	},
 	{
 		of: []string{"muster/api"}, ours: []string{"muster/task", "muster/task/baseurl", "muster/task/browser", "muster/api/wire"},
@@ -216,6 +230,6 @@ var allowances = []allowance{
 // package of ours that they import.
 var noGoroutines = ban{
 	name:   "no goroutines",
-	of:     []string{"muster/task", "muster/fsm"},
+	of:     []string{"muster/task", "muster/fsm", "muster/cluster/dispatch/scheduler"},
 	reason: "the order in which goroutines run is chance, and differs between replicas",
 }

@@ -1,0 +1,65 @@
+package scheduler
+
+import (
+	"time"
+
+	"muster/fsm"
+	"muster/task"
+)
+
+// Call is what somebody asks of the core, other than a submit. It is the core's until
+// Plan returns it with its answer.
+type Call struct {
+	Slave    task.Slave     // of Register, Drain, Remove, Leave
+	Task     task.Task      // of Cancel
+	Verdicts []task.Verdict // of Report
+	Err      error
+
+	// Answered is the caller's, for whoever waits for the answer.
+	Answered chan struct{}
+
+	open int // verdicts that are missing
+}
+
+// answerSlave answers a call about a slave.
+func (c *Core) answerSlave(call *Call, rec task.Slave, err error) {
+	if call == nil {
+		return
+	}
+	call.Slave, call.Err = rec, err
+	c.out.Calls = append(c.out.Calls, call)
+}
+
+// Cancel ends a task and has its slave stop it.
+func (c *Core) Cancel(call *Call, id task.ID) {
+	c.propose(fsm.CancelTask{ID: id}, cancelling{call})
+}
+
+type cancelling struct{ call *Call }
+
+func (f cancelling) settle(c *Core, o fsm.Outcome, err error, _ time.Time) {
+	v, _ := o.Value.(fsm.Cancelled)
+	f.call.Task, f.call.Err = v.Task, err
+	c.out.Calls = append(c.out.Calls, f.call)
+}
+
+// Note is something that a person may want to read in the log.
+type Note struct {
+	Level Level
+	Text  string
+	Attrs []any // as log/slog has them: a name, its value, …
+}
+
+// Level is how much a Note matters.
+type Level uint8
+
+// The levels.
+const (
+	Debug Level = iota
+	Info
+	Warn
+)
+
+func (c *Core) note(level Level, text string, attrs ...any) {
+	c.out.Notes = append(c.out.Notes, Note{level, text, attrs})
+}

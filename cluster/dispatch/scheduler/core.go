@@ -1,0 +1,191 @@
+package scheduler
+
+import (
+	"time"
+
+	"github.com/tidwall/btree"
+
+	"muster/fsm"
+	"muster/task"
+)
+
+// Core is what the dispatcher of one term knows and decides. It belongs to one
+// goroutine, which for each turn calls Begin, then the inputs that have come (in this
+// order: Commit, then the others), then Plan, and carries out what that returns. It
+// has no clock, no goroutine and no I/O: the same calls have the same results.
+type Core struct {
+	cfg   Config
+	view  *fsm.View   // of this turn
+	clock task.Millis // of this turn, the cluster's
+	out   Outputs     // of this turn
+
+	slaves  map[string]*slaveBook
+	kinds   map[string]*kindBook
+	classes map[classKey]*class
+	// sweepClassesAt is how many classes there are when the unused are dropped.
+	sweepClassesAt int
+	woken          bool // a line may have become movable since this was last false
+	attempts       map[task.ID]*attempt
+	// incarnations are those of the registry, and enlisting those whose
+	// registration is under way: incarnation → name.
+	incarnations, enlisting map[string]string
+	keys                    map[string]*Submit // submits under way, by idempotency key
+	waiting                 int                // submits in line
+	queueing                int                // submits on their way to being pending
+	sweeper                 sweeper
+	nextPurge               time.Time
+	arrivals                uint64 // numbers submits
+	dues                    dueHeap
+	// urls are the slaves that are there, by their URLs. answering are those that have
+	// answered the last time, and refusing those whose port refused twice, by their place in
+	// the order.
+	urls                map[string]*slaveBook
+	answering, refusing btree.Map[uint64, *slaveBook]
+	witnesses           witnesses
+	moments             moments
+	overruns            overruns
+	suspects            Suspects
+
+	pacer   pacer
+	touched []*slaveBook // lanes that may have something to do
+	log     inFlight
+	stopped bool
+	broken  error // why this core can't go on
+	about   Blame // what is being worked on, should it panic
+}
+
+// Outputs are what a turn decided. They are carried out in this order.
+type Outputs struct {
+	// Entry, if not empty, is to be appended to the log as one entry.
+	Entry []fsm.Proposal
+	// Requests are to be sent, each to its slave, side by side; what came of them
+	// comes back with Answered.
+	Requests []SlaveRequest
+	// Refused, if not empty, are to be told that they are refused if this master still
+	// leads: whether it does is to come back with StillLeads.
+	Refused []*Submit
+	// Submits and Calls have their answers.
+	Submits []*Submit
+	Calls   []*Call
+	// Heard are the slaves that gave a sign of life, Dropped those that are not in the
+	// registry any more.
+	Heard, Dropped []string
+	Notes          []Note
+	// Wake is when the next turn is due without an input; zero for never.
+	Wake time.Time
+	// Broken, if not nil, is why this core can't go on.
+	Broken error
+}
+
+// New returns the core for a term. Begin and Rebuild have to be called next.
+func New(cfg Config, suspects Suspects) *Core {
+	return &Core{
+		cfg: cfg.Defaulted(), suspects: suspects,
+		slaves: map[string]*slaveBook{}, urls: map[string]*slaveBook{},
+		kinds:   map[string]*kindBook{},
+		classes: map[classKey]*class{}, sweepClassesAt: minClasses,
+		attempts: map[task.ID]*attempt{}, incarnations: map[string]string{}, enlisting: map[string]string{},
+		keys: map[string]*Submit{}, moments: newMoments(), overruns: newOverruns(),
+	}
+}
+
+// literal tells that every slave is asked in turn, for every task.
+func (c *Core) literal() bool { return c.cfg.QuestionTTL <= 0 }
+
+// Rebuild fills the core from the state. What is in progress may have begun under an
+// earlier leader, so all of it is re-attached; every slave gets a full fresh time-out.
+func (c *Core) Rebuild(now time.Time) {
+	v := c.view
+	for _, rec := range v.Slaves() {
+		c.putSlave(rec, now)
+		// It may have what was ended while nobody could tell it.
+		s := c.slaves[rec.Name]
+		s.lane.probe, s.probedAt = true, now
+	}
+	v.InProgress(func(t task.Task) bool {
+		c.watch(&t)
+		if s := c.slaves[t.Slave]; s != nil && s.rec.Incarnation == t.Incarnation {
+			c.addAttempt(s, &t, true, now)
+		}
+		return true
+	})
+	for _, s := range c.touched {
+		if len(s.held) > 0 {
+			c.lineUp(s, now) // before all others
+		}
+	}
+	c.lineUpTouched(now)
+	v.Pending(func(t task.Task) bool {
+		c.about = Blame{Task: t.ID}
+		c.watch(&t)
+		c.addPending(&t)
+		return true
+	})
+	c.about = Blame{}
+}
+
+// Begin starts a turn: with the state, which shows at least what Commit is told of in
+// this turn, and the time by the cluster's clock.
+func (c *Core) Begin(v *fsm.View, clock task.Millis) {
+	c.view, c.clock, c.about = v, clock, Blame{}
+}
+
+// Plan gives free slots to those who wait, in order, and ends the turn. ready tells
+// whether the log takes an entry now; if not, what is decided waits for that.
+func (c *Core) Plan(ready bool, now time.Time) Outputs {
+	c.about = Blame{}
+	if !c.stopped {
+		c.lookAtDue(now)
+		c.passSilent(now)
+		c.lookAtAside(now)
+		c.lookAtMoments(now)
+		c.lookAtOverruns(now)
+		if !c.log.full() {
+			c.serveLines(now)
+		}
+		c.about = Blame{}
+		c.sweep(now)
+		c.purge(now)
+		c.seekWitnesses(now)
+		c.fillLanes(now)
+	}
+	out := c.out
+	c.out = Outputs{}
+	if ready && !c.stopped {
+		out.Entry = c.log.depart()
+	}
+	out.Wake, out.Broken = c.nextWake(), c.broken
+	return out
+}
+
+// About tells what is being worked on: when a call panics, that is what the panic is
+// about.
+func (c *Core) About() Blame { return c.about }
+
+// event takes in a change of the state.
+func (c *Core) event(e fsm.Event, now time.Time) {
+	c.about = Blame{}
+	if e.Task != nil {
+		c.about.Task = e.Task.ID
+	}
+	switch e.Kind {
+	case fsm.TaskSubmitted:
+		c.watch(e.Task)
+	case fsm.TaskDone:
+		c.unwatch(e.Task)
+		c.dropAttempt(e.Attempt, now)
+	case fsm.TaskGivenUp:
+		c.dropAttempt(e.Attempt, now)
+		c.addPending(e.Task)
+	case fsm.TaskStopped:
+		c.unwatch(e.Task)
+		c.taskStopped(e.Task, e.Attempt, now)
+	case fsm.SlaveRemoved:
+		c.dropSlave(e.Slave.Name, now)
+	case fsm.SlaveRegistered, fsm.SlaveGone:
+		c.putSlave(*e.Slave, now)
+	case fsm.TaskAssigned, fsm.MasterPut, fsm.MasterRemoved:
+		// Assignments are this core's own: it learns of them by the outcome of its
+		// proposal, which also settles the reservation.
+	}
+}

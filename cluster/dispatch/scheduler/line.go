@@ -1,0 +1,236 @@
+package scheduler
+
+import (
+	"time"
+
+	"muster/fsm"
+	"muster/task"
+)
+
+// line is who waits for a slave of one class: the pending tasks, then the submits by
+// arrival. Only the first of the line asks slaves; its answers serve
+// those behind it. A new task can thus never take a slot that a waiting one can
+// use.
+type line struct {
+	pending pendingTasks
+	head    *seeker // the first pending task, looking for a slave
+	// parkedUntil is when the first pending task, which found no slave, looks
+	// again without a cause; zero: at once. A slot that becomes free wakes it.
+	parkedUntil time.Time
+	submits     []*Submit
+	yields      bool // in this plan: the first submit has to let a pending task go first
+}
+
+// serveLines moves every line as far as it goes: pending tasks of all classes in
+// their order, then submits by arrival.
+func (c *Core) serveLines(now time.Time) {
+	for c.servePending(now) {
+	}
+	for _, cl := range c.classes {
+		cl.line.yields = false
+	}
+	for c.serveSubmits(now) {
+	}
+}
+
+// servePending moves the first pending task that can be moved, then the next, and
+// tells whether it should be called again.
+func (c *Core) servePending(now time.Time) bool {
+	var queue agenda[turn]
+	for _, cl := range c.classes {
+		if t, ok := cl.line.movablePending(now); ok {
+			queue.add(t, cl)
+		}
+	}
+	queue.order(turn.before)
+	c.woken = false
+	for !queue.empty() && !c.woken {
+		first, cl := queue.first()
+		c.movePending(cl, first, now)
+		next, ok := cl.line.movablePending(now)
+		queue.replaceFirst(next, ok)
+	}
+	return c.woken // what was woken has to find its place among the others
+}
+
+// movePending takes the first pending task of a class as far as it goes.
+func (c *Core) movePending(cl *class, first turn, now time.Time) {
+	c.about = Blame{Task: first.id}
+	l := &cl.line
+	l.parkedUntil = time.Time{}
+	if l.head == nil {
+		l.head = &seeker{class: cl}
+	}
+	s, v := c.seek(l.head, now)
+	switch v {
+	case found:
+		l.head = nil
+		l.pending.leave(first)
+		c.assign(first.id, s, now)
+	case nowhere:
+		l.head, l.parkedUntil = nil, now.Add(parkPause)
+	case seeking, yielding:
+	}
+}
+
+// movablePending returns the first pending task, if it may have somewhere to go.
+func (l *line) movablePending(now time.Time) (turn, bool) {
+	if !l.movable(now) {
+		return turn{}, false
+	}
+	return l.pending.first()
+}
+
+// movable tells whether the first pending task may have somewhere to go.
+func (l *line) movable(now time.Time) bool {
+	return !now.Before(l.parkedUntil) && (l.head == nil || l.head.at == nil)
+}
+
+// unpark wakes the pending tasks that the slave could run.
+func (c *Core) unpark(s *slaveBook) {
+	for _, cl := range s.classes {
+		c.woken = c.woken || !cl.line.parkedUntil.IsZero()
+		cl.line.parkedUntil = time.Time{}
+	}
+}
+
+// serveSubmits moves the earliest submit that can be moved, then the next, and
+// tells whether it should be called again.
+func (c *Core) serveSubmits(now time.Time) bool {
+	var queue agenda[uint64]
+	for _, cl := range c.classes {
+		if s := cl.line.movableSubmit(); s != nil {
+			queue.add(s.arrival, cl)
+		}
+	}
+	queue.order(func(a, b uint64) bool { return a < b })
+	moved := !queue.empty()
+	for !queue.empty() {
+		_, cl := queue.first()
+		c.moveSubmit(cl.line.submits[0], now)
+		var next uint64
+		s := cl.line.movableSubmit()
+		if s != nil {
+			next = s.arrival
+		}
+		queue.replaceFirst(next, s != nil)
+	}
+	return moved
+}
+
+// movableSubmit returns the first submit, if it may have somewhere to go.
+func (l *line) movableSubmit() *Submit {
+	if len(l.submits) == 0 || l.submits[0].seeker.at != nil {
+		return nil
+	}
+	if s := l.submits[0]; l.head == nil && !l.yields || l.takes(s) {
+		return s
+	}
+	return nil // a pending task is still asking
+}
+
+// moveSubmit takes a submit as far as it goes.
+func (c *Core) moveSubmit(first *Submit, now time.Time) {
+	c.about = Blame{Submit: first}
+	if first.seeker.class.line.takes(first) {
+		c.noSlot(first, now)
+		return
+	}
+	s, v := c.seek(&first.seeker, now)
+	switch v {
+	case found:
+		c.leaveLine(first)
+		c.record(first, s, now)
+	case nowhere:
+		c.noSlot(first, now)
+	case yielding:
+		first.seeker.class.line.yields = true
+	case seeking:
+	}
+}
+
+// takes tells whether a submit joins the pending tasks without asking: it may not
+// start yet, or others wait, so that it would find nothing.
+func (l *line) takes(s *Submit) bool { return s.delayed || s.Queue && l.pending.len() > 0 }
+
+// heads are the seekers that may be waiting for a word.
+func (l *line) heads() []*seeker {
+	var out []*seeker
+	if l.head != nil {
+		out = append(out, l.head)
+	}
+	if len(l.submits) > 0 {
+		out = append(out, &l.submits[0].seeker)
+	}
+	return out
+}
+
+// addPending puts a pending task into its line, when it is ready.
+func (c *Core) addPending(t *task.Task) {
+	if _, aside := c.suspects.Tasks[t.ID]; aside || c.delay(t) {
+		return
+	}
+	l := &c.class(&t.Spec).line
+	l.pending.add(turn{t.Spec.Priority, t.ID})
+	l.parkedUntil = time.Time{}
+}
+
+// dropPending takes a task that waits no longer out of its line.
+func (c *Core) dropPending(t *task.Task) {
+	if c.undelay(t) {
+		return
+	}
+	cl := c.classes[keyOf(&t.Spec)]
+	if cl == nil {
+		return
+	}
+	l := &cl.line
+	own := turn{t.Spec.Priority, t.ID}
+	first, _ := l.pending.first()
+	if l.pending.remove(own) && first == own && l.head != nil {
+		if l.head.at != nil {
+			c.release(l.head.at, l.head)
+		}
+		l.head = nil // what it was told serves the next in line, as a word that is fresh
+	}
+}
+
+// assign proposes that a pending task goes to the slave.
+func (c *Core) assign(id task.ID, s *slaveBook, now time.Time) {
+	t, ok := c.view.Task(id)
+	if !ok || t.Status != task.Pending {
+		c.unreserve(s, now)
+		return
+	}
+	at := task.Attempt{ID: id, Attempt: t.Attempt + 1, Slave: s.rec.Name, Incarnation: s.rec.Incarnation}
+	c.propose(fsm.AssignTask{Attempt: at}, assigning{s, at})
+}
+
+// assigning is an assignment of a pending task on its way into the log.
+type assigning struct {
+	on *slaveBook
+	at task.Attempt
+}
+
+func (f assigning) settle(c *Core, _ fsm.Outcome, err error, now time.Time) {
+	c.unreserve(f.on, now)
+	c.confirm(f.on, f.at, now)
+	if err == nil {
+		return
+	}
+	if t, ok := c.view.Task(f.at.ID); ok && t.Status == task.Pending && !c.stopped {
+		c.addPending(&t)
+	}
+}
+
+// confirm takes over an assignment that was committed, unless the state has
+// already moved on.
+func (c *Core) confirm(s *slaveBook, at task.Attempt, now time.Time) {
+	t, ok := c.view.Task(at.ID)
+	if !ok {
+		return
+	}
+	if cur, running := t.Current(); running && cur == at && c.attempts[at.ID] == nil && s.rec.Incarnation == at.Incarnation {
+		c.addAttempt(s, &t, false, now)
+	}
+}

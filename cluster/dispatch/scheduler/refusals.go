@@ -1,0 +1,44 @@
+package scheduler
+
+import "muster/task"
+
+// refuse ends a submit for a reason of the moment: no free slot, no slave for its
+// kind, a disk that is almost full. "Nothing is recorded" is said of its key, too,
+// and of that this master may know too little: while its log hangs, or right after
+// it was frozen, another may lead already and have recorded the key. So a submit
+// with a key is refused when the log has shown that this master still leads.
+func (c *Core) refuse(s *Submit, refusal *task.Error) {
+	switch {
+	case c.stopped:
+		c.finish(s, Answer{}, NotLeader())
+	case s.Key == "":
+		c.finish(s, Answer{}, refusal)
+	default:
+		if s.inLine {
+			c.leaveLine(s)
+		}
+		s.refusal = refusal
+		c.out.Refused = append(c.out.Refused, s)
+	}
+}
+
+// StillLeads ends submits that are refused. err tells that it is not known whether
+// this master leads.
+func (c *Core) StillLeads(refused []*Submit, err error) {
+	for _, s := range refused {
+		if s.refusal == nil {
+			continue // its client has left
+		}
+		t, known := c.view.TaskByKey(s.Key)
+		switch {
+		case err != nil:
+			c.finish(s, Answer{}, NotLeader())
+		case known && sameRequest(t.Spec, s.Spec):
+			c.finish(s, Answer{Task: t, Existing: true}, nil)
+		case known:
+			c.finish(s, Answer{}, keyReused(s.Key, t.ID))
+		default:
+			c.finish(s, Answer{}, s.refusal)
+		}
+	}
+}

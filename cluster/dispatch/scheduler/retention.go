@@ -1,0 +1,125 @@
+package scheduler
+
+import (
+	"time"
+
+	"muster/fsm"
+	"muster/task"
+)
+
+// Retention says which done tasks are forgotten: the oldest of more than Tasks, of
+// more than Bytes of memory, and those that are older than Age; but never one that
+// was done for less than Min. A zero field takes the default.
+type Retention struct {
+	Tasks int           // 1,000,000
+	Bytes int64         // 1 GiB
+	Age   time.Duration // 7 days
+	Min   time.Duration // 10 minutes
+}
+
+const (
+	// forgetStep bounds what one command forgets, keepMost what it may leave out.
+	forgetStep = task.MaxPage
+	keepMost   = 256
+	// looks is how often within Min the leader looks at what may be forgotten.
+	looks = 20
+)
+
+// mark says that what had been applied up to an index was there at a time. Times
+// are this leader's own, of its monotonic clock: how long a task has been done is
+// never read from the stamps of another's clock, and a new leader waits for Min
+// before it forgets anything.
+type mark struct {
+	at    time.Time
+	index uint64
+}
+
+// sweeper forgets old tasks.
+type sweeper struct {
+	marks   []mark // the newest that is older than Min, and those after it
+	next    time.Time
+	busy    bool // a command is on its way
+	crowded bool // there is too much in memory, and nothing that may be forgotten
+}
+
+// sweep proposes to forget what is too much or too old.
+func (c *Core) sweep(now time.Time) {
+	if c.sweeper.busy || now.Before(c.sweeper.next) {
+		return
+	}
+	c.sweeper.next = now.Add(c.cfg.Retention.Min / looks)
+	v := c.view
+	safe := c.sweeper.mark(now, v.Index(), c.cfg.Retention.Min)
+	want := c.excess(v)
+	cmd, n, more := c.choose(v, safe, want, now)
+	c.sweeper.crowded = n == 0 && v.DoneBytes() > c.cfg.Retention.Bytes
+	if n == 0 {
+		return
+	}
+	c.sweeper.busy = true
+	c.propose(cmd, forgetting{more})
+}
+
+// forgetting is a step of forgetting on its way into the log.
+type forgetting struct{ more bool }
+
+func (f forgetting) settle(c *Core, _ fsm.Outcome, err error, now time.Time) {
+	c.sweeper.busy = false
+	switch {
+	case err != nil:
+		c.note(Debug, "old tasks were not forgotten", "error", err)
+	case f.more:
+		c.sweeper.next = now
+	}
+}
+
+// mark notes where the log is, and returns the index up to which everything has
+// been there for at least so long; 0 for nothing.
+func (s *sweeper) mark(now time.Time, index uint64, atLeast time.Duration) uint64 {
+	if n := len(s.marks); n == 0 || now.Sub(s.marks[n-1].at) >= atLeast/looks {
+		s.marks = append(s.marks, mark{now, index})
+	}
+	for len(s.marks) > 1 && now.Sub(s.marks[1].at) >= atLeast {
+		s.marks = s.marks[1:]
+	}
+	if now.Sub(s.marks[0].at) < atLeast {
+		return 0
+	}
+	return s.marks[0].index
+}
+
+// excess is how many tasks too many there are, by number or by memory.
+func (c *Core) excess(v *fsm.View) int {
+	counts := v.Counts()
+	kept := int(counts.Done - counts.Forgotten)
+	if kept == 0 {
+		return 0
+	}
+	average := max(1, v.DoneBytes()/int64(kept))
+	tooLarge := (v.DoneBytes() - c.cfg.Retention.Bytes + average - 1) / average
+	return max(0, kept-c.cfg.Retention.Tasks, int(tooLarge))
+}
+
+// choose names the n oldest tasks that are too many or too old, as far as one step
+// goes; more tells that there may be others.
+func (c *Core) choose(v *fsm.View, safe uint64, want int, now time.Time) (cmd fsm.ForgetTasks, n int, more bool) {
+	tooOld := task.Millis(now.Add(-c.cfg.Retention.Age).UnixMilli())
+	page := v.List(task.Query{Status: task.Done, Limit: 1})
+	if want == 0 && (len(page.Tasks) == 0 || page.Tasks[0].FinishedAt > tooOld) {
+		return cmd, 0, false
+	}
+	page = v.List(task.Query{Status: task.Done, Limit: forgetStep})
+	var keep []task.ID
+	for _, t := range page.Tasks {
+		if n >= want && t.FinishedAt > tooOld || len(keep) == keepMost {
+			return cmd, n, false
+		}
+		if t.Index > safe {
+			keep = append(keep, t.ID)
+			continue
+		}
+		n++
+		cmd.UpTo, cmd.Keep = t.ID, keep
+	}
+	return cmd, n, page.Next != 0
+}

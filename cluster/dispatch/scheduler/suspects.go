@@ -1,0 +1,67 @@
+package scheduler
+
+import (
+	"slices"
+	"time"
+
+	"muster/task"
+)
+
+// Blame is what the core works on: a submit, or a task that waits.
+type Blame struct {
+	Submit *Submit
+	Task   task.ID
+}
+
+func (b Blame) String() string {
+	switch {
+	case b.Submit != nil:
+		return " over the submit of a task"
+	case b.Task != 0:
+		return " over task " + b.Task.String()
+	default:
+		return ""
+	}
+}
+
+// Suspects are what cores before this one panicked over. A submit is refused, a
+// waiting task is not given to a slave, until a time.
+type Suspects struct {
+	Submits []SuspectSubmit
+	Tasks   map[task.ID]time.Time
+	Window  time.Duration // how long each is suspected
+}
+
+// SuspectSubmit is a submit that a core panicked over.
+type SuspectSubmit struct {
+	Spec  task.Spec
+	Key   string
+	Until time.Time
+}
+
+// include tells whether a core panicked over such a submit.
+func (x *Suspects) include(r *Request, now time.Time) bool {
+	return slices.ContainsFunc(x.Submits, func(s SuspectSubmit) bool {
+		return now.Before(s.Until) && s.Key == r.Key && sameRequest(s.Spec, r.Spec)
+	})
+}
+
+// lookAtAside takes tasks up again that were set aside.
+func (c *Core) lookAtAside(now time.Time) {
+	for id, until := range c.suspects.Tasks {
+		if now.Before(until) {
+			continue
+		}
+		delete(c.suspects.Tasks, id)
+		c.about = Blame{Task: id}
+		if t, ok := c.view.Task(id); ok && t.Status == task.Pending {
+			c.addPending(&t)
+		}
+	}
+}
+
+// Suspected is the refusal of a submit that a core panicked over.
+func Suspected(window time.Duration) *task.Error {
+	return task.Refuse(task.CodeInternal, "the leader failed while it looked at this task, by a mistake in muster that its log tells of; this call recorded nothing, "+
+		"and the same task is refused for "+window.String()+": report it, and submit other tasks meanwhile")
+}
