@@ -209,6 +209,9 @@ func (d *Dispatcher) drain(take func(input)) {
 // carryOut does what a turn decided. What comes of it comes back as an entry or by the
 // inbox.
 func (d *Dispatcher) carryOut(ctx context.Context, out *scheduler.Outputs) {
+	for _, n := range out.Notes {
+		d.cfg.Logger.Log(ctx, levels[n.Level], n.Text, n.Attrs...)
+	}
 	if len(out.Entry) > 0 {
 		d.stream.Append(out.Entry)
 	}
@@ -228,7 +231,7 @@ func (d *Dispatcher) carryOut(ctx context.Context, out *scheduler.Outputs) {
 	d.tell(out)
 }
 
-// tell hands out a turn's answers and news.
+// tell hands out a turn's answers, and notes who was heard.
 func (d *Dispatcher) tell(out *scheduler.Outputs) {
 	for _, s := range out.Submits {
 		if b, ok := s.Batch.(*batch); ok {
@@ -244,9 +247,6 @@ func (d *Dispatcher) tell(out *scheduler.Outputs) {
 	}
 	for _, name := range out.Dropped {
 		d.seen.Delete(name)
-	}
-	for _, n := range out.Notes {
-		d.cfg.Logger.Log(context.Background(), levels[n.Level], n.Text, n.Attrs...)
 	}
 }
 

@@ -3,9 +3,11 @@ package dispatch_test
 import (
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"muster/cluster/dispatch"
+	"muster/fsm"
 	"muster/task"
 )
 
@@ -170,6 +172,64 @@ func TestManyAreAnsweredWhenTheirDispatcherEnds(t *testing.T) {
 				}
 			}
 			w.lead()
+		}
+	})
+}
+
+// TestAResultAndTheNextTaskTakeOneEntry: a queue in front of a slave of one slot costs
+// one entry for each task, as long as its word serves more than one.
+func TestAResultAndTheNextTaskTakeOneEntry(t *testing.T) {
+	inWorld(t, time.Second, func(w *world) {
+		const many = 50
+		w.slave("A", 1)
+		for range many {
+			w.mustSubmit("1s", queued)
+		}
+		before := w.log.View()
+		time.Sleep(2 * many * time.Second)
+		after := w.log.View()
+		if after.Counts().Done != many {
+			w.t.Fatalf("%+v", after.Counts())
+		}
+		ended, entries := after.Counts().Done-before.Counts().Done, after.Index()-before.Index()
+		if entries > ended+1 {
+			w.t.Errorf("%d tasks took %d entries", ended, entries)
+		}
+	})
+}
+
+// TestATaskBehindAResultThatIsRefusedGoesElsewhere: its slot was not free after all.
+func TestATaskBehindAResultThatIsRefusedGoesElsewhere(t *testing.T) {
+	bothWays(t, func(w *world) {
+		a := w.slave("A", 1)
+		long := w.mustSubmit("1h")
+		next := w.mustSubmit("1s", queued)
+		// Somebody else ends the attempt before the slave's report is in the log.
+		hold := make(chan struct{})
+		w.log.set(func(l *instantLog) { l.hold = hold })
+		report := task.Report{Slave: "A", Availability: task.Availability{Incarnation: a.incarnation, Counter: 1 << 40, Slots: 1, Free: 1}}
+		report.Results = []task.Result{{ID: long.ID, Attempt: 1, Value: task.Value{Type: task.String, Text: "1h"}}}
+		verdicts := make(chan []task.Verdict, 1)
+		go func() {
+			v, err := w.d.Report(w.t.Context(), report)
+			if err != nil {
+				w.t.Error(err)
+			}
+			verdicts <- v
+		}()
+		synctest.Wait()
+		w.log.set(func(l *instantLog) { l.hold = nil })
+		if _, err := w.log.Propose(w.t.Context(), fsm.Proposal{Command: fsm.CancelTask{ID: long.ID}}); err != nil {
+			w.t.Fatal(err)
+		}
+		close(hold)
+		if v := <-verdicts; len(v) != 1 || v[0].Err == nil || v[0].Err.Code != task.CodeStaleAttempt {
+			w.t.Errorf("verdicts: %+v", v)
+		}
+		w.slave("B", 1)
+		time.Sleep(5 * time.Second)
+		if got := w.task(next.ID); got.Outcome != task.Succeeded {
+			w.t.Errorf("the next task: %+v", got)
 		}
 	})
 }

@@ -35,7 +35,7 @@ func (x tripwire) Handle(_ context.Context, r slog.Record) error {
 		panic("tripped over: " + r.Message)
 	}
 	r.Attrs(func(a slog.Attr) bool {
-		if r.Level == slog.LevelError && a.Key == "stack" && strings.Contains(a.Value.String(), "dispatch.(*core)") {
+		if r.Level == slog.LevelError && a.Key == "stack" && strings.Contains(a.Value.String(), "dispatch.(*Dispatcher)") {
 			x.told.Add(1)
 		}
 		return true
