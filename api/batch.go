@@ -74,7 +74,7 @@ func textsOf(r *wire.BatchResult) int {
 const resultFixed = 256
 
 // runBatch submits those items that are right.
-func (s *server) runBatch(ctx context.Context, items []wire.ReadItem) ([]wire.BatchResult, error) {
+func (s *server) runBatch(ctx context.Context, items wire.ItemList) ([]wire.BatchResult, error) {
 	out := make([]wire.BatchResult, len(items))
 	var subs []Submission
 	var at []int // of subs in items
@@ -104,11 +104,11 @@ func (s *server) runBatch(ctx context.Context, items []wire.ReadItem) ([]wire.Ba
 	return out, nil
 }
 
-func (s *server) batchItem(ctx context.Context, read wire.ReadItem) (Submission, *task.Error) {
+func (s *server) batchItem(ctx context.Context, read wire.Element[wire.BatchItem]) (Submission, *task.Error) {
 	if read.Refusal != nil {
 		return Submission{}, read.Refusal
 	}
-	item, key := read.Item, read.Item.IdempotencyKey
+	item, key := read.Value, read.Value.IdempotencyKey
 	if key != "" {
 		var err error
 		if key, err = task.CleanKey(key); err != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"reflect"
 	"strconv"
+	"strings"
 	"testing"
 
 	"muster/task"
@@ -132,7 +133,7 @@ func eachLeaf(v reflect.Value, path string, f func(string, reflect.Value)) {
 	switch v.Kind() {
 	case reflect.Struct:
 		for field, value := range v.Fields() {
-			eachLeaf(value, join(path, field.Name), f)
+			eachLeaf(value, strings.TrimPrefix(path+"."+field.Name, "."), f)
 		}
 	case reflect.Pointer:
 		eachLeaf(v.Elem(), path, f)

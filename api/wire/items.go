@@ -3,7 +3,8 @@ package wire
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
+	"reflect"
+	"slices"
 	"strings"
 
 	"muster/task"
@@ -16,12 +17,12 @@ type BatchBody struct {
 }
 
 // ItemList is an array of BatchItem in which each may be refused for itself.
-type ItemList []ReadItem
+type ItemList []Element[BatchItem]
 
-// ReadItem is a task of a batch, or why it is none.
-type ReadItem struct {
-	Item    BatchItem
-	Refusal *task.Error // nil for an Item
+// Element is one of an array, or why it is none.
+type Element[T any] struct {
+	Value   T
+	Refusal *task.Error // nil for a Value
 }
 
 // NewBatchDecoder prepares a Decoder of batches. It refuses what makes the array
@@ -33,58 +34,64 @@ func NewBatchDecoder() Decoder[BatchBody] {
 }
 
 // NewItemDecoder prepares a Decoder of one task of a batch.
-func NewItemDecoder() Decoder[BatchItem] {
-	d := NewDecoder[BatchItem]()
-	d.what = "the task"
-	return d
+func NewItemDecoder() Decoder[BatchItem] { return itemDecoder(shapeOf(reflect.TypeFor[BatchItem]())) }
+
+func itemDecoder(of *shape) Decoder[BatchItem] {
+	return Decoder[BatchItem]{shape: of, what: "the task"}
 }
 
 // maxRefusal bounds what is said of one of the many tasks of a batch. A refusal may
 // quote a name of any length.
 const maxRefusal = 400
 
-// UnmarshalJSON reads an array of whatever values.
-func (l *ItemList) UnmarshalJSON(data []byte) error {
-	d := NewItemDecoder()
-	list := ItemList{}
-	refusal, err := eachElement(json.NewDecoder(bytes.NewReader(data)), func(element []byte) {
-		item, refusal := d.Decode(element)
-		if refusal != nil && len(refusal.Message) > maxRefusal {
-			refusal = refuse(strings.ToValidUTF8(refusal.Message[:maxRefusal], "") + "…")
+func (w *walk) items(of *shape) (ItemList, error) {
+	list, err := elements(w, itemDecoder(of), func([]byte) (none BatchItem) { return none })
+	for i := range list {
+		if refusal := list[i].Refusal; refusal != nil && len(refusal.Message) > maxRefusal {
+			list[i].Refusal = refuse(strings.ToValidUTF8(refusal.Message[:maxRefusal], "") + "…")
 		}
-		list = append(list, ReadItem{item, refusal})
-	})
-	if err != nil {
-		return err
 	}
-	if refusal != "" {
-		return fmt.Errorf("tasks%s", refusal)
-	}
-	*l = list
-	return nil
+	return list, err
 }
 
-// eachElement reads one array, which it bounds, and passes each value of it to f. The
-// bytes are f's until it returns. The refusal continues a sentence that begins with
-// the array's name.
-func eachElement(dec *json.Decoder, f func(element []byte)) (refusal string, err error) {
-	tok, err := token(dec)
-	if err != nil {
-		return "", err
+// elements reads an array, which it bounds, of what d reads. Each element that d
+// refuses is passed to broken, for what may be known of it.
+func elements[T any](w *walk, d Decoder[T], broken func(element []byte) T) ([]Element[T], error) {
+	if !w.take('[') {
+		return nil, w.must("an array")
 	}
-	if tok != json.Delim('[') {
-		return " must be an array", nil
-	}
-	var element json.RawMessage // one buffer for all
-	for i := 0; dec.More(); i++ {
-		if i == MaxElements {
-			return tooMany(), nil
+	list, begin := []Element[T]{}, w.at
+	err := w.elements(func(i int) error {
+		switch i {
+		case MaxElements:
+			return w.tooMany()
+		case 1: // the others are probably like the first
+			list = slices.Grow(list, min(MaxElements, len(w.body)/(w.at-begin)))
 		}
-		if err := dec.Decode(&element); err != nil {
-			return "", endsEarly(err)
-		}
-		f(element)
+		list = append(list, Element[T]{})
+		return element(w, d, &list[i], broken)
+	})
+	return list, err
+}
+
+// element reads one element. An error is one of the whole array.
+func element[T any](w *walk, d Decoder[T], into *Element[T], broken func(element []byte) T) error {
+	w.peek()
+	begin, path := w.at, w.path
+	err := w.value(d.shape, reflect.ValueOf(&into.Value).Elem())
+	w.path = path
+	if err == nil && d.characters(w.body[begin:w.at]) == nil {
+		return nil
 	}
-	_, err = token(dec)
-	return "", err
+	// So d refuses it, unless it is no JSON. It is read again from its beginning to its end.
+	dec := json.NewDecoder(bytes.NewReader(w.body[begin:]))
+	var text json.RawMessage
+	if err := dec.Decode(&text); err != nil {
+		return endsEarly(err)
+	}
+	w.at = begin + int(dec.InputOffset())
+	if into.Value, into.Refusal = d.Decode(text); into.Refusal != nil {
+		into.Value = broken(text)
+	}
+	return nil
 }

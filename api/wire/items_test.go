@@ -37,7 +37,7 @@ func TestAMalformedItemIsRefusedAlone(t *testing.T) {
 				t.Fatalf("%v, %+v", err, body)
 			}
 			for i, want := range []string{"before", "", "\U0001f600"} {
-				if got := body.Tasks[i]; got.Item.Expression != want || (got.Refusal == nil) != (i != 1) {
+				if got := body.Tasks[i]; got.Value.Expression != want || (got.Refusal == nil) != (i != 1) {
 					t.Errorf("item %d is %+v, want expression %q", i, got, want)
 				}
 			}

@@ -1,12 +1,6 @@
 package wire
 
-import (
-	"bytes"
-	"encoding/json"
-	"errors"
-
-	"muster/task"
-)
+import "muster/task"
 
 // LabelList is the JSON object of labels, sorted by name.
 type LabelList []task.Label
@@ -21,34 +15,25 @@ func (l LabelList) MarshalJSON() ([]byte, error) {
 }
 
 // UnmarshalJSON reads an object of strings.
-func (l *LabelList) UnmarshalJSON(data []byte) error {
-	list, refusal, err := readLabels(json.NewDecoder(bytes.NewReader(data)))
-	if err != nil {
-		return err
-	}
-	if refusal != "" {
-		return errors.New("labels" + refusal)
-	}
-	*l = list
-	return nil
+func (l *LabelList) UnmarshalJSON(data []byte) (err error) {
+	*l, err = newWalk(data, "labels").labels()
+	return err
 }
 
-// readLabels reads one object of labels: parameters that are all strings. The
-// refusal continues a sentence that begins with the object's name.
-func readLabels(dec *json.Decoder) (LabelList, string, error) {
-	dec.UseNumber()
-	parameters, refusal, err := readParameters(dec)
-	if err != nil || refusal != "" {
-		return nil, refusal, err
+// labels reads one object of labels: parameters that are all strings.
+func (w *walk) labels() (LabelList, error) {
+	parameters, err := w.parameters()
+	if err != nil {
+		return nil, err
 	}
 	list := make(LabelList, len(parameters))
 	for i, p := range parameters {
 		if p.Value.Type != task.String {
-			return nil, "." + p.Name + " must be a string", nil
+			return nil, refuse(w.name() + "." + p.Name + " must be a string")
 		}
 		list[i] = task.Label{Name: p.Name, Value: p.Value.Text}
 	}
-	return list, "", nil
+	return list, nil
 }
 
 // labels is the domain's form, where no labels are nil.

@@ -3,10 +3,9 @@ package wire
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
+	"strconv"
 
 	"muster/task"
 )
@@ -63,98 +62,65 @@ func isLiteral(v task.Value) bool {
 }
 
 // UnmarshalJSON reads an object of numbers, strings and booleans.
-func (l *ParameterList) UnmarshalJSON(data []byte) error {
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	list, refusal, err := readParameters(dec)
-	if err != nil {
-		return err
-	}
-	if refusal != "" {
-		return errors.New("parameters" + refusal)
-	}
-	*l = list
-	return nil
+func (l *ParameterList) UnmarshalJSON(data []byte) (err error) {
+	*l, err = newWalk(data, "parameters").parameters()
+	return err
 }
 
 // maxListed bounds what is read of an object of parameters, so that a body does
 // not mean many times its size. It is above any limit on their number.
 const maxListed = 1024
 
-// errRefused ends the reading of an object: the refusal says why.
-var errRefused = errors.New("refused")
-
-// readParameters reads one object of parameters. The refusal continues a
-// sentence that begins with the object's name.
-func readParameters(dec *json.Decoder) (list ParameterList, refusal string, err error) {
-	tok, err := token(dec)
-	if err != nil {
-		return nil, "", err
+// parameters reads one object of parameters.
+func (w *walk) parameters() (ParameterList, error) {
+	if !w.take('{') {
+		return nil, w.must("an object")
 	}
-	if tok != json.Delim('{') {
-		return nil, " must be an object", nil
-	}
-	list = ParameterList{}
-	err = eachField(dec, func(name string) error {
+	list := ParameterList{}
+	err := w.members(func(name []byte) error {
 		if len(list) == maxListed {
-			refusal = fmt.Sprintf(" has more than %d entries", maxListed)
-			return errRefused
+			return refuse(w.name() + " has more than " + strconv.Itoa(maxListed) + " entries")
 		}
-		tok, wrong := token(dec)
-		if wrong != nil {
-			return wrong
+		p := task.Parameter{Name: string(name)}
+		err := w.colon()
+		if err == nil {
+			p.Value, err = w.parameter(p.Name)
 		}
-		v, ok := value(tok)
-		if !ok {
-			refusal = "." + name + " must be a number, a string or a boolean"
-			return errRefused
-		}
-		list = append(list, task.Parameter{Name: name, Value: v})
-		return nil
+		list = append(list, p)
+		return err
 	})
-	switch {
-	case refusal != "":
-		return nil, refusal, nil
-	case err != nil:
-		return nil, "", err
+	if err != nil {
+		return nil, err
 	}
 	slices.SortFunc(list, task.CompareParameters)
 	for i := 1; i < len(list); i++ {
 		if list[i].Name == list[i-1].Name {
-			return nil, "." + list[i].Name + " is given twice", nil
+			return nil, refuse(w.name() + "." + list[i].Name + " is given twice")
 		}
 	}
-	return list, "", nil
+	return list, nil
 }
 
-func value(tok json.Token) (task.Value, bool) {
-	switch v := tok.(type) {
-	case json.Number:
-		return task.Value{Type: task.Number, Text: v.String()}, true
-	case string:
-		return task.Value{Type: task.String, Text: v}, true
-	case bool:
-		if v {
-			return task.Value{Type: task.Boolean, Text: "true"}, true
+// parameter reads the value of a parameter.
+func (w *walk) parameter(name string) (v task.Value, err error) {
+	switch b := w.peek(); {
+	case b == '"':
+		v.Type = task.String
+		v.Text, err = w.string()
+	case b == '-' || isDigit(b):
+		var n []byte
+		n, err = w.number()
+		v = task.Value{Type: task.Number, Text: string(n)}
+	case b == 't':
+		v = task.Value{Type: task.Boolean, Text: "true"}
+		err = w.literal(v.Text)
+	case b == 'f':
+		v = task.Value{Type: task.Boolean, Text: "false"}
+		err = w.literal(v.Text)
+	default:
+		if err = w.other(); err == nil {
+			err = refuse(w.name() + "." + name + " must be a number, a string or a boolean")
 		}
-		return task.Value{Type: task.Boolean, Text: "false"}, true
 	}
-	return task.Value{}, false
-}
-
-// token is the decoder's next token, where the end of the input is an error.
-func token(dec *json.Decoder) (json.Token, error) {
-	tok, err := dec.Token()
-	if err != nil {
-		return nil, endsEarly(err)
-	}
-	return tok, nil
-}
-
-// endsEarly is the error of reading JSON of which more was to come.
-func endsEarly(err error) error {
-	if errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
-	}
-	return fmt.Errorf("read JSON: %w", err)
+	return v, err
 }

@@ -146,7 +146,7 @@ func ToReport(w ReportBody) (r task.Report, refused map[int]*task.Error) {
 	}
 	refused = map[int]*task.Error{}
 	for i := range w.Results {
-		read, err := &w.Results[i].Result, w.Results[i].Refusal
+		read, err := &w.Results[i].Value, w.Results[i].Refusal
 		if err == nil {
 			r.Results[i], err = ToResult(read)
 		}

@@ -3,10 +3,7 @@ package wire
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"strings"
-
-	"muster/task"
 )
 
 // ReportBody is a Report as a master reads it: what is wrong with one result is no harm
@@ -20,15 +17,9 @@ type ReportBody struct {
 	Results     ResultList `json:"results"`
 }
 
-// ResultList is an array of Result in which each may be refused for itself.
-type ResultList []ReadResult
-
-// ReadResult is a result, or why it is none; then it has its numbers, if they could be
-// read.
-type ReadResult struct {
-	Result  Result
-	Refusal *task.Error
-}
+// ResultList is an array of Result in which each may be refused for itself. What is
+// refused has its numbers, if they could be read.
+type ResultList []Element[Result]
 
 // NewReportDecoder prepares a Decoder of reports. What it refuses is beside the results,
 // or makes their array unreadable.
@@ -38,26 +29,8 @@ func NewReportDecoder() Decoder[ReportBody] {
 	return d
 }
 
-// UnmarshalJSON reads an array of whatever values.
-func (l *ResultList) UnmarshalJSON(data []byte) error {
-	d := NewDecoder[Result]().Replacing()
-	d.what = "the result"
-	list := ResultList{}
-	refusal, err := eachElement(json.NewDecoder(bytes.NewReader(data)), func(element []byte) {
-		r, refusal := d.Decode(element)
-		if refusal != nil {
-			r = numbersOf(element)
-		}
-		list = append(list, ReadResult{r, refusal})
-	})
-	if err != nil {
-		return err
-	}
-	if refusal != "" {
-		return fmt.Errorf("results%s", refusal)
-	}
-	*l = list
-	return nil
+func (w *walk) results(of *shape) (ResultList, error) {
+	return elements(w, Decoder[Result]{shape: of, what: "the result", replacing: true}, numbersOf)
 }
 
 // numbersOf returns a result with the numbers that a malformed one names beyond doubt:
@@ -68,20 +41,18 @@ func numbersOf(element []byte) (r Result) {
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
 		return r
 	}
-	err := eachField(d, func(spelt string) error {
+	for d.More() {
+		t, err := d.Token()
+		spelt, _ := t.(string) // a name is one
 		var value json.RawMessage
-		if err := d.Decode(&value); err != nil {
-			return endsEarly(err)
+		if err != nil || d.Decode(&value) != nil {
+			return r
 		}
 		name := strings.ToLower(spelt)
 		if _, twice := seen[name]; twice || spelt != name {
 			value = json.RawMessage("null")
 		}
 		seen[name] = value
-		return nil
-	})
-	if err != nil {
-		return r
 	}
 	if json.Unmarshal(seen["id"], &r.ID) != nil {
 		r.ID = 0

@@ -24,16 +24,16 @@ func TestAMalformedResultIsRefusedAlone(t *testing.T) {
 			t.Errorf("%s: %+v, %v", bad, v, err)
 			continue
 		}
-		if r := v.Results[1]; r.Refusal == nil || !strings.HasPrefix(r.Refusal.Message, want) || r.Result.ID != 2 || r.Result.Attempt != 7 {
+		if r := v.Results[1]; r.Refusal == nil || !strings.HasPrefix(r.Refusal.Message, want) || r.Value.ID != 2 || r.Value.Attempt != 7 {
 			t.Errorf("%s: got %+v", bad, r)
 		}
-		if first, last := v.Results[0], v.Results[2]; first.Refusal != nil || last.Refusal != nil || first.Result.ID != 1 || last.Result.ID != 3 || *last.Result.Result != "x" {
+		if first, last := v.Results[0], v.Results[2]; first.Refusal != nil || last.Refusal != nil || first.Value.ID != 1 || last.Value.ID != 3 || *last.Value.Result != "x" {
 			t.Errorf("%s: got %+v and %+v", bad, first, last)
 		}
 	}
 	for _, bad := range []string{`3`, `null`, `[]`, `"x"`, `{"id":"2","attempt":"7"}`, `{"id":-1,"attempt":4294967296}`, `{}`, `{"id":1,"id":2,"attempt":7,"attempt":7}`, `{"ID":2,"Attempt":7}`, `{"id":2,"Id":3,"attempt":7,"ATTEMPT":7}`} {
 		v, err := d.Decode([]byte(before + bad + after))
-		if err != nil || len(v.Results) != 3 || v.Results[1].Refusal == nil || v.Results[1].Result != (Result{}) || v.Results[2].Result.ID != 3 {
+		if err != nil || len(v.Results) != 3 || v.Results[1].Refusal == nil || v.Results[1].Value != (Result{}) || v.Results[2].Value.ID != 3 {
 			t.Errorf("%s: got %+v, %v", bad, v, err)
 		}
 	}

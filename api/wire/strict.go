@@ -2,10 +2,10 @@ package wire
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
 	"reflect"
 	"strconv"
 	"strings"
@@ -46,93 +46,60 @@ func (d Decoder[T]) Replacing() Decoder[T] {
 
 // Decode reads the whole body as one T.
 func (d Decoder[T]) Decode(body []byte) (T, *task.Error) {
-	var v T
-	if !utf8.Valid(body) && !d.anyBytes {
-		return v, refuse(d.what + " is not valid UTF-8")
-	}
-	if at := LoneSurrogate(body); at >= 0 && !d.replacing {
-		return v, refuse(fmt.Sprintf("%s has %s at byte %d, which is half of a character; write the character itself, or both halves of it", d.what, body[at:at+6], at))
+	var v, none T
+	if refusal := d.characters(body); refusal != nil {
+		return none, refusal
 	}
 	if len(bytes.TrimSpace(body)) == 0 {
-		return v, refuse(d.what + " is empty; it must be a JSON object")
+		return none, refuse(d.what + " is empty; it must be a JSON object")
 	}
-	w := walk{dec: json.NewDecoder(bytes.NewReader(body)), what: d.what}
-	w.dec.UseNumber()
-	if err := w.value(d.shape, ""); err != nil {
-		return v, w.refusal(err)
+	w := newWalk(body, d.what)
+	if err := w.value(d.shape, reflect.ValueOf(&v).Elem()); err != nil {
+		return none, w.refusal(err)
 	}
-	if _, err := w.dec.Token(); !errors.Is(err, io.EOF) {
-		return v, refuse("something follows the JSON value in " + d.what)
-	}
-	if err := json.Unmarshal(body, &v); err != nil {
-		return v, refuse(d.what + " is not valid JSON: " + err.Error())
+	if w.peek(); w.at < len(body) {
+		return none, refuse("something follows the JSON value in " + d.what)
 	}
 	return v, nil
 }
 
+// characters refuses what is no text.
+func (d Decoder[T]) characters(text []byte) *task.Error {
+	if !d.anyBytes && !utf8.Valid(text) {
+		return refuse(d.what + " is not valid UTF-8")
+	}
+	if d.replacing {
+		return nil
+	}
+	if at := LoneSurrogate(text); at >= 0 {
+		return refuse(fmt.Sprintf("%s has %s at byte %d, which is half of a character; write the character itself, or both halves of it", d.what, text[at:at+6], at))
+	}
+	return nil
+}
+
 func refuse(message string) *task.Error { return task.Refuse(task.CodeInvalidRequest, message) }
 
-// shape is what JSON may stand at one place.
-type shape struct {
-	kind   reflect.Kind // Struct, Slice, String, Bool, an integer's, or Map for what has a read of its own
-	read   func(*json.Decoder) (refusal string, err error)
-	least  bool    // what 0 or "" would mean is said by leaving it out
-	elem   *shape  // of a Slice
-	fields []field // of a Struct; few, so a scan beats a map
-}
-
-type field struct {
-	name     string
-	required bool
-	shape    *shape
-}
-
-func shapeOf(t reflect.Type) *shape {
-	switch t {
-	case reflect.TypeFor[ParameterList]():
-		return &shape{kind: reflect.Map, read: func(dec *json.Decoder) (string, error) {
-			_, refusal, err := readParameters(dec)
-			return refusal, err
-		}}
-	case reflect.TypeFor[LabelList]():
-		return &shape{kind: reflect.Map, read: func(dec *json.Decoder) (string, error) {
-			_, refusal, err := readLabels(dec)
-			return refusal, err
-		}}
-	case reflect.TypeFor[ItemList](), reflect.TypeFor[ResultList]():
-		return &shape{kind: reflect.Map, read: func(dec *json.Decoder) (string, error) {
-			return eachElement(dec, func([]byte) {})
-		}}
-	}
-	switch t.Kind() {
-	case reflect.Pointer:
-		return shapeOf(t.Elem())
-	case reflect.Slice:
-		return &shape{kind: reflect.Slice, elem: shapeOf(t.Elem())}
-	case reflect.Struct:
-		s := &shape{kind: reflect.Struct}
-		for f := range t.Fields() {
-			name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
-			inner := shapeOf(f.Type)
-			inner.least = f.Tag.Get("least") != ""
-			s.fields = append(s.fields, field{name, !strings.Contains(options, "omitempty"), inner})
-		}
-		if len(s.fields) > 64 {
-			panic("wire: " + t.String() + " has more than 64 fields")
-		}
-		return s
-	case reflect.String, reflect.Bool, reflect.Int, reflect.Int64, reflect.Uint32, reflect.Uint64:
-		return &shape{kind: t.Kind()}
-	default:
-		panic("wire: no strict decoding of " + t.String())
-	}
-}
-
-// walk compares tokens with a shape. Its depth is that of the shape, whatever
-// the input is.
+// walk reads a body in the shape that it must have. Its depth is that of the shape,
+// whatever the body is.
 type walk struct {
-	dec  *json.Decoder
+	cursor
+
 	what string
+	path []step  // to the value that is being read
+	few  [4]step // the path's beginning
+}
+
+func newWalk(text []byte, what string) *walk {
+	w := &walk{cursor: cursor{body: text}, what: what}
+	w.path = w.few[:0]
+	return w
+}
+
+// step is a member of an object or an element of an array.
+type step struct {
+	name    string
+	element bool
+	index   int
 }
 
 // refusal makes one of what a walk ended with.
@@ -146,145 +113,171 @@ func (w *walk) refusal(err error) *task.Error {
 	return refuse(w.what + " is not valid JSON: " + err.Error())
 }
 
-// value reads the value at path. An error that is not a *task.Error is JSON's.
-func (w *walk) value(s *shape, path string) error {
-	if s.kind == reflect.Map {
-		wrong, err := s.read(w.dec)
-		if err == nil && wrong != "" {
-			return refuse(path + wrong)
-		}
-		return err
-	}
-	tok, err := token(w.dec)
-	if err != nil {
-		return err
-	}
+// value reads what comes next. An error that is not a *task.Error is JSON's.
+func (w *walk) value(s *shape, into reflect.Value) error {
 	switch s.kind {
+	case reflect.Map:
+		return w.own(s, into)
+	case reflect.Pointer:
+		into.Set(reflect.New(into.Type().Elem()))
+		return w.value(s.elem, into.Elem())
 	case reflect.Struct:
-		if tok != json.Delim('{') {
-			return refuse(w.name(path) + " must be an object")
+		if !w.take('{') {
+			return w.must("an object")
 		}
-		return w.object(s, path)
+		return w.object(s, into)
 	case reflect.Slice:
-		if tok != json.Delim('[') {
-			return refuse(w.name(path) + " must be an array")
+		if !w.take('[') {
+			return w.must("an array")
 		}
-		return w.array(s, path)
+		return w.array(s, into)
 	case reflect.String:
-		text, ok := tok.(string)
-		if !ok {
-			return refuse(w.name(path) + " must be a string")
-		}
-		if s.least && text == "" {
-			return refuse(path + " is empty; leave it out to say nothing")
-		}
+		return w.text(s, into)
 	case reflect.Bool:
-		if _, ok := tok.(bool); !ok {
-			return refuse(w.name(path) + " must be true or false")
-		}
+		return w.truth(into)
 	default:
-		return w.integer(s, tok, path)
+		return w.integer(s, into)
 	}
-	return nil
 }
 
-func (w *walk) object(s *shape, path string) error {
+// own reads what has its own rules.
+func (w *walk) own(s *shape, into reflect.Value) (err error) {
+	switch list := into.Addr().Interface().(type) {
+	case *ParameterList:
+		*list, err = w.parameters()
+	case *LabelList:
+		*list, err = w.labels()
+	case *ItemList:
+		*list, err = w.items(s.elem)
+	case *ResultList:
+		*list, err = w.results(s.elem)
+	}
+	return err
+}
+
+// must refuses what comes next, which is no such thing as it has to be.
+func (w *walk) must(be string) error {
+	if err := w.other(); err != nil {
+		return err
+	}
+	return refuse(w.name() + " must be " + be)
+}
+
+func (w *walk) object(s *shape, into reflect.Value) error {
 	var seen uint64
-	err := eachField(w.dec, func(name string) error {
-		i := s.find(name)
+	next := 0 // fields mostly come in order
+	err := w.members(func(name []byte) error {
+		i := s.find(name, next)
 		if i < 0 {
-			return s.unknown(name, path)
+			return w.unknown(s, string(name))
 		}
-		at := join(path, name)
+		w.path = append(w.path, step{name: s.fields[i].name})
 		if seen&(1<<i) != 0 {
-			return refuse(at + " is given twice")
+			return refuse(w.where() + " is given twice")
 		}
 		seen |= 1 << i
-		return w.value(s.fields[i].shape, at)
+		next = i + 1
+		if err := w.colon(); err != nil {
+			return err
+		}
+		if err := w.value(s.fields[i].shape, into.Field(i)); err != nil {
+			return err
+		}
+		w.path = w.path[:len(w.path)-1]
+		return nil
 	})
 	if err != nil {
 		return err
 	}
-	for i, f := range s.fields {
-		if f.required && seen&(1<<i) == 0 {
-			return refuse(join(path, f.name) + " is missing")
-		}
+	if missing := s.required &^ seen; missing != 0 {
+		w.path = append(w.path, step{name: s.fields[bits.TrailingZeros64(missing)].name})
+		return refuse(w.where() + " is missing")
 	}
 	return nil
 }
 
-// eachField reads the rest of an object whose beginning was read. It calls f with each
-// name, which reads the value, and ends with f's first error.
-func eachField(dec *json.Decoder, f func(name string) error) error {
-	for dec.More() {
-		tok, err := token(dec)
-		if err != nil {
-			return err
-		}
-		name, _ := tok.(string) // a key is a string, or token has failed
-		if err := f(name); err != nil {
-			return err
-		}
-	}
-	_, err := token(dec)
-	return err
-}
-
-// MaxElements bounds an array. It is found out before anything is made of one.
+// MaxElements bounds an array. It is found out before anything is made of one more.
 const MaxElements = 10_000
 
-// tooMany continues a sentence that begins with the array's name.
-func tooMany() string { return " has more than " + strconv.Itoa(MaxElements) + " elements" }
-
-func (w *walk) array(s *shape, path string) error {
-	for i := 0; w.dec.More(); i++ {
+func (w *walk) array(s *shape, into reflect.Value) error {
+	into.Set(reflect.MakeSlice(into.Type(), 0, 0)) // [] is not nil
+	return w.elements(func(i int) error {
 		if i == MaxElements {
-			return refuse(w.name(path) + tooMany())
+			return w.tooMany()
 		}
-		if err := w.value(s.elem, path+"["+strconv.Itoa(i)+"]"); err != nil {
+		into.Grow(1)
+		into.SetLen(i + 1)
+		w.path = append(w.path, step{element: true, index: i})
+		if err := w.value(s.elem, into.Index(i)); err != nil {
 			return err
 		}
-	}
-	_, err := token(w.dec)
-	return err
+		w.path = w.path[:len(w.path)-1]
+		return nil
+	})
 }
 
-func (w *walk) integer(s *shape, tok json.Token, path string) error {
-	n, ok := tok.(json.Number)
-	if !ok {
-		return refuse(w.name(path) + " must be a whole number")
+func (w *walk) tooMany() error {
+	return refuse(w.name() + " has more than " + strconv.Itoa(MaxElements) + " elements")
+}
+
+func (w *walk) text(s *shape, into reflect.Value) error {
+	if w.peek() != '"' {
+		return w.must("a string")
 	}
-	var err error
-	switch s.kind {
-	case reflect.Uint32:
-		_, err = strconv.ParseUint(n.String(), 10, 32)
-	case reflect.Uint64:
-		_, err = strconv.ParseUint(n.String(), 10, 64)
-	case reflect.Int64:
-		_, err = strconv.ParseInt(n.String(), 10, 64)
+	text, err := w.string()
+	if err != nil {
+		return err
+	}
+	if s.least && text == "" {
+		return refuse(w.where() + " is empty; leave it out to say nothing")
+	}
+	into.SetString(text)
+	return nil
+}
+
+func (w *walk) truth(into reflect.Value) error {
+	switch w.peek() {
+	case 't':
+		into.SetBool(true)
+		return w.literal("true")
+	case 'f':
+		into.SetBool(false)
+		return w.literal("false")
 	default:
-		_, err = strconv.ParseInt(n.String(), 10, strconv.IntSize)
+		return w.must("true or false")
+	}
+}
+
+func (w *walk) integer(s *shape, into reflect.Value) error {
+	if b := w.peek(); b != '-' && !isDigit(b) {
+		return w.must("a whole number")
+	}
+	n, err := w.number()
+	if err != nil {
+		return err
+	}
+	switch s.kind {
+	case reflect.Uint32, reflect.Uint64:
+		var u uint64
+		u, err = strconv.ParseUint(string(n), 10, into.Type().Bits())
+		into.SetUint(u)
+	default:
+		var i int64
+		i, err = strconv.ParseInt(string(n), 10, into.Type().Bits())
+		into.SetInt(i)
 	}
 	if err != nil {
-		return refuse(fmt.Sprintf("%s must be a whole number in range, not %.40s", w.name(path), n))
+		return refuse(fmt.Sprintf("%s must be a whole number in range, not %.40s", w.name(), n))
 	}
-	if s.least && strings.Trim(n.String(), "-0") == "" {
-		return refuse(path + " is 0; it is at least 1, and leaving it out means the default")
+	if s.least && strings.Trim(string(n), "-0") == "" {
+		return refuse(w.where() + " is 0; it is at least 1, and leaving it out means the default")
 	}
 	return nil
 }
 
-func (s *shape) find(name string) int {
-	for i := range s.fields {
-		if s.fields[i].name == name {
-			return i
-		}
-	}
-	return -1
-}
-
-func (s *shape) unknown(name, path string) error {
-	at := join(path, name)
+func (w *walk) unknown(s *shape, name string) error {
+	w.path = append(w.path, step{name: name})
+	at := w.where()
 	if len(at) > 100 {
 		at = strings.ToValidUTF8(at[:100], "") + "…"
 	}
@@ -296,17 +289,26 @@ func (s *shape) unknown(name, path string) error {
 	return refuse("unknown field " + strconv.Quote(at))
 }
 
-func join(path, name string) string {
-	if path == "" {
-		return name
+// where names the value that is being read, as in results[1].id.
+func (w *walk) where() string {
+	var b strings.Builder
+	for i, s := range w.path {
+		switch {
+		case s.element:
+			b.WriteString("[" + strconv.Itoa(s.index) + "]")
+		case i == 0:
+			b.WriteString(s.name)
+		default:
+			b.WriteString("." + s.name)
+		}
 	}
-	return path + "." + name
+	return b.String()
 }
 
-// name is what refusals call the value at path.
-func (w *walk) name(path string) string {
-	if path == "" {
+// name is what refusals call the value that is being read.
+func (w *walk) name() string {
+	if len(w.path) == 0 {
 		return w.what
 	}
-	return path
+	return w.where()
 }

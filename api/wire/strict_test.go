@@ -244,8 +244,8 @@ func inABatch(t *testing.T, d Decoder[BatchItem], batch Decoder[BatchBody], body
 		t.Fatalf("%v, %+v", whole, got.Tasks)
 	}
 	in := got.Tasks[1]
-	if !reflect.DeepEqual(in.Item, alone) || (in.Refusal == nil) != (refusal == nil) {
-		t.Fatalf("alone %+v, %v\nin a batch %+v, %v", alone, refusal, in.Item, in.Refusal)
+	if !reflect.DeepEqual(in.Value, alone) || (in.Refusal == nil) != (refusal == nil) {
+		t.Fatalf("alone %+v, %v\nin a batch %+v, %v", alone, refusal, in.Value, in.Refusal)
 	}
 	if refusal != nil && in.Refusal.Message != refusal.Message && len(refusal.Message) <= maxRefusal {
 		t.Fatalf("alone %v, in a batch %v", refusal, in.Refusal)
