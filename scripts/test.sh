@@ -37,7 +37,7 @@ readonly package_minutes=5
 readonly slow_loops=4 slow_sync=10
 
 # Modules next to muster's own, with dependencies that muster must not have.
-readonly other_modules=(scripts/tools scripts/package scripts/containers/check)
+readonly other_modules=(scripts/tools scripts/package scripts/containers/check scripts/bench)
 
 # What each step is, for people.
 describe() {
