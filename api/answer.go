@@ -25,10 +25,18 @@ const (
 	headerCluster = "Muster-Cluster"
 )
 
-// answer writes a JSON body. It is encoded first: a body that can't be becomes
+// send writes a JSON body, which add appends: the answers of which there are many.
+func (s *server) send(c *gin.Context, status int, add func(b []byte) []byte) {
+	b := s.buffer()
+	defer s.release(b)
+	b.Write(append(add(b.AvailableBuffer()), '\n'))
+	s.write(c, status, s.jsonType, b.Bytes())
+}
+
+// answer writes any other JSON body. It is encoded first: a body that can't be becomes
 // an error and not an empty 200.
 func (s *server) answer(c *gin.Context, status int, body any) {
-	b, _ := s.buffers.Get().(*bytes.Buffer)
+	b := s.buffer()
 	defer s.release(b)
 	enc := json.NewEncoder(b)
 	enc.SetEscapeHTML(false)
@@ -38,7 +46,12 @@ func (s *server) answer(c *gin.Context, status int, body any) {
 		status = http.StatusInternalServerError
 		b.WriteString(`{"error":"the answer could not be encoded","code":"internal"}` + "\n")
 	}
-	s.write(c, status, "application/json", b.Bytes())
+	s.write(c, status, s.jsonType, b.Bytes())
+}
+
+func (s *server) buffer() *bytes.Buffer {
+	b, _ := s.buffers.Get().(*bytes.Buffer) // New makes them
+	return b
 }
 
 // release keeps a buffer for the next answer, unless it has grown large.
@@ -50,8 +63,8 @@ func (s *server) release(b *bytes.Buffer) {
 	s.buffers.Put(b)
 }
 
-func (s *server) write(c *gin.Context, status int, contentType string, body []byte) {
-	c.Writer.Header().Set("Content-Length", strconv.Itoa(len(body)))
+func (s *server) write(c *gin.Context, status int, contentType []string, body []byte) {
+	set(c.Writer.Header(), "Content-Length", strconv.Itoa(len(body)))
 	s.head(c, status, contentType)
 	if len(body) > smallAnswer {
 		s.deadline(c, answerTimeout+time.Duration(len(body))*time.Second/slowestReader)
@@ -62,13 +75,13 @@ func (s *server) write(c *gin.Context, status int, contentType string, body []by
 }
 
 // head begins an answer.
-func (s *server) head(c *gin.Context, status int, contentType string) {
+func (s *server) head(c *gin.Context, status int, contentType []string) {
 	h := c.Writer.Header()
-	if h.Get(headerIndex) == "" {
+	if len(h[headerIndex]) == 0 {
 		s.stamp(c, s.index(c.Request.Context()))
 	}
-	h.Set("Content-Type", contentType)
-	h.Set("X-Content-Type-Options", "nosniff")
+	h["Content-Type"] = contentType
+	h["X-Content-Type-Options"] = s.noSniff
 	c.Writer.WriteHeader(status)
 	c.Writer.WriteHeaderNow() // gin's own 404 and 405 pages write when nothing was written
 }
@@ -78,12 +91,15 @@ func (s *server) head(c *gin.Context, status int, contentType string) {
 func (s *server) stamp(c *gin.Context, index uint64) {
 	leader, _ := s.Backend.Leader()
 	h := c.Writer.Header()
-	h.Set(headerIndex, strconv.FormatUint(index, 10))
-	h.Set(headerLeader, leader)
+	set(h, headerIndex, strconv.FormatUint(index, 10))
+	set(h, headerLeader, leader)
 	if own := s.Backend.Cluster(); own != "" {
-		h.Set(headerCluster, own)
+		set(h, headerCluster, own)
 	}
 }
+
+// set is Set for a name that is known to be in its canonical form.
+func set(h http.Header, name, value string) { h[name] = []string{value} }
 
 // meant refuses a call that is for another cluster: at this address there may have
 // been masters of that before, and numbers of tasks and of entries mean something else
@@ -142,7 +158,7 @@ func (s *server) failAs(c *gin.Context, status int, refusal *task.Error) {
 	if retryable(refusal.Code) {
 		c.Header("Retry-After", strconv.Itoa(s.retryAfter(c, refusal)))
 	}
-	s.answer(c, status, wire.FromError(refusal))
+	s.send(c, status, func(b []byte) []byte { return wire.AppendError(b, refusal) })
 }
 
 func (s *server) noRoute(c *gin.Context) {

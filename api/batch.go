@@ -34,96 +34,82 @@ func (s *server) submitBatch(c *gin.Context, _ *query) error {
 	s.extend(c, batchTimeout)
 	ctx, cancel := context.WithTimeout(c.Request.Context(), batchTimeout)
 	defer cancel()
-	results, err := s.runBatch(ctx, body.Tasks)
+	refusals, results, err := s.runBatch(ctx, body.Tasks)
 	if err != nil {
 		return err
 	}
-	return s.batchAnswer(c, results)
+	return s.batchAnswer(c, refusals, results)
 }
 
-// batchAnswer sends what became of a batch, which holds a place until then.
-func (s *server) batchAnswer(c *gin.Context, results []wire.BatchResult) error {
+// batchAnswer sends what became of a batch, which holds a place until then. The
+// results are of the items that have no refusal, in order.
+func (s *server) batchAnswer(c *gin.Context, refusals []*task.Error, results []SubmitResult) error {
 	l := s.list(c)
 	defer l.close()
 	l.placed = true
 	l.text(`{"results":[`)
-	for i := range results {
-		if err := l.grow(textsOf(&results[i])); err != nil {
-			return err
+	for _, refusal := range refusals {
+		var r SubmitResult
+		if r.Refusal = refusal; refusal == nil {
+			r, results = results[0], results[1:]
 		}
-		if _, err := l.item(&results[i], math.MaxInt); err != nil {
+		if err := l.result(&r); err != nil {
 			return err
 		}
 	}
 	return l.end(struct{}{})
 }
 
-// textsOf is about the size of a result.
-func textsOf(r *wire.BatchResult) int {
-	n := resultFixed + len(r.Error)
-	if r.Task != nil {
-		n += len(r.Task.Expression)
-		if r.Task.Result != nil {
-			n += len(*r.Task.Result)
+// result adds what became of one item.
+func (l *listing) result(r *SubmitResult) error {
+	texts := resultFixed + r.Task.Bytes()
+	add := func(b []byte) []byte { return wire.AppendBatchTask(b, &r.Task, r.Existing) }
+	if r.Refusal != nil {
+		refusal := *r.Refusal
+		if refusal.Code == task.CodeNotLeader { // it was, when the batch began
+			refusal.Code = task.CodeNoLeader
 		}
+		texts = resultFixed + len(refusal.Message)
+		add = func(b []byte) []byte { return wire.AppendBatchRefusal(b, &refusal) }
 	}
-	return n
+	if err := l.grow(texts); err != nil {
+		return err
+	}
+	_, err := l.item(add, math.MaxInt)
+	return err
 }
 
 // resultFixed is about what a result takes in an answer besides its texts.
 const resultFixed = 256
 
-// runBatch submits those items that are right.
-func (s *server) runBatch(ctx context.Context, items wire.ItemList) ([]wire.BatchResult, error) {
-	out := make([]wire.BatchResult, len(items))
-	var subs []Submission
-	var at []int // of subs in items
+// runBatch submits those items that are right, and returns what became of these.
+func (s *server) runBatch(ctx context.Context, items wire.ItemList) (refusals []*task.Error, results []SubmitResult, err error) {
+	refusals = make([]*task.Error, len(items))
+	subs := make([]Submission, 0, len(items))
 	for i := range items {
-		sub, refusal := s.batchItem(ctx, items[i])
-		if refusal != nil {
-			out[i] = refusedItem(refusal)
-			continue
+		sub, refusal := s.batchItem(ctx, &items[i])
+		if refusals[i] = refusal; refusal == nil {
+			subs = append(subs, sub)
 		}
-		subs, at = append(subs, sub), append(at, i)
 	}
-	if len(subs) == 0 {
-		return out, nil
+	if len(subs) > 0 {
+		results, err = s.Backend.SubmitAll(ctx, subs)
 	}
-	results, err := s.Backend.SubmitAll(ctx, subs)
-	if err != nil {
-		return nil, err
-	}
-	for n, r := range results {
-		if r.Refusal != nil {
-			out[at[n]] = refusedItem(r.Refusal)
-			continue
-		}
-		t := wire.FromTask(&r.Task)
-		out[at[n]] = wire.BatchResult{Task: &t, Existing: r.Existing}
-	}
-	return out, nil
+	return refusals, results, err
 }
 
-func (s *server) batchItem(ctx context.Context, read wire.Element[wire.BatchItem]) (Submission, *task.Error) {
+func (s *server) batchItem(ctx context.Context, read *wire.Element[wire.BatchItem]) (Submission, *task.Error) {
 	if read.Refusal != nil {
 		return Submission{}, read.Refusal
 	}
-	item, key := read.Value, read.Value.IdempotencyKey
+	key := read.Value.IdempotencyKey
 	if key != "" {
 		var err error
 		if key, err = task.CleanKey(key); err != nil {
 			return Submission{}, invalid("idempotency_key %s", err)
 		}
 	}
-	return s.submission(ctx, wire.ToSubmission(item), key)
-}
-
-func refusedItem(refusal *task.Error) wire.BatchResult {
-	code := refusal.Code
-	if code == task.CodeNotLeader { // it was, when the batch began
-		code = task.CodeNoLeader
-	}
-	return wire.BatchResult{Error: refusal.Message, Code: code}
+	return s.submission(ctx, wire.ToSubmission(&read.Value), key)
 }
 
 // turn takes the place of a batch. The caller gives it back.

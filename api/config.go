@@ -49,6 +49,8 @@ type server struct {
 	metrics   *metrics
 	decoders  decoders
 	buffers   sync.Pool // of *bytes.Buffer
+	jsonType  []string  // the Content-Type of most answers
+	noSniff   []string
 	room      room
 	batches   room
 	exports   room
@@ -68,6 +70,7 @@ func New(cfg Config) http.Handler {
 		streams: make(room, maxStreams), resyncs: make(room, maxResyncs), answers: make(room, largeAnswers), bigEvents: make(room, largeEvents),
 	}
 	s.buffers.New = func() any { return new(bytes.Buffer) }
+	s.jsonType, s.noSniff = []string{"application/json"}, []string{"nosniff"}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

@@ -68,7 +68,7 @@ func (s *server) comeBack(c *gin.Context, refusal *task.Error) {
 	pause := comeBackAfter + rand.N(comeBackAfter) //nolint:gosec // chance, not secrecy
 	c.Header("Cache-Control", "no-store")
 	c.Header("X-Accel-Buffering", "no")
-	s.write(c, http.StatusOK, "text/event-stream", fmt.Appendf(nil, "retry: %d\n: %s: %s\n\n", pause.Milliseconds(), refusal.Code, refusal.Message))
+	s.write(c, http.StatusOK, []string{"text/event-stream"}, fmt.Appendf(nil, "retry: %d\n: %s: %s\n\n", pause.Milliseconds(), refusal.Code, refusal.Message))
 }
 
 func (s *server) streamEvents(c *gin.Context, q *query) error {

@@ -85,14 +85,14 @@ func (s *server) stream(ctx context.Context, c *gin.Context, view View, selectio
 
 // writeExport writes a line for each task, and the last.
 func writeExport(ctx context.Context, w io.Writer, view View, selection task.Query) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
+	var line []byte
 	end := wire.ExportEnd{Complete: true, Index: view.Index()}
 	selection.Limit = task.MaxPage
 	for {
 		page := view.List(selection)
 		for i := range page.Tasks {
-			if err := enc.Encode(wire.FromTask(&page.Tasks[i])); err != nil {
+			line = append(wire.AppendTask(line[:0], &page.Tasks[i]), '\n')
+			if _, err := w.Write(line); err != nil {
 				return fmt.Errorf("write task %d: %w", page.Tasks[i].ID, err)
 			}
 		}
@@ -101,7 +101,7 @@ func writeExport(ctx context.Context, w io.Writer, view View, selection task.Que
 			return fmt.Errorf("go on after task %d: %w", page.Next, err)
 		}
 		if page.Next == 0 {
-			return enc.Encode(end) //nolint:wrapcheck // the connection's error says enough
+			return json.NewEncoder(w).Encode(end) //nolint:wrapcheck // the connection's error says enough
 		}
 		selection.After = page.Next
 	}

@@ -31,11 +31,10 @@ const (
 // a large one needs a place among largeAnswers and is sent as it is made, so that
 // nobody's answer is in memory as a whole.
 type listing struct {
-	s   *server
-	c   *gin.Context
-	b   *bytes.Buffer
-	enc *json.Encoder
-	to  *piecewise // nil while the answer is small
+	s  *server
+	c  *gin.Context
+	b  *bytes.Buffer
+	to *piecewise // nil while the answer is small
 	// size is of the JSON so far, texts that of the texts in it; items counts.
 	size, texts, items int
 	placed             bool   // it may be large: the caller holds a place of another kind
@@ -44,10 +43,7 @@ type listing struct {
 
 // list begins a listing; its end gives everything back.
 func (s *server) list(c *gin.Context) *listing {
-	b, _ := s.buffers.Get().(*bytes.Buffer)
-	l := &listing{s: s, c: c, b: b, enc: json.NewEncoder(b), leave: func() {}}
-	l.enc.SetEscapeHTML(false)
-	return l
+	return &listing{s: s, c: c, b: s.buffer(), leave: func() {}}
 }
 
 func (l *listing) close() {
@@ -88,7 +84,7 @@ func (l *listing) grow(texts int) error {
 		w: l.c.Writer, control: http.NewResponseController(l.c.Writer),
 		patience: answerTimeout, allowance: answerTimeout, rate: slowestReader,
 	}
-	l.s.head(l.c, http.StatusOK, "application/json")
+	l.s.head(l.c, http.StatusOK, l.s.jsonType)
 	if err := l.to.begin(); err != nil {
 		return l.cut(err)
 	}
@@ -98,17 +94,14 @@ func (l *listing) grow(texts int) error {
 // text adds what is no item.
 func (l *listing) text(s string) { l.b.WriteString(s) }
 
-// item adds one value to the array that is written. It reports false, and adds
-// nothing, if the answer would exceed most bytes and is not empty.
-func (l *listing) item(v any, most int) (bool, error) {
+// item adds one value, which add appends, to the array that is written. It reports
+// false, and adds nothing, if the answer would exceed most bytes and is not empty.
+func (l *listing) item(add func(b []byte) []byte, most int) (bool, error) {
 	before := l.b.Len()
 	if l.items > 0 {
 		l.b.WriteByte(',')
 	}
-	if err := l.enc.Encode(v); err != nil {
-		return false, l.cut(fmt.Errorf("encode an answer: %w", err))
-	}
-	l.b.Truncate(l.b.Len() - 1) // Encode ends with a newline
+	l.b.Write(add(l.b.AvailableBuffer()))
 	size := l.size + l.b.Len() - before
 	if size > most && l.items > 0 {
 		l.b.Truncate(before)
@@ -122,19 +115,17 @@ func (l *listing) item(v any, most int) (bool, error) {
 // end adds the fields that follow the array, as the members of v are, and sends
 // what is left.
 func (l *listing) end(v any) error {
-	var rest bytes.Buffer
-	enc := json.NewEncoder(&rest)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
+	rest, err := json.Marshal(v)
+	if err != nil {
 		return l.cut(fmt.Errorf("encode an answer: %w", err))
 	}
 	l.text("]")
-	if rest.Len() > len("{}\n") {
+	if len(rest) > len("{}") {
 		l.text(",")
 	}
-	l.b.Write(rest.Bytes()[1:]) // without its brace
+	l.b.Write(append(rest[1:], '\n')) // without its brace
 	if l.to == nil {
-		l.s.write(l.c, http.StatusOK, "application/json", l.b.Bytes())
+		l.s.write(l.c, http.StatusOK, l.s.jsonType, l.b.Bytes())
 		return nil
 	}
 	return l.flush(0)

@@ -91,6 +91,6 @@ func (s *server) serveMetrics(c *gin.Context, _ *query) error {
 
 // specification serves openapi.yaml.
 func (s *server) specification(c *gin.Context, _ *query) error {
-	s.write(c, http.StatusOK, "application/yaml", document)
+	s.write(c, http.StatusOK, []string{"application/yaml"}, document)
 	return nil
 }

@@ -27,11 +27,7 @@ func (s *server) reportResults(c *gin.Context, _ *query) error {
 	if err != nil {
 		return err
 	}
-	out := make([]wire.Verdict, len(verdicts))
-	for i := range verdicts {
-		out[i] = wire.FromVerdict(verdicts[i])
-	}
-	s.answer(c, http.StatusOK, wire.Verdicts{Results: out})
+	s.send(c, http.StatusOK, func(b []byte) []byte { return wire.AppendVerdicts(b, verdicts) })
 	return nil
 }
 

@@ -104,7 +104,8 @@ func (s *server) listSlaves(c *gin.Context, q *query) error {
 		if err := l.grow(slave.Bytes() + slaveFixed); err != nil {
 			return err
 		}
-		if _, err := l.item(wire.FromSlave(&slave), math.MaxInt); err != nil {
+		add := func(b []byte) []byte { return wire.AppendSlave(b, &slave) }
+		if _, err := l.item(add, math.MaxInt); err != nil {
 			return err
 		}
 	}

@@ -42,7 +42,7 @@ func (s *server) submit(c *gin.Context, q *query) error {
 			status = http.StatusAccepted
 		}
 	}
-	s.answer(c, status, wire.Submitted{Task: wire.FromTask(&done.Task), Message: message, Asked: wire.FromAsked(done.Asked)})
+	s.send(c, status, func(b []byte) []byte { return wire.AppendSubmitted(b, message, &done.Task, done.Asked) })
 	return nil
 }
 
@@ -133,7 +133,7 @@ func (s *server) cancelTask(c *gin.Context, _ *query) error {
 	if err != nil {
 		return err
 	}
-	s.answer(c, http.StatusOK, wire.TaskAnswer{Task: wire.FromTask(&t)})
+	s.send(c, http.StatusOK, func(b []byte) []byte { return wire.AppendTaskAnswer(b, &t) })
 	return nil
 }
 
@@ -177,7 +177,7 @@ func (s *server) getTask(c *gin.Context, q *query) error {
 	}
 	defer release()
 	s.stamp(c, view.Index())
-	s.answer(c, http.StatusOK, wire.TaskAnswer{Task: wire.FromTask(&t)})
+	s.send(c, http.StatusOK, func(b []byte) []byte { return wire.AppendTaskAnswer(b, &t) })
 	return nil
 }
 
@@ -232,16 +232,16 @@ func (s *server) await(c *gin.Context, id task.ID, wait time.Duration) (View, er
 
 // listTasks shows a page of tasks.
 func (s *server) listTasks(c *gin.Context, q *query) error {
-	return s.page(c, q, task.DefaultPage, func(t *task.Task) any { return wire.FromTask(t) })
+	return s.page(c, q, task.DefaultPage, wire.AppendTask)
 }
 
 // listTasksSimply is the original system's list.
 func (s *server) listTasksSimply(c *gin.Context, q *query) error {
-	return s.page(c, q, task.MaxPage, func(t *task.Task) any { return wire.FromTaskSimply(t) })
+	return s.page(c, q, task.MaxPage, wire.AppendTaskSimply)
 }
 
-// page answers with a page of tasks, each as show has it.
-func (s *server) page(c *gin.Context, q *query, defaultLimit int, show func(*task.Task) any) error {
+// page answers with a page of tasks, each as show appends it.
+func (s *server) page(c *gin.Context, q *query, defaultLimit int, show func([]byte, *task.Task) []byte) error {
 	selection := q.page(defaultLimit)
 	view, err := s.read(c, q)
 	if err != nil {
@@ -266,7 +266,7 @@ func (s *server) page(c *gin.Context, q *query, defaultLimit int, show func(*tas
 }
 
 // tasks adds the tasks of a page, and returns the cursor of the next.
-func (l *listing) tasks(view View, selection task.Query, show func(*task.Task) any) (next task.ID, err error) {
+func (l *listing) tasks(view View, selection task.Query, show func([]byte, *task.Task) []byte) (next task.ID, err error) {
 	wanted, examine := selection.Limit, task.MaxExamined
 	for {
 		selection.Limit, selection.Examine = wanted-l.items, examine
@@ -279,7 +279,8 @@ func (l *listing) tasks(view View, selection task.Query, show func(*task.Task) a
 			return 0, err
 		}
 		for i := range page.Tasks {
-			if fits, err := l.item(show(&page.Tasks[i]), maxPageBytes); err != nil || !fits {
+			add := func(b []byte) []byte { return show(b, &page.Tasks[i]) }
+			if fits, err := l.item(add, maxPageBytes); err != nil || !fits {
 				return selection.After, err
 			}
 			selection.After = page.Tasks[i].ID

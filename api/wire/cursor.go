@@ -100,35 +100,44 @@ func (c *cursor) unquote(begin int) (s string, err error) {
 
 // number reads a number, of which the first character was seen.
 func (c *cursor) number() ([]byte, error) {
-	begin := c.at
-	digits := func() bool {
-		first := c.at
-		for c.at < len(c.body) && isDigit(c.body[c.at]) {
-			c.at++
-		}
-		return c.at > first
+	end := endOfNumber(c.body, c.at)
+	if end < 0 {
+		return nil, c.malformed()
 	}
-	oneOf := func(a, b byte) bool {
-		found := c.at < len(c.body) && (c.body[c.at] == a || c.body[c.at] == b)
+	n := c.body[c.at:end]
+	c.at = end
+	return n, nil
+}
+
+// endOfNumber returns where the JSON number ends that begins at a place, or -1.
+func endOfNumber[T string | []byte](text T, at int) int {
+	next := func(a, b byte) bool {
+		found := at < len(text) && (text[at] == a || text[at] == b)
 		if found {
-			c.at++
+			at++
 		}
 		return found
 	}
-	oneOf('-', '-')
-	right := oneOf('0', '0') || digits()
-	if right && oneOf('.', '.') {
+	digits := func() bool {
+		first := at
+		for at < len(text) && isDigit(text[at]) {
+			at++
+		}
+		return at > first
+	}
+	next('-', '-')
+	right := next('0', '0') || digits()
+	if right && next('.', '.') {
 		right = digits()
 	}
-	if right && oneOf('e', 'E') {
-		oneOf('+', '-')
+	if right && next('e', 'E') {
+		next('+', '-')
 		right = digits()
 	}
 	if !right {
-		c.at = begin
-		return nil, c.malformed()
+		return -1
 	}
-	return c.body[begin:c.at], nil
+	return at
 }
 
 func isDigit(b byte) bool { return '0' <= b && b <= '9' }

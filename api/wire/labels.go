@@ -6,12 +6,17 @@ import "muster/task"
 type LabelList []task.Label
 
 // MarshalJSON writes the object, in the list's order.
-func (l LabelList) MarshalJSON() ([]byte, error) {
-	parameters := make(ParameterList, len(l))
-	for i, label := range l {
-		parameters[i] = task.Parameter{Name: label.Name, Value: task.Value{Type: task.String, Text: label.Value}}
+func (l LabelList) MarshalJSON() ([]byte, error) { return l.appendTo(nil), nil }
+
+func (l LabelList) appendTo(b []byte) []byte {
+	b = append(b, '{')
+	for i := range l {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendString(append(appendString(b, l[i].Name), ':'), l[i].Value)
 	}
-	return parameters.MarshalJSON()
+	return append(b, '}')
 }
 
 // UnmarshalJSON reads an object of strings.

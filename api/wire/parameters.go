@@ -1,9 +1,6 @@
 package wire
 
 import (
-	"bytes"
-	"encoding/json"
-	"fmt"
 	"slices"
 	"strconv"
 
@@ -15,36 +12,22 @@ import (
 type ParameterList []task.Parameter
 
 // MarshalJSON writes the object, in the list's order.
-func (l ParameterList) MarshalJSON() ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	quote := func(s string) error {
-		if err := enc.Encode(s); err != nil {
-			return fmt.Errorf("encode %q: %w", s, err)
-		}
-		b.Truncate(b.Len() - 1) // the encoder ends with a line feed
-		return nil
-	}
-	b.WriteByte('{')
-	for i, p := range l {
+func (l ParameterList) MarshalJSON() ([]byte, error) { return l.appendTo(nil), nil }
+
+func (l ParameterList) appendTo(b []byte) []byte {
+	b = append(b, '{')
+	for i := range l {
 		if i > 0 {
-			b.WriteByte(',')
+			b = append(b, ',')
 		}
-		if err := quote(p.Name); err != nil {
-			return nil, err
-		}
-		b.WriteByte(':')
-		if isLiteral(p.Value) {
-			b.WriteString(p.Value.Text)
-			continue
-		}
-		if err := quote(p.Value.Text); err != nil {
-			return nil, err
+		b = append(appendString(b, l[i].Name), ':')
+		if v := l[i].Value; isLiteral(v) {
+			b = append(b, v.Text...)
+		} else {
+			b = appendString(b, v.Text)
 		}
 	}
-	b.WriteByte('}')
-	return b.Bytes(), nil
+	return append(b, '}')
 }
 
 // isLiteral reports whether the value stands in JSON without quotes. A number
@@ -52,8 +35,7 @@ func (l ParameterList) MarshalJSON() ([]byte, error) {
 func isLiteral(v task.Value) bool {
 	switch v.Type {
 	case task.Number:
-		var n json.Number
-		return v.Text != "" && v.Text[0] != '"' && json.Unmarshal([]byte(v.Text), &n) == nil && n.String() == v.Text
+		return v.Text != "" && endOfNumber(v.Text, 0) == len(v.Text)
 	case task.Boolean:
 		return v.Text == "true" || v.Text == "false"
 	case task.String, task.NoValue:

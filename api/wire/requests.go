@@ -66,7 +66,7 @@ func priority(p int) task.Priority {
 }
 
 // ToSubmission is an item of a batch as a single submit says it.
-func ToSubmission(b BatchItem) Submission {
+func ToSubmission(b *BatchItem) Submission {
 	return Submission{
 		Expression: b.Expression, Parameters: b.Parameters, Kind: b.Kind, MaxTries: b.MaxTries, TimeoutMS: b.TimeoutMS,
 		RetryOf: b.RetryOf, Priority: b.Priority, WhenFull: b.WhenFull,
