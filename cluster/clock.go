@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"muster/task"
+	"muster/task/wait"
 )
 
 const (
@@ -78,7 +79,7 @@ func (n *Node) setClock(ctx context.Context, r *raft.Raft) {
 			n.clock.advance(trusted(walls))
 			break
 		}
-		if !sleep(patience, clockAnswer/5) {
+		if !wait.Sleep(patience, clockAnswer/5) {
 			if enough {
 				n.clock.advance(trusted(walls))
 			}
@@ -94,7 +95,7 @@ func (n *Node) setClock(ctx context.Context, r *raft.Raft) {
 // keepClock looks after the clock while this node leads. A master without others
 // to ask goes by its monotonic clock alone.
 func (n *Node) keepClock(ctx context.Context, r *raft.Raft) {
-	for sleep(ctx, clockEvery) {
+	for wait.Sleep(ctx, clockEvery) {
 		if !n.clockIsOff() {
 			continue
 		}

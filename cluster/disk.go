@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"muster/task/wait"
 )
 
 const (
@@ -38,7 +40,7 @@ type diskGuard struct {
 
 // run polls until ctx ends.
 func (g *diskGuard) run(ctx context.Context) {
-	every(ctx, diskPoll, g.look)
+	wait.Every(ctx, diskPoll, g.look)
 }
 
 // look polls once. If the space can't be told, the last answer stands.
@@ -95,7 +97,7 @@ func (k *spaceKeeper) look(ctx context.Context) {
 // keepSpace looks after the disk's space while this node leads.
 func (n *Node) keepSpace(ctx context.Context) {
 	defer n.disk.alone.Store(false)
-	every(ctx, diskPoll, func() { n.space.look(ctx) })
+	wait.Every(ctx, diskPoll, func() { n.space.look(ctx) })
 }
 
 // handOverForSpace hands leadership to the master that is best to lead among those
@@ -107,18 +109,4 @@ func (n *Node) handOverForSpace(ctx context.Context, r *raft.Raft) (tried, hande
 	}
 	n.logger.Warn("disk is low: handing leadership over", "to", to.ID, "free", n.disk.bytes.Load(), "min", n.disk.min)
 	return true, n.transferTo(ctx, r, to)
-}
-
-// every calls do at once and then at each tick, until ctx ends.
-func every(ctx context.Context, d time.Duration, do func()) {
-	tick := time.NewTicker(d)
-	defer tick.Stop()
-	for {
-		do()
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return
-		}
-	}
 }

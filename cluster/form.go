@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"muster/task/wait"
 )
 
 // helloTimeout bounds one question to another master's API.
@@ -85,7 +86,7 @@ func (n *Node) form(ctx context.Context, id identity) error {
 		if attempt%20 == 0 {
 			n.logger.Info("waiting for the other masters of the list", "missing", missing)
 		}
-		if !sleep(ctx, backoff(attempt)) {
+		if !wait.Sleep(ctx, backoff(attempt)) {
 			return context.Cause(ctx)
 		}
 	}
@@ -237,9 +238,7 @@ func (n *Node) finishBootstrap(c raft.Configuration) error {
 	return n.stores.logs.StoreLog(&raft.Log{Index: 1, Term: 1, Type: raft.LogConfiguration, Data: raft.EncodeConfiguration(c)})
 }
 
-// backoff grows from 50 ms to about 2 s, jittered, so that masters that start
-// together do not ask in step.
+// backoff is the pause before another attempt to get an answer from other masters.
 func backoff(attempt int) time.Duration {
-	d := min(50*time.Millisecond<<min(attempt, 6), 2*time.Second)
-	return d/2 + rand.N(d/2) //nolint:gosec // jitter, not a secret
+	return wait.Pause(50*time.Millisecond, 2*time.Second, attempt)
 }

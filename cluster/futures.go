@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"muster/task/wait"
 )
 
 // errAbandoned: nobody waited for a future any longer.
@@ -93,45 +95,6 @@ func (f *futures) close(d time.Duration) bool {
 	case <-t.C:
 		return false
 	case <-f.gone:
-		return waitFor(f.idle, min(d, dropTimeout))
-	}
-}
-
-// waitFor waits for a channel to close, at most d.
-func waitFor(ch <-chan struct{}, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ch:
-		return true
-	case <-t.C:
-		return false
-	}
-}
-
-// within runs a call that can't be interrupted and waits for it, at most d. If
-// it takes longer, its goroutine stays behind.
-func within(d time.Duration, call func() error) error {
-	done := make(chan error, 1)
-	go func() { done <- call() }()
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case err := <-done:
-		return err
-	case <-t.C:
-		return errAbandoned
-	}
-}
-
-// sleep waits for d or until ctx ends; it reports whether d has passed.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
+		return wait.For(f.idle, min(d, dropTimeout))
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"muster/fsm"
 	"muster/systemtest/timelimit"
 	"muster/task"
+	"muster/task/wait"
 )
 
 // linger is, in fake time, longer than any time-out of raft.InmemTransport.
@@ -174,7 +175,7 @@ func (m *master) kill() {
 // ends waits for Run to return by itself and returns its error.
 func (m *master) ends() error {
 	m.w.t.Helper()
-	if !waitFor(m.done, timelimit.Of(m.w.t, time.Minute)) {
+	if !wait.For(m.done, timelimit.Of(m.w.t, time.Minute)) {
 		m.w.t.Fatalf("%s did not stop", m.id)
 	}
 	return m.err
@@ -191,7 +192,7 @@ func (w *world) eventually(what string, holds func() bool, missing ...*error) {
 	ctx, cancel := context.WithTimeout(context.Background(), timelimit.Usual(w.t))
 	defer cancel()
 	for !holds() {
-		if !sleep(ctx, 5*time.Millisecond) {
+		if !wait.Sleep(ctx, 5*time.Millisecond) {
 			for _, m := range missing {
 				w.t.Error(*m)
 			}

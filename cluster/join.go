@@ -10,6 +10,7 @@ import (
 	"muster/fsm"
 	"muster/task"
 	"muster/task/baseurl"
+	"muster/task/wait"
 )
 
 const (
@@ -245,7 +246,7 @@ func (n *Node) catchUp(ctx context.Context, r *raft.Raft, req task.JoinRequest) 
 		if r.State() != raft.Leader {
 			return task.Refuse(task.CodeOutcomeUnknown, "leadership was lost while master "+req.ID+" was catching up; ask again")
 		}
-		if !sleep(ctx, catchUpPoll) {
+		if !wait.Sleep(ctx, catchUpPoll) {
 			return task.Refuse(task.CodeNotCaughtUp, fmt.Sprintf("master %s did not catch up within %s: %s", req.ID, n.cfg.JoinTimeout, last))
 		}
 	}

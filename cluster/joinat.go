@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"muster/task/wait"
 )
 
 // To join at an address where no other master can be would be to wait for ever. One
@@ -71,7 +73,7 @@ const pointlessRounds = 5
 func (n *Node) nobodyToJoin(ctx context.Context) error {
 	var err error
 	for round := range pointlessRounds {
-		if err = n.askForOthers(ctx); err == nil || !sleep(ctx, backoff(round)) {
+		if err = n.askForOthers(ctx); err == nil || !wait.Sleep(ctx, backoff(round)) {
 			return nil
 		}
 	}

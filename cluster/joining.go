@@ -12,6 +12,7 @@ import (
 
 	"muster/fsm"
 	"muster/task"
+	"muster/task/wait"
 )
 
 const (
@@ -45,7 +46,7 @@ func (n *Node) prepareJoin(ctx context.Context, id identity) error {
 				return err
 			}
 		}
-		if !sleep(ctx, backoff(attempt)) {
+		if !wait.Sleep(ctx, backoff(attempt)) {
 			return context.Cause(ctx)
 		}
 	}
@@ -181,7 +182,7 @@ func (n *Node) askToJoin(ctx context.Context) error {
 				return err
 			}
 		}
-		sleep(ctx, backoff(attempt))
+		wait.Sleep(ctx, backoff(attempt))
 	}
 	return nil
 }
@@ -233,7 +234,7 @@ func (n *Node) announce(ctx context.Context, r *raft.Raft) {
 		return
 	}
 	told, said := false, ""
-	for sleep(ctx, announceEvery) {
+	for wait.Sleep(ctx, announceEvery) {
 		out := n.removed(r)
 		if out != nil && !told {
 			n.logger.Warn("this master serves nobody", "reason", out)
@@ -249,7 +250,7 @@ func (n *Node) announce(ctx context.Context, r *raft.Raft) {
 		}
 		said = err.Error()
 		if final(err) {
-			sleep(ctx, announceBackoff)
+			wait.Sleep(ctx, announceBackoff)
 		}
 	}
 }

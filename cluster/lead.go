@@ -13,6 +13,7 @@ import (
 
 	"muster/fsm"
 	"muster/task"
+	"muster/task/wait"
 )
 
 const (
@@ -115,7 +116,7 @@ func (o *office) end(t *tenure) bool {
 		return true
 	}
 	t.cancel()
-	if !waitFor(t.done, leadEndTimeout) {
+	if !wait.For(t.done, leadEndTimeout) {
 		o.stop(fmt.Errorf("the leader's work did not end within %s after leadership was lost", leadEndTimeout))
 		return false
 	}
@@ -228,7 +229,7 @@ func (n *Node) handAway(ctx context.Context, r *raft.Raft, reason error, failure
 	if n.transfer(ctx, r) {
 		return false
 	}
-	return sleep(ctx, backoff(failures)) && r.State() == raft.Leader
+	return wait.Sleep(ctx, backoff(failures)) && r.State() == raft.Leader
 }
 
 // handOver gives leadership away at a shutdown, so that the others need not wait

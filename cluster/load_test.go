@@ -10,6 +10,7 @@ import (
 	"muster/fsm"
 	"muster/systemtest/timelimit"
 	"muster/task"
+	"muster/task/wait"
 )
 
 // load submits tasks at whoever leads, from several goroutines, each with keys
@@ -36,7 +37,7 @@ func newPacedLoad(w *world, pause time.Duration, of ...*master) *load {
 		l.wg.Go(func() {
 			for n := 0; ctx.Err() == nil; n++ {
 				l.submit(ctx, of, fmt.Sprintf("%d-%d", i, n))
-				sleep(ctx, pause)
+				wait.Sleep(ctx, pause)
 			}
 		})
 	}
@@ -48,7 +49,7 @@ func (l *load) submit(ctx context.Context, of []*master, key string) {
 	for at := 0; ctx.Err() == nil; at++ {
 		node, err := l.w.at(of[at%len(of)].url)
 		if err != nil {
-			sleep(ctx, time.Millisecond)
+			wait.Sleep(ctx, time.Millisecond)
 			continue
 		}
 		outcomes, err := node.Propose(ctx, submit(key))
@@ -60,7 +61,7 @@ func (l *load) submit(ctx context.Context, of []*master, key string) {
 			l.mu.Unlock()
 			continue
 		default: // nothing happened
-			sleep(ctx, time.Millisecond)
+			wait.Sleep(ctx, time.Millisecond)
 			continue
 		}
 		s, ok := outcomes[0].Value.(fsm.Submitted)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"muster/task/wait"
 )
 
 // snapshotRetry is the pause after a snapshot that could not be taken.
@@ -106,7 +108,7 @@ func (n *Node) snapshotBySize(ctx context.Context, r *raft.Raft) {
 			}
 			// A change of the membership or a transfer of leadership is under way.
 			n.logger.Info("snapshot was not taken; it will be tried again", "error", err)
-			if !sleep(ctx, snapshotRetry) {
+			if !wait.Sleep(ctx, snapshotRetry) {
 				return
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"muster/task"
+	"muster/task/wait"
 )
 
 // settleTimeout is how long a transfer of leadership may take to be seen.
@@ -109,7 +110,7 @@ func (n *Node) awaitSuccessor(ctx context.Context, id string) error {
 		case h.Ready:
 			return nil
 		}
-		if !sleep(patience, catchUpPoll) {
+		if !wait.Sleep(patience, catchUpPoll) {
 			return task.Refuse(task.CodeNotCaughtUp, fmt.Sprintf("master %s is not ready to lead: it has applied entry %d, and the leader entry %d (it says: %s); try again when muster status calls it ready",
 				id, h.AppliedIndex, n.AppliedIndex(), cmp.Or(h.NotReady, "not ready")))
 		}
@@ -124,7 +125,7 @@ func (n *Node) awaitLeader(ctx context.Context, wanted func(id string) bool) boo
 		if id, _ := n.Leader(); wanted(id) {
 			return true
 		}
-		if !sleep(ctx, 10*time.Millisecond) {
+		if !wait.Sleep(ctx, 10*time.Millisecond) {
 			return false
 		}
 	}

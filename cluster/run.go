@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"muster/task/wait"
 )
 
 const (
@@ -127,7 +129,7 @@ func (n *Node) dropRaft(r *raft.Raft, loops func()) error {
 func (n *Node) shutDown(r *raft.Raft) error {
 	down := r.Shutdown()
 	n.closeGate() // ends messages that wait for dead masters
-	if err := within(shutdownTimeout, down.Error); err != nil {
+	if err := wait.Within(shutdownTimeout, down.Error); err != nil {
 		return fmt.Errorf("shut raft down: %w", err)
 	}
 	return nil

@@ -12,6 +12,8 @@ import (
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
+
+	"muster/task/wait"
 )
 
 const (
@@ -113,7 +115,7 @@ func (s *stores) hasTerm() (bool, error) {
 
 // close closes the files, at most in closeTimeout.
 func (s *stores) close() error {
-	if err := within(closeTimeout, s.bolt.Close); err != nil {
+	if err := wait.Within(closeTimeout, s.bolt.Close); err != nil {
 		return fmt.Errorf("close the log: %w", err)
 	}
 	return nil

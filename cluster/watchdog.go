@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"muster/task/wait"
 )
 
 // snapshotPatience is how many times longer than others a call may take that has
@@ -88,7 +90,7 @@ func (g *storeGuard) exit(what string, err error) error {
 
 // watch tells of calls that hang, until ctx ends.
 func (g *storeGuard) watch(ctx context.Context, hangs func(error)) {
-	every(ctx, g.limit/4, func() {
+	wait.Every(ctx, g.limit/4, func() {
 		if op, found := g.hanging(g.limit); found {
 			hangs(fmt.Errorf("%s: the disk has not answered for %s; this master stops so that another can lead", op.what, g.limit+op.extra))
 		}

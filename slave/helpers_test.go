@@ -11,8 +11,8 @@ import (
 
 	"muster/slave"
 	"muster/slave/link"
-	"muster/slave/worker"
 	"muster/task"
+	"muster/task/wait"
 )
 
 const slaveURL = "http://slave-1:9001"
@@ -177,7 +177,7 @@ func run(t *testing.T, refusal error, change func(*slave.Config)) *rig {
 		Name: "slave-1", Listener: l, Advertise: slaveURL + "/", Slots: 2, Masters: m,
 		Kinds: []slave.Kind{
 			{Name: "sleep", Idempotent: true, Handle: func(ctx context.Context, o task.Order) (task.Value, error) {
-				if !worker.Sleep(ctx, 10*time.Second) {
+				if !wait.Sleep(ctx, 10*time.Second) {
 					return task.Value{}, ctx.Err()
 				}
 				return task.Value{Type: task.Number, Text: o.ID.String()}, nil

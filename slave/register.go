@@ -9,6 +9,7 @@ import (
 
 	"muster/slave/worker"
 	"muster/task"
+	"muster/task/wait"
 )
 
 // registerTimeout bounds one call of RegisterSlave, which may try several masters.
@@ -42,7 +43,7 @@ type registrar struct {
 
 // run registers, and again whenever the masters are silent, until ctx ends.
 func (r *registrar) run(ctx context.Context) {
-	pause := worker.Backoff{Min: 100 * time.Millisecond, Max: 5 * time.Second}
+	pause := wait.Backoff{Min: 100 * time.Millisecond, Max: 5 * time.Second}
 	for {
 		if wait := r.untilSilence(); wait > 0 {
 			// Chance over the whole interval: a leader asks thousands of slaves within
@@ -53,7 +54,7 @@ func (r *registrar) run(ctx context.Context) {
 			continue
 		}
 		if err := r.register(ctx); err != nil {
-			if ctx.Err() != nil || !worker.Sleep(ctx, pause.Next()) {
+			if ctx.Err() != nil || !wait.Sleep(ctx, pause.Next()) {
 				return
 			}
 			continue
@@ -146,7 +147,7 @@ func (r *registrar) leave(ctx context.Context) {
 	if !r.mayBeKnown {
 		return
 	}
-	pause := worker.Backoff{Min: 50 * time.Millisecond, Max: time.Second}
+	pause := wait.Backoff{Min: 50 * time.Millisecond, Max: time.Second}
 	for {
 		err := r.masters.LeaveSlave(ctx, r.self.Name, r.self.Incarnation)
 		if err == nil {
@@ -158,7 +159,7 @@ func (r *registrar) leave(ctx context.Context) {
 			r.log.Debug("left already", "error", err)
 			return
 		}
-		if r.registered.IsZero() || !worker.Sleep(ctx, pause.Next()) {
+		if r.registered.IsZero() || !wait.Sleep(ctx, pause.Next()) {
 			r.log.Warn("could not say goodbye; the masters will find this slave silent", "error", err)
 			return
 		}

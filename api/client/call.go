@@ -20,6 +20,7 @@ import (
 	"muster/api/wire"
 	"muster/task"
 	"muster/task/baseurl"
+	"muster/task/wait"
 )
 
 // maxHops bounds the redirects of one attempt. One is usual; more happen while
@@ -95,7 +96,7 @@ func (c *Client) do(ctx context.Context, k call, out any) error {
 			sum.final = true
 			return sum.failure(ctx, k)
 		}
-		if k.once || !sleep(ctx, max(sum.after, pause/2+rand.N(pause))) { //nolint:gosec // chance, not secrecy
+		if k.once || !wait.Sleep(ctx, max(sum.after, pause/2+rand.N(pause))) { //nolint:gosec // chance, not secrecy
 			return sum.failure(ctx, k)
 		}
 		pause = min(2*pause, c.cfg.MaxBackoff)
@@ -385,17 +386,5 @@ func (c *Client) turnFrom(target string, err error) {
 	}
 	if c.addresses[c.first] == target {
 		c.first = (c.first + 1) % len(c.addresses)
-	}
-}
-
-// sleep waits and reports whether ctx is still alive.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
 	}
 }

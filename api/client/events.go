@@ -16,6 +16,7 @@ import (
 
 	"muster/api/client/internal/raw"
 	"muster/api/wire"
+	"muster/task/wait"
 )
 
 // The names of events.
@@ -96,7 +97,7 @@ func (c *Client) Events(ctx context.Context, opts EventsOptions) iter.Seq2[Event
 			if ended++; ended%len(c.addresses) != 0 {
 				continue // the next master is asked at once
 			}
-			sleep(ctx, pause/2+rand.N(pause)) //nolint:gosec // chance, not secrecy
+			wait.Sleep(ctx, pause/2+rand.N(pause)) //nolint:gosec // chance, not secrecy
 			pause = min(2*pause, c.cfg.MaxBackoff)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"muster/cluster/dispatch"
 	"muster/cluster/dispatch/scheduler"
+	"muster/task/wait"
 )
 
 // lead dispatches for one term. When a dispatcher panics, leadership is handed on,
@@ -52,14 +53,7 @@ func (m *master) dispatch(ctx context.Context, term uint64) error {
 func (m *master) pause(ctx context.Context, d time.Duration, panics int) bool {
 	m.backend.paused.Store(&paused{until: time.Now().Add(d), panics: panics})
 	defer m.backend.paused.Store(nil)
-	over := time.NewTimer(d)
-	defer over.Stop()
-	select {
-	case <-over.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return wait.Sleep(ctx, d)
 }
 
 // paused tells why this master leads without a dispatcher.

@@ -12,6 +12,7 @@ import (
 
 	"muster/slave/worker"
 	"muster/task"
+	"muster/task/wait"
 )
 
 func TestBusySlaveRefuses(t *testing.T) {
@@ -176,7 +177,7 @@ func TestNeverMoreThanSlots(t *testing.T) {
 			for p := peak.Load(); n > p && !peak.CompareAndSwap(p, n); p = peak.Load() {
 			}
 			runs.Add(1)
-			worker.Sleep(ctx, time.Millisecond)
+			wait.Sleep(ctx, time.Millisecond)
 			return task.Value{}, nil
 		}})
 		var seq atomic.Uint64
@@ -199,7 +200,7 @@ func TestNeverMoreThanSlots(t *testing.T) {
 							accepted.Add(1)
 						}
 					}
-					worker.Sleep(t.Context(), 100*time.Microsecond)
+					wait.Sleep(t.Context(), 100*time.Microsecond)
 				}
 			})
 		}

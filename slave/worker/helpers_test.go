@@ -9,6 +9,7 @@ import (
 
 	"muster/slave/worker"
 	"muster/task"
+	"muster/task/wait"
 )
 
 const incarnation = "0123456789abcdef"
@@ -144,7 +145,7 @@ func order(id task.ID, attempt uint32) task.Order {
 
 // sleeping takes ten seconds, or until its context ends.
 func sleeping(ctx context.Context, o task.Order) (task.Value, error) {
-	if !worker.Sleep(ctx, 10*time.Second) {
+	if !wait.Sleep(ctx, 10*time.Second) {
 		return task.Value{}, ctx.Err()
 	}
 	return task.Value{Type: task.Number, Text: o.ID.String()}, nil

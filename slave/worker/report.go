@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"muster/task"
+	"muster/task/wait"
 )
 
 // Bounds of one report. Encoded, it stays below the 1 MiB that a master takes,
@@ -19,7 +20,7 @@ const (
 // report is the reporter's goroutine. While one report is under way, what
 // finishes joins the next; nothing lingers.
 func (w *Worker) report() {
-	pause := Backoff{Min: 20 * time.Millisecond, Max: 2 * time.Second}
+	pause := wait.Backoff{Min: 20 * time.Millisecond, Max: 2 * time.Second}
 	limit := maxReportResults
 	troubled := false
 	for {
@@ -57,7 +58,7 @@ func (w *Worker) report() {
 		}
 		troubled = true
 		w.log.Log(w.reporting, level, "results not acknowledged, repeating until they are", "results", len(batch)-settled, "error", err)
-		if !Sleep(w.reporting, pause.Next()) {
+		if !wait.Sleep(w.reporting, pause.Next()) {
 			return
 		}
 	}

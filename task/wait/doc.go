@@ -1,0 +1,2 @@
+// Package wait has the waits that masters, slaves and clients share. Each has an end.
+package wait
