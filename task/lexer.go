@@ -1,7 +1,6 @@
 package task
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -15,7 +14,7 @@ const (
 	TokenNumber   TokenKind = iota + 1 // decimal, or 0x and hex digits
 	TokenString                        // Text is what the literal stands for
 	TokenName                          // a parameter, a function, true, false
-	TokenOperator                      // one of operators, or in
+	TokenOperator                      // see lexer.operator, or in
 	TokenOpen                          // (
 	TokenClose                         // )
 	TokenComma
@@ -26,13 +25,6 @@ type Token struct {
 	Kind TokenKind
 	Text string
 	At   int // byte offset
-}
-
-// operators are all that the language has, the longer before the shorter. There
-// are no regular expressions (=~, !~): what one costs can't be bounded beforehand.
-var operators = [...]string{
-	"**", "<<", ">>", "==", "!=", "<=", ">=", "&&", "||", "??",
-	"+", "-", "*", "/", "%", "&", "|", "^", "~", "!", "<", ">", "?", ":",
 }
 
 // LexExpression splits an expression into its tokens, within the limits of this
@@ -47,7 +39,7 @@ func LexExpression(expression string) ([]Token, *Error) {
 	case !utf8.ValidString(expression):
 		return nil, badExpression("the expression is not valid UTF-8")
 	}
-	l := lexer{source: expression}
+	l := lexer{source: expression, tokens: make([]Token, 0, 8)}
 	for l.skipSpace(); l.at < len(expression); l.skipSpace() {
 		if err := l.next(); err != nil {
 			return nil, err
@@ -133,6 +125,9 @@ func (l *lexer) number() *Error {
 
 // fits tells whether a number is less than infinite.
 func fits(text string) bool {
+	if len(text) < 300 && strings.IndexByte(text, '.') < 0 {
+		return true // below 10^308
+	}
 	_, err := strconv.ParseFloat(text, 64)
 	return err == nil
 }
@@ -179,17 +174,25 @@ func (l *lexer) literal(quote byte) *Error {
 	return badExpression("the string at byte %d has no end", l.at)
 }
 
+// operator reads one of all that the language has, the longer before the shorter.
+// There are no regular expressions (=~, !~): what one costs can't be bounded beforehand.
 func (l *lexer) operator() *Error {
 	rest := l.source[l.at:]
 	if strings.HasPrefix(rest, "=~") || strings.HasPrefix(rest, "!~") {
 		return badExpression("%s at byte %d: there are no regular expressions", rest[:2], l.at)
 	}
-	i := slices.IndexFunc(operators[:], func(op string) bool { return strings.HasPrefix(rest, op) })
-	if i < 0 {
+	if len(rest) > 1 {
+		switch rest[:2] {
+		case "**", "<<", ">>", "==", "!=", "<=", ">=", "&&", "||", "??":
+			l.add(TokenOperator, 2)
+			return nil
+		}
+	}
+	if strings.IndexByte("+-*/%&|^~!<>?:", rest[0]) < 0 {
 		r, _ := utf8.DecodeRuneInString(rest)
 		return badExpression("%q at byte %d has no meaning here", r, l.at)
 	}
-	l.add(TokenOperator, len(operators[i]))
+	l.add(TokenOperator, 1)
 	return nil
 }
 

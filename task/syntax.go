@@ -1,7 +1,5 @@
 package task
 
-import "slices"
-
 // ExprKind tells what an Expr is.
 type ExprKind uint8
 
@@ -49,17 +47,33 @@ type grammar struct {
 	at     int
 }
 
-// levels are the binary operators, the loosest first; each level groups from the
-// left. Looser still are ?? and, the loosest, ? with its colon.
-var levels = [...][]string{
-	{"||"},
-	{"&&"},
-	{"==", "!=", "<", "<=", ">", ">=", "in"},
-	{"&", "|", "^"},
-	{"<<", ">>"},
-	{"+", "-"},
-	{"*", "/", "%"},
-	{"**"},
+// levelOf returns how tight a binary operator binds, the loosest 1; 0 for what is none.
+// Operators of one level group from the left. Looser still are ?? and, the loosest, ?
+// with its colon.
+func levelOf(t Token) int {
+	if t.Kind != TokenOperator {
+		return 0
+	}
+	switch t.Text {
+	case "||":
+		return 1
+	case "&&":
+		return 2
+	case "==", "!=", "<", "<=", ">", ">=", "in":
+		return 3
+	case "&", "|", "^":
+		return 4
+	case "<<", ">>":
+		return 5
+	case "+", "-":
+		return 6
+	case "*", "/", "%":
+		return 7
+	case "**":
+		return 8
+	default:
+		return 0
+	}
 }
 
 // expression reads "a ? b : c", or less.
@@ -85,35 +99,34 @@ func (g *grammar) expression() (Expr, *Error) {
 
 // fallback reads "a ?? b ?? c", or less.
 func (g *grammar) fallback() (Expr, *Error) {
-	first, err := g.binary(0)
-	all := Expr{Kind: ExprFallback, Args: []Expr{first}}
-	for err == nil {
-		op, ok := g.operator("??")
-		if !ok && len(all.Args) == 1 {
-			return first, nil
-		}
-		if !ok {
-			return all, nil
+	first, err := g.binary(1)
+	op, more := g.operator("??")
+	if err != nil || !more {
+		return first, err
+	}
+	all := Expr{Kind: ExprFallback, Token: op, Args: []Expr{first}}
+	for ; more; op, more = g.operator("??") {
+		next, err := g.binary(1)
+		if err != nil {
+			return Expr{}, err
 		}
 		all.Token = op
-		var next Expr
-		next, err = g.binary(0)
 		all.Args = append(all.Args, next)
 	}
-	return Expr{}, err
+	return all, nil
 }
 
-// binary reads operands and the operators of one level.
-func (g *grammar) binary(level int) (Expr, *Error) {
-	if level == len(levels) {
-		return g.prefixed()
-	}
-	left, err := g.binary(level + 1)
+// binary reads operands and the operators between them that bind at least as tight as a
+// level, by precedence climbing.
+func (g *grammar) binary(least int) (Expr, *Error) {
+	left, err := g.prefixed()
 	for chain := false; err == nil; { // of +, which is one however long it is
-		op, ok := g.operator(levels[level]...)
-		if !ok {
+		op := g.peek(0)
+		level := levelOf(op)
+		if level == 0 || level < least {
 			return left, nil
 		}
+		g.at++
 		var right []Expr
 		if op.Text == "in" {
 			right, err = g.list()
@@ -121,22 +134,27 @@ func (g *grammar) binary(level int) (Expr, *Error) {
 			right = make([]Expr, 1)
 			right[0], err = g.binary(level + 1)
 		}
-		if chain && op.Text == "+" {
+		plus := op.Text == "+"
+		if chain && plus {
 			left.Args = append(left.Args, right...)
 		} else {
 			left = Expr{Kind: ExprBinary, Token: op, Args: append([]Expr{left}, right...)}
 		}
-		chain = op.Text == "+"
+		chain = plus
 	}
 	return Expr{}, err
 }
 
 // prefixed reads a value, with at most one of - ! ~ in front.
 func (g *grammar) prefixed() (Expr, *Error) {
-	op, ok := g.operator("-", "!", "~")
+	op := g.peek(0)
+	if op.Kind != TokenOperator || op.Text != "-" && op.Text != "!" && op.Text != "~" {
+		return g.value()
+	}
+	g.at++
 	value, err := g.value()
-	if !ok || err != nil {
-		return value, err
+	if err != nil {
+		return Expr{}, err
 	}
 	return Expr{Kind: ExprPrefix, Token: op, Args: []Expr{value}}, nil
 }
@@ -209,10 +227,10 @@ func (g *grammar) closing() *Error {
 	return nil
 }
 
-// operator takes one of the given operators, if it is next.
-func (g *grammar) operator(wanted ...string) (Token, bool) {
+// operator takes an operator, if it is next.
+func (g *grammar) operator(wanted string) (Token, bool) {
 	t := g.peek(0)
-	if t.Kind != TokenOperator || !slices.Contains(wanted, t.Text) {
+	if t.Kind != TokenOperator || t.Text != wanted {
 		return Token{}, false
 	}
 	g.at++
