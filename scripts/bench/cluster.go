@@ -28,23 +28,26 @@ type cluster struct {
 const startWithin = 60 * time.Second
 
 // startCluster starts masters in a directory of their own in dir, and waits until one leads.
-func startCluster(ctx context.Context, b build, dir string) (c *cluster, err error) {
+func startCluster(ctx context.Context, b build, dir string) (*cluster, error) {
 	ctx, cancel := context.WithTimeout(ctx, startWithin)
 	defer cancel()
 	own, err := os.MkdirTemp(dir, "muster-bench-")
 	if err != nil {
 		return nil, err
 	}
-	c = &cluster{dir: own, build: b, http: &http.Client{Timeout: 2 * time.Minute}}
-	defer func() {
-		if err != nil {
-			c.stop()
-		}
-	}()
+	c := &cluster{dir: own, build: b, http: &http.Client{Timeout: 2 * time.Minute}}
+	if err := c.startMasters(ctx); err != nil {
+		c.stop()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *cluster) startMasters(ctx context.Context) error {
 	const masters = 3
 	ports, err := freePorts(2 * masters)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var list []string
 	for i := range masters {
@@ -53,14 +56,14 @@ func startCluster(ctx context.Context, b build, dir string) (c *cluster, err err
 	}
 	for i := range masters {
 		id := "m" + strconv.Itoa(i+1)
-		p, err := start(own, id, nil, b.path, "master", "--id", id, "--data", filepath.Join(own, id),
+		p, err := start(c.dir, id, nil, c.build.path, "master", "--id", id, "--data", filepath.Join(c.dir, id),
 			"--raft-listen", ports[masters+i], "--api-listen", ports[i], "--masters", strings.Join(list, ","))
 		if err != nil {
-			return nil, err
+			return err
 		}
 		c.masters = append(c.masters, p)
 	}
-	return c, c.until(ctx, "a leader", func() bool {
+	return c.until(ctx, "a leader", func() bool {
 		for i := range masters {
 			if s, err := c.status(ctx, i); err == nil && s.Role == "leader" && s.Ready {
 				c.leader = i

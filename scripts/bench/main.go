@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -61,6 +62,10 @@ func parse(args []string) (settings, error) {
 		name, path, ok := strings.Cut(v, "=")
 		if !ok {
 			return errors.New("must be NAME=PATH")
+		}
+		path, err := filepath.Abs(path) // the processes start in other directories
+		if err != nil {
+			return err
 		}
 		s.builds = append(s.builds, build{name, path})
 		return nil

@@ -37,23 +37,26 @@ type natsCluster struct {
 }
 
 // startNATS starts it as durable as muster is: each server syncs before it says that it has a message.
-func startNATS(ctx context.Context, s settings) (c *natsCluster, err error) {
+func startNATS(ctx context.Context, s settings) (*natsCluster, error) {
 	ctx, cancel := context.WithTimeout(ctx, startWithin)
 	defer cancel()
 	dir, err := os.MkdirTemp(s.dir, "muster-bench-")
 	if err != nil {
 		return nil, err
 	}
-	c = &natsCluster{dir: dir}
-	defer func() {
-		if err != nil {
-			c.stop()
-		}
-	}()
+	c := &natsCluster{dir: dir}
+	if err := c.startServers(ctx, s.nats); err != nil {
+		c.stop()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *natsCluster) startServers(ctx context.Context, server string) error {
 	const servers = 3
 	ports, err := freePorts(2 * servers)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var urls, routes []string
 	for i := range servers {
@@ -64,24 +67,24 @@ func startNATS(ctx context.Context, s settings) (c *natsCluster, err error) {
 	for i := range servers {
 		name := fmt.Sprintf("n%d", i+1)
 		text := fmt.Sprintf("server_name: %s\nlisten: %s\njetstream { store_dir: %s, sync_interval: always }\ncluster { name: bench, listen: %s, routes: [%s] }\n",
-			name, ports[i], filepath.Join(dir, name), ports[servers+i], strings.Join(routes, ", "))
-		file := filepath.Join(dir, name+".conf")
+			name, ports[i], filepath.Join(c.dir, name), ports[servers+i], strings.Join(routes, ", "))
+		file := filepath.Join(c.dir, name+".conf")
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			return nil, err
+			return err
 		}
-		p, err := start(dir, name, nil, s.nats, "-c", file)
+		p, err := start(c.dir, name, nil, server, "-c", file)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		c.servers = append(c.servers, p)
 		if err := listening(ctx, p, ports[i]); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if err := c.createStream(ctx); err != nil {
-		return nil, err
+		return err
 	}
-	return c, c.startWorker(ctx)
+	return c.startWorker(ctx)
 }
 
 func (c *natsCluster) createStream(ctx context.Context) error {

@@ -26,7 +26,7 @@ func (c *cluster) perf(s settings) (stop func(), err error) {
 	}
 	record := func(name string, pid int) {
 		file := filepath.Join(s.perf, c.build.name+"-"+name+".perf")
-		p, err := start(c.dir, "perf-"+name, nil, "perf", "record", "-q", "-g", "-F", "499", "-o", file, "-p", strconv.Itoa(pid))
+		p, err := start(c.dir, "perf-"+name, nil, "perf", "record", "-q", "-g", "-F", "1499", "-o", file, "-p", strconv.Itoa(pid))
 		if err == nil {
 			running = append(running, p)
 			fmt.Fprintln(os.Stderr, "profile:", file)
