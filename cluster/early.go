@@ -41,6 +41,9 @@ const (
 	// standWithin bounds the wait for Raft's main loop to take in that it stands: a leader
 	// may be found meanwhile.
 	standWithin = 50 * time.Millisecond
+	// giveUpWithin bounds the wait for Raft to give up an election: it writes a term to
+	// its disk.
+	giveUpWithin = 250 * time.Millisecond
 	// turnLength is how long a master leaves to each that has a better claim. Votes are
 	// on disk within some tens of milliseconds.
 	turnLength = 100 * time.Millisecond
@@ -48,6 +51,9 @@ const (
 	// looks in a row must find it: a master that had no processor itself reads first what
 	// had arrived.
 	silenceLooks = 10
+	// maxPause is the longest pause, in Timings.Silence, between two suspicions of one
+	// silence.
+	maxPause = 4
 )
 
 // early has this master stand for election before Raft's time-out.
@@ -58,7 +64,9 @@ type early struct {
 	gone    <-chan struct{}                   // some master's connections have all ended
 	hears   func(id string) bool              // whether a master has a connection to this one
 	raft    electorate
+	giveUp  func(ctx context.Context) error // has Raft give up an election that it stands for
 	stand   func(ctx context.Context) error // has Raft stand for election
+	stood   time.Time                       // when it last did; only run reads and writes it
 	silence time.Duration                   // Timings.Silence
 
 	logger *slog.Logger
@@ -108,29 +116,45 @@ func (e *early) run(ctx context.Context) {
 			}
 		case <-look.C:
 			leader, heard := e.raft.leader(), e.raft.contact()
-			if quiet.found(heard, time.Since(heard) >= e.silence) && leader != "" && leader != e.id {
+			if quiet.found(time.Now(), heard, e.silence) && leader != e.id {
 				e.consider(ctx, isSilent, leader)
 			}
 		}
 	}
 }
 
-// silence counts looks that found a leader silent.
+// silence counts looks that found that no leader was heard for long.
 type silence struct {
-	heard time.Time // when it was heard before
+	heard time.Time // when one was heard before
 	looks int
+	again time.Time     // when it is found again
+	pause time.Duration // before that
 }
 
 // found takes in a look, and reports whether it is the second in a row that finds
-// silence. A silence is found once.
-func (s *silence) found(heard time.Time, long bool) bool {
-	if !long || !heard.Equal(s.heard) {
-		s.heard, s.looks = heard, 0
+// silence. A silence that goes on is found again, after pauses that double: an election
+// may have failed, because two stood at once, say, and one that only needs time gets it.
+func (s *silence) found(now, heard time.Time, long time.Duration) bool {
+	if !heard.Equal(s.heard) {
+		*s = silence{heard: heard}
 	}
-	if long {
-		s.looks++
+	if now.Sub(heard) < long {
+		s.looks = 0
+		return false
 	}
-	return s.looks == 2
+	s.looks++
+	switch {
+	case s.looks < 2:
+		return false
+	case s.looks == 2:
+		s.pause = long
+	case now.Before(s.again):
+		return false
+	default:
+		s.pause = min(2*s.pause, maxPause*long)
+	}
+	s.again = now.Add(s.pause)
+	return true
 }
 
 // consider finds out whether to stand in the place of a leader.
@@ -143,16 +167,26 @@ func (e *early) consider(ctx context.Context, cause suspicion, leader string) {
 		}
 	}
 	e.count(cause, v.result)
-	if cause == startsAlone {
+	level := slog.LevelInfo
+	switch {
+	case cause == startsAlone:
 		return // every start would be told of
+	case leader == "":
+		level = slog.LevelDebug // it was told of when there was one
 	}
-	e.logger.Info("the leader seems to be gone", "leader", leader, "cause", string(cause), "result", v.result, "reason", v.reason, "after", time.Since(began).Round(time.Millisecond))
+	e.logger.Log(ctx, level, "the leader seems to be gone", "leader", leader, "cause", string(cause), "result", v.result, "reason", v.reason, "after", time.Since(began).Round(time.Millisecond))
 }
 
 // standNow has Raft stand for election, if it takes that in soon.
 func (e *early) standNow(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, standWithin)
+	givingUp, cancel := context.WithTimeout(ctx, giveUpWithin)
 	defer cancel()
+	if err := e.giveUp(givingUp); err != nil {
+		return err
+	}
+	ctx, cancel = context.WithTimeout(ctx, standWithin)
+	defer cancel()
+	e.stood = time.Now()
 	return e.stand(ctx)
 }
 
@@ -226,19 +260,20 @@ func (e *early) judge(ctx context.Context, cause suspicion, suspect string, sinc
 		return verdict{earlyLed, fmt.Errorf("%s leads", leader)}, 0
 	case cause == hasEnded && e.hears(suspect), cause == isSilent && time.Since(e.raft.contact()) < e.silence:
 		return verdict{earlyAnswered, errors.New("it is heard again")}, 0
-	case own.Stands:
-		return verdict{earlyUnfit, errors.New("it stands already")}, 0 // Raft does not begin anew
+	case own.Stands && time.Since(e.stood) < e.silence/2:
+		return verdict{}, agreementPause // the votes may be under way
 	case !own.Votes || !isVoter(members, e.id):
 		return verdict{earlyUnfit, errors.New("this master does not vote")}, 0
 	case e.raft.behind():
 		return verdict{earlyUnfit, errors.New("this master's log is behind")}, 0
 	}
+	asked := time.Now()
 	p := poll(e.id, suspect, own.Last, e.askVoters(ctx, members, suspect))
-	turn := time.Duration(p.rank) * turnLength
+	turn := e.turn(cause, p.rank, time.Since(asked))
 	switch {
 	case p.led != nil:
 		return verdict{earlyLed, p.led}, 0
-	case p.agree <= voters(members)/2:
+	case p.agree-p.ahead <= voters(members)/2:
 		return verdict{}, agreementPause
 	case since < turn:
 		return verdict{}, turn - since
@@ -246,4 +281,17 @@ func (e *early) judge(ctx context.Context, cause suspicion, suspect string, sinc
 		return verdict{}, agreementPause
 	}
 	return verdict{earlyStood, nil}, 0
+}
+
+// turn is how long this master leaves to those with a better claim, where the others were
+// asked for so long.
+func (e *early) turn(cause suspicion, rank int, asked time.Duration) time.Duration {
+	if rank == 0 {
+		return 0
+	}
+	turn := time.Duration(rank)*turnLength + asked // they have to ask, too
+	if cause == isSilent {
+		turn += 2 * e.silence / silenceLooks // they may look for silence that much later
+	}
+	return turn
 }

@@ -34,7 +34,10 @@ func (n *Node) outlook() outlook {
 		return outlook{}
 	}
 	_, leader := r.LeaderWithID()
-	o := outlook{Votes: n.gate.votes.Load(), Leader: string(leader), Stands: r.State() == raft.Candidate, Last: n.lastEntry(r)}
+	// A candidate of a TimeoutNow that another has beaten follows that one, and stays a
+	// candidate for Raft until its time-out ends.
+	stands := r.State() == raft.Candidate && leader == ""
+	o := outlook{Votes: n.gate.votes.Load(), Leader: string(leader), Stands: stands, Last: n.lastEntry(r)}
 	o.Hears = o.Leader == n.cfg.ID ||
 		o.Leader != "" && n.cfg.Transport.connections().connected(o.Leader) && time.Since(r.LastContact()) < n.cfg.Timings.Silence
 	return o
@@ -63,6 +66,7 @@ func (n *Node) standEarly(ctx context.Context, r *raft.Raft) {
 		at: func(id, address string) []string {
 			return slices.DeleteFunc([]string{address, n.elsewhere(id, address)}, func(a string) bool { return a == "" })
 		},
+		giveUp:  n.gate.giveUpElection,
 		stand:   n.gate.standForElection,
 		silence: n.cfg.Timings.Silence,
 		logger:  n.logger,

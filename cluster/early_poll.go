@@ -13,6 +13,7 @@ import (
 // polled is what the other voters say.
 type polled struct {
 	agree  int   // how many, this master included, hear no leader
+	ahead  int   // how many of them have a log that is further, and so would refuse their vote
 	rank   int   // how many of them have a better claim: a log that is further, or as far and an earlier name
 	stands bool  // one of these stands for election
 	led    error // somebody hears another leader
@@ -28,7 +29,11 @@ func poll(id, suspect string, own logEnd, said map[string]outlook) polled {
 		case o.Hears || !o.Votes:
 		default:
 			p.agree++
-			if cmp.Or(o.Last.compare(own), strings.Compare(id, other)) > 0 {
+			further := o.Last.compare(own)
+			if further > 0 {
+				p.ahead++
+			}
+			if cmp.Or(further, strings.Compare(id, other)) > 0 {
 				p.rank++
 				p.stands = p.stands || o.Stands
 			}

@@ -34,6 +34,8 @@ type suspected struct {
 	own     outlook
 	lags    bool
 	voters  []string
+	last    time.Time // when it stood before
+	gaveUp  bool      // Raft was told to give up what it stood for
 	stood   bool
 	busy    bool // Raft's main loop takes nothing in
 	back    bool
@@ -78,8 +80,10 @@ func (s *suspected) decided(t *testing.T, cause suspicion, suspect string) (resu
 	t.Helper()
 	e := &early{
 		id: "m2", hail: s.hail, raft: s, silence: time.Second,
-		at:    func(_, address string) []string { return []string{address} },
-		hears: func(string) bool { return s.back },
+		at:     func(_, address string) []string { return []string{address} },
+		hears:  func(string) bool { return s.back },
+		giveUp: func(context.Context) error { s.gaveUp = true; return nil },
+		stood:  s.last,
 		stand: func(ctx context.Context) error {
 			if s.busy {
 				<-ctx.Done()
@@ -98,6 +102,9 @@ func (s *suspected) decided(t *testing.T, cause suspicion, suspect string) (resu
 		t.Fatalf("counted as %v, want one result", s.results)
 	}
 	result = s.results[0]
+	if s.stood && !s.gaveUp {
+		t.Error("it stood, and Raft was not told to give up an election before that")
+	}
 	if (result == earlyStood) != s.stood {
 		t.Errorf("counted as %s; it stood: %v", result, s.stood)
 	}
@@ -164,12 +171,15 @@ func TestAFollowerStandsAtOnceWhenTheLeadersProcessHasEnded(t *testing.T) {
 		"the other is of a version that says nothing": {func(s *suspected) {
 			s.others = func(string) (welcome, error) { return welcome{}, nil }
 		}, earlyTimeout, 2 * time.Second},
-		"the other is gone, too":       {func(s *suspected) { s.others = func(string) (welcome, error) { return welcome{}, errRefused } }, earlyTimeout, 2 * time.Second},
-		"the other does not vote":      {func(s *suspected) { s.others = say(outlook{Leader: "m1", Last: same}) }, earlyTimeout, 2 * time.Second},
-		"the other follows a new one":  {func(s *suspected) { s.others = say(outlook{Votes: true, Leader: "m3", Hears: true}) }, earlyLed, 2 * refusalPause},
-		"this one follows a new one":   {func(s *suspected) { s.lead = "m3" }, earlyLed, 2 * refusalPause},
-		"this one's log is behind":     {func(s *suspected) { s.lags = true }, earlyUnfit, 2 * refusalPause},
-		"this one stands already":      {func(s *suspected) { s.own.Stands = true }, earlyUnfit, 2 * refusalPause},
+		"the other is gone, too":      {func(s *suspected) { s.others = func(string) (welcome, error) { return welcome{}, errRefused } }, earlyTimeout, 2 * time.Second},
+		"the other does not vote":     {func(s *suspected) { s.others = say(outlook{Leader: "m1", Last: same}) }, earlyTimeout, 2 * time.Second},
+		"the other follows a new one": {func(s *suspected) { s.others = say(outlook{Votes: true, Leader: "m3", Hears: true}) }, earlyLed, 2 * refusalPause},
+		"this one follows a new one":  {func(s *suspected) { s.lead = "m3" }, earlyLed, 2 * refusalPause},
+		"this one's log is behind":    {func(s *suspected) { s.lags = true }, earlyUnfit, 2 * refusalPause},
+		"this one stands in vain":     {func(s *suspected) { s.own.Stands = true }, earlyStood, 2 * refusalPause},
+		"this one has just stood": {func(s *suspected) {
+			s.own.Stands, s.last = true, time.Now().Add(-100*time.Millisecond)
+		}, earlyStood, time.Second/2 - 100*time.Millisecond + agreementPause},
 		"Raft has no time for it":      {func(s *suspected) { s.busy = true }, earlyUnfit, 2*refusalPause + standWithin},
 		"this one does not vote":       {func(s *suspected) { s.own.Votes = false }, earlyUnfit, 2 * refusalPause},
 		"it is not a member any more":  {func(s *suspected) { s.voters = []string{"m2", "m3"} }, earlyAnswered, refusalPause},
@@ -205,8 +215,8 @@ func TestTheFurthestLogStandsFirst(t *testing.T) {
 	}{
 		"equal, and first by name":    {"m3", logEnd{5, 100}, false, refusalPause, earlyStood},
 		"equal, and second by name":   {"m0", logEnd{5, 100}, false, turnLength, earlyStood},
-		"the other has more":          {"m3", logEnd{5, 101}, false, turnLength, earlyStood},
-		"the other has a later term":  {"m3", logEnd{6, 1}, false, turnLength, earlyStood},
+		"the other has more":          {"m3", logEnd{5, 101}, false, time.Second, earlyTimeout}, // and would refuse its vote
+		"the other has a later term":  {"m3", logEnd{6, 1}, false, time.Second, earlyTimeout},
 		"the other has less":          {"m0", logEnd{5, 99}, false, refusalPause, earlyStood},
 		"the other has more, stands":  {"m3", logEnd{5, 101}, true, time.Second, earlyTimeout},
 		"the other has less, stands":  {"m0", logEnd{5, 99}, true, refusalPause, earlyStood},
@@ -263,26 +273,48 @@ func TestASilentLeaderIsReplacedWhenAMajorityHearsNothing(t *testing.T) {
 	}
 }
 
-// TestSilenceIsFoundOnceAndOnASecondLook: who had no processor reads first what came.
-func TestSilenceIsFoundOnceAndOnASecondLook(t *testing.T) {
+// TestASilenceIsLeftToThoseWithABetterClaim for as long as they may take to find it.
+func TestASilenceIsLeftToThoseWithABetterClaim(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := suspecting()
+		s.heard = time.Now().Add(-time.Second)
+		s.voters = []string{"m0", "m1", "m2"}
+		result, after := s.decided(t, isSilent, "m1")
+		if result != earlyStood || after < 2*time.Second/silenceLooks+turnLength {
+			t.Errorf("%s after %s", result, after)
+		}
+	})
+}
+
+// TestSilenceIsFoundOnASecondLook: who had no processor reads first what came. And it is
+// found again, after pauses that get longer: an election may have failed.
+func TestSilenceIsFoundOnASecondLook(t *testing.T) {
 	var s silence
-	a, b := time.Unix(1, 0), time.Unix(2, 0)
+	const a, b = 0, 20 // when a leader was heard, in tenths of a second
 	for i, look := range []struct {
-		heard time.Time
-		long  bool
-		found bool
+		at, heard int
+		found     bool
 	}{
-		{a, false, false},
-		{a, true, false},
-		{a, true, true},
-		{a, true, false},
-		{b, true, false},
-		{b, false, false},
-		{b, true, false},
-		{b, true, true},
-		{b, true, false},
+		{9, a, false},
+		{10, a, false},
+		{11, a, true},
+		{12, a, false},
+		{20, a, false},
+		{21, a, true},
+		{22, b, false},
+		{30, b, false},
+		{31, b, true},
+		{41, b, true},
+		{42, b, false},
+		{60, b, false},
+		{65, b, true}, // looks may be late
+		{104, b, false},
+		{105, b, true},
+		{144, b, false},
+		{145, b, true},
 	} {
-		if got := s.found(look.heard, look.long); got != look.found {
+		tenths := func(n int) time.Time { return time.Unix(100, 0).Add(time.Duration(n) * time.Second / 10) }
+		if got := s.found(tenths(look.at), tenths(look.heard), time.Second); got != look.found {
 			t.Errorf("look %d: found %v", i, got)
 		}
 	}

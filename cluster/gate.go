@@ -72,6 +72,7 @@ type behind struct {
 type progress interface {
 	CurrentTerm() uint64
 	AppliedIndex() uint64
+	State() raft.RaftState
 }
 
 // letIn opens the gate for Raft, which has this log.
@@ -193,10 +194,29 @@ func (g *gate) termAt(index uint64, m *raft.AppendEntriesRequest) uint64 {
 // standForElection has Raft stand for election at once, as a leader that hands over has
 // it. It returns when Raft has begun to.
 func (g *gate) standForElection(ctx context.Context) error {
+	return g.tell(ctx, &raft.TimeoutNowRequest{RPCHeader: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax}})
+}
+
+// giveUpElection has Raft give up an election that it stands for, if it does: until its
+// time-out ends, a candidate does not begin anew. It tells Raft of a term that is newer, as
+// another candidate would whose log is empty, and who gets no vote by that.
+func (g *gate) giveUpElection(ctx context.Context) error {
+	r := g.raft.Load()
+	if r == nil || r.State() != raft.Candidate {
+		return nil
+	}
+	return g.tell(ctx, &raft.RequestVoteRequest{
+		RPCHeader:          raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax},
+		Term:               r.CurrentTerm() + 1,
+		LeadershipTransfer: true, // also if it follows somebody
+	})
+}
+
+// tell gives Raft a message from this master itself, and returns when it was taken in.
+func (g *gate) tell(ctx context.Context, message any) error {
 	answer := make(chan raft.RPCResponse, 1)
-	now := &raft.TimeoutNowRequest{RPCHeader: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax}}
 	select {
-	case g.out <- raft.RPC{Command: now, RespChan: answer}:
+	case g.out <- raft.RPC{Command: message, RespChan: answer}:
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

@@ -62,6 +62,7 @@ type at struct{ term, applied uint64 }
 
 func (a at) CurrentTerm() uint64  { return a.term }
 func (a at) AppliedIndex() uint64 { return a.applied }
+func (at) State() raft.RaftState  { return raft.Follower }
 
 // passes sends one message of each kind and returns which of them passed.
 func (b *gateBench) passes(term uint64) (appended, snapshot, vote, preVote, timeoutNow bool) {
