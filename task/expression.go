@@ -28,13 +28,27 @@ func CheckExpression(expression string, params []Parameter) *Error {
 	if _, err := ParseExpression(expression); err != nil {
 		return err
 	}
+	return CheckParameters(params)
+}
+
+// CheckParameters is the part of CheckExpression that is about the parameters.
+func CheckParameters(params []Parameter) *Error {
 	if len(params) > MaxParameters {
 		return badExpression("there are %d parameters; at most %d are possible", len(params), MaxParameters)
 	}
-	seen := make(map[string]bool, len(params))
-	for _, p := range params {
+	var seen map[string]bool // not needed while they are in order
+	for i, p := range params {
 		if err := checkParameter(p); err != nil {
 			return err
+		}
+		if seen == nil && (i == 0 || params[i-1].Name < p.Name) {
+			continue
+		}
+		if seen == nil {
+			seen = make(map[string]bool, len(params))
+			for _, earlier := range params[:i] {
+				seen[earlier.Name] = true
+			}
 		}
 		if seen[p.Name] {
 			return badExpression("parameter %q is there twice", p.Name)

@@ -1,16 +1,12 @@
 package evaluate
 
 import (
-	"bufio"
-	"context"
 	"errors"
 	"io"
 	"os"
 	"os/exec"
 	"sync"
 	"time"
-
-	"muster/task"
 )
 
 const (
@@ -22,35 +18,38 @@ const (
 	endGrace = 500 * time.Millisecond
 )
 
-// Why a request has no answer of its own.
-var (
-	errDied     = errors.New("the evaluating process died")
-	errInnocent = errors.New("the evaluating process ended because of another task")
-)
+// errDied is the answer of a process that gives a request up by itself: it is ending.
+var errDied = errors.New("the evaluating process died")
 
-// child is one process that evaluates, many requests at once.
+// child is one process that evaluates, many jobs at once.
 type child struct {
+	pool   *Pool
 	cmd    *exec.Cmd
 	stdin  io.WriteCloser
 	stdout io.Reader // read by run
 	stderr *head
-	frames *frames
 	gone   chan struct{} // closed when the process has been waited for
+	wake   chan struct{} // tells the writer that there is something
 
-	mu      sync.Mutex
-	last    uint64                   // id of the last request; under mu
-	pending map[uint64]chan response // under mu; nil once the process is gone
-	killed  bool                     // by us, because of a request; under mu
+	// Under the pool's mu.
+	last    uint64          // id of the last job
+	pending map[uint64]*job // without an answer; nil once the process is gone
+	killed  bool            // by us, because of a job
+	out     []byte          // records that are to be written: no more than the pending ones, and a cancel for each
+	spare   []byte          // was out
 }
 
 // startChild starts a process. Its caller calls run, in a goroutine that it
 // waits for.
-func startChild(command []string) (*child, error) {
+func (p *Pool) startChild() (*child, error) {
+	command := p.cfg.Command
 	cmd := exec.Command(command[0], command[1:]...) //nolint:gosec,noctx // the slave's own executable; its life is a child's, not a call's
 	cmd.Env = append(os.Environ(), "TZ=UTC")
 	cmd.SysProcAttr = attributes()
 	cmd.WaitDelay = time.Second // for whoever else holds its stderr
-	c := &child{cmd: cmd, stderr: &head{}, gone: make(chan struct{}), pending: map[uint64]chan response{}}
+	c := &child{
+		pool: p, cmd: cmd, stderr: &head{}, gone: make(chan struct{}), wake: make(chan struct{}, 1), pending: map[uint64]*job{},
+	}
 	cmd.Stderr = c.stderr
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -64,118 +63,140 @@ func startChild(command []string) (*child, error) {
 		return nil, err
 	}
 	c.stdin, c.stdout = stdin, stdout
-	c.frames = newFrames(stdin, c.gone, func(error) {}) // the process is on its way; run sees it
 	return c, nil
 }
 
-// run hands out answers until the process ends, and then waits for it.
-func (c *child) run() {
-	r := bufio.NewReaderSize(c.stdout, 64<<10)
-	for {
-		var answer response
-		if err := readFrame(r, &answer); err != nil {
-			break
-		}
-		if waiting := c.forget(answer.ID); waiting != nil {
-			waiting <- answer // it has room for one, and gets no other
-		}
-	}
+// run hands out answers until the process ends, waits for it, and returns the jobs
+// that it has left, and whether it died by itself.
+func (c *child) run() (left []*job, died bool) {
+	var writer sync.WaitGroup
+	writer.Go(c.write)
+	problem := c.read()
 	_ = c.cmd.Process.Kill() // a child that writes nonsense, or none that is there any more
 	_ = c.cmd.Wait()         // how it ended is in its ProcessState
-	c.mu.Lock()
-	c.pending = nil
-	c.mu.Unlock()
+	c.pool.mu.Lock()
+	for _, j := range c.pending {
+		left = append(left, j)
+	}
+	c.pending, died = nil, !c.killed
+	c.pool.mu.Unlock()
 	close(c.gone)
-	<-c.frames.done
+	writer.Wait()
+	if errors.Is(problem, errDamaged) {
+		c.pool.cfg.Logger.Error("an evaluating process said what can't be understood; it was killed", "pid", c.cmd.Process.Pid, "error", problem)
+	}
+	return left, died
 }
 
-// load is how many requests wait for an answer; -1 when the process is gone, or
-// on its way.
+// read settles jobs with the process's answers, those together that come together.
+func (c *child) read() error {
+	in := newRecords(c.stdout)
+	var answers []answer
+	for {
+		record, err := in.next()
+		var a answer
+		if err == nil {
+			a, err = parseAnswer(record)
+		}
+		if err == nil {
+			answers = append(answers, a)
+		}
+		if len(answers) > 0 && (err != nil || !in.more()) {
+			c.pool.settle(c, answers)
+			clear(answers)
+			answers = answers[:0]
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// write writes what is in out, whatever has gathered there meanwhile at once, until the
+// process ends or reads nothing any more.
+func (c *child) write() {
+	for {
+		select {
+		case <-c.wake:
+		case <-c.gone:
+			return
+		}
+		c.pool.mu.Lock()
+		records := c.out
+		c.out, c.spare = c.spare[:0], nil
+		c.pool.mu.Unlock()
+		if _, err := c.stdin.Write(records); err != nil {
+			return // the process is on its way; run sees it
+		}
+		if cap(records) <= keptBytes {
+			c.pool.mu.Lock()
+			c.spare = records[:0]
+			c.pool.mu.Unlock()
+		}
+	}
+}
+
+// load is how many jobs wait for an answer; -1 when the process is gone, or on its
+// way. The caller holds the pool's mu.
 func (c *child) load() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.pending == nil || c.killed {
 		return -1
 	}
 	return len(c.pending)
 }
 
-// do computes one order. Its errors are the expression's own, ctx's cause,
-// errDied, or errInnocent. It returns soon after ctx ends, whatever the process
-// does or does not do.
-func (c *child) do(ctx context.Context, o task.Order) (task.Value, error) {
-	id, answers := c.expect()
-	if answers == nil {
-		return task.Value{}, errInnocent // it was gone before it heard of the order
+// begin hands jobs to a process that has a load. The caller has them, and holds the
+// pool's mu.
+func (c *child) begin(jobs []*job) {
+	for _, j := range jobs {
+		c.last++
+		j.at, j.id = c, c.last
+		c.pending[j.id] = j
+		c.out = appendCompute(c.out, j.id, j.order)
 	}
-	defer c.forget(id)
-	if !c.frames.send(request{ID: id, Expression: o.Expression, Parameters: o.Parameters}, ctx.Done()) && ctx.Err() != nil {
-		return task.Value{}, context.Cause(ctx) // it reads nothing, but was not kept busy by this order
-	}
+	c.tell()
+}
+
+// tell wakes the writer. The caller holds the pool's mu.
+func (c *child) tell() {
 	select {
-	case answer := <-answers:
-		return answer.result()
+	case c.wake <- struct{}{}:
+	default: // it has not looked yet
+	}
+}
+
+// giveUp has the process stop computing a job, or stops the process.
+func (c *child) giveUp(j *job) {
+	if !c.cancel(j) {
+		return
+	}
+	grace := time.NewTimer(cancelGrace)
+	defer grace.Stop()
+	select {
+	case <-j.over:
+		return
 	case <-c.gone:
-		return c.death(answers)
-	case <-ctx.Done():
-		c.giveUp(id, answers)
-		return task.Value{}, context.Cause(ctx)
+		return
+	case <-grace.C:
+	}
+	c.pool.mu.Lock()
+	defer c.pool.mu.Unlock()
+	if c.pending[j.id] == j {
+		c.killed = true
+		_ = c.cmd.Process.Kill() // it may just have ended; run waits for it
 	}
 }
 
-// expect makes room for one answer; there is none when the process is gone.
-func (c *child) expect() (id uint64, answers chan response) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.pending == nil || c.killed {
-		return 0, nil
+// cancel asks the process to give up a job, and reports whether it still has it.
+func (c *child) cancel(j *job) bool {
+	c.pool.mu.Lock()
+	defer c.pool.mu.Unlock()
+	if c.pending[j.id] != j {
+		return false
 	}
-	c.last++
-	answers = make(chan response, 1)
-	c.pending[c.last] = answers
-	return c.last, answers
-}
-
-func (c *child) forget(id uint64) chan response {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	waiting := c.pending[id]
-	delete(c.pending, id)
-	return waiting
-}
-
-// giveUp has the process stop computing a request, or stops the process.
-func (c *child) giveUp(id uint64, answers chan response) {
-	grace, release := context.WithTimeout(context.Background(), cancelGrace)
-	defer release()
-	if c.frames.send(request{ID: id, Cancel: true}, grace.Done()) {
-		select {
-		case <-answers:
-			return
-		case <-c.gone:
-			return
-		case <-grace.Done():
-		}
-	}
-	c.mu.Lock()
-	c.killed = true
-	c.mu.Unlock()
-	_ = c.cmd.Process.Kill() // it may just have ended; run waits for it
-}
-
-// death is the end of a request whose process is gone.
-func (c *child) death(answers chan response) (task.Value, error) {
-	select {
-	case answer := <-answers: // it came just before
-		return answer.result()
-	default:
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.killed {
-		return task.Value{}, errInnocent
-	}
-	return task.Value{}, errDied
+	c.out = appendCancel(c.out, j.id)
+	c.tell()
+	return true
 }
 
 // end lets the process end by itself, and kills it if it does not.
@@ -189,16 +210,6 @@ func (c *child) end() {
 		_ = c.cmd.Process.Kill()
 		<-c.gone
 	}
-}
-
-func (r response) result() (task.Value, error) {
-	switch {
-	case r.Stopped: // and nobody asked for it: the process is ending
-		return task.Value{}, errDied
-	case r.Error != "":
-		return task.Value{}, errors.New(r.Error)
-	}
-	return r.Value, nil
 }
 
 // head keeps the beginning of what a process says before it dies.

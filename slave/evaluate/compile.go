@@ -1,6 +1,7 @@
 package evaluate
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -34,7 +35,7 @@ type compiled struct {
 func compile(expression string) (*compiled, error) {
 	e, refusal := task.ParseExpression(expression)
 	if refusal != nil {
-		return nil, refusal
+		return nil, errors.New(refusal.Message)
 	}
 	var w writer
 	if w.write(e); w.err != nil {
@@ -47,32 +48,37 @@ func compile(expression string) (*compiled, error) {
 	return &compiled{parsed: parsed, literals: w.literals}, nil
 }
 
-// parameters answers the library's questions for values.
-type parameters struct {
-	literals []string
-	given    map[string]any
-	call     *call
-}
-
-// Get returns a parameter, a string literal, or the call itself.
-func (p parameters) Get(name string) (any, error) {
+// Get returns a parameter, a string literal, or the call itself: it answers the
+// library's questions for values.
+func (c *call) Get(name string) (any, error) {
 	if name == callParameter {
-		return p.call, nil
+		return c, nil
 	}
 	if optional, ok := strings.CutPrefix(name, optionalPrefix); ok {
-		return p.given[optional], nil // nil: the value behind ?? counts
+		v, _ := c.parameter(optional)
+		return v, nil // nil: the value behind ?? counts
 	}
 	number, ok := strings.CutPrefix(name, literalPrefix)
 	if !ok {
-		v, known := p.given[name]
+		v, known := c.parameter(name)
 		if !known {
 			return nil, fmt.Errorf("there is no parameter %q", name)
 		}
 		return v, nil
 	}
 	i, err := strconv.Atoi(number)
-	if err != nil || i >= len(p.literals) {
+	if err != nil || i >= len(c.literals) {
 		return nil, fmt.Errorf("there is no literal %s", name)
 	}
-	return p.literals[i], nil
+	return c.literals[i], nil
+}
+
+// parameter returns a parameter that was given. There are few.
+func (c *call) parameter(name string) (v any, known bool) {
+	for i := range c.given {
+		if c.given[i].name == name {
+			return c.given[i].value, true
+		}
+	}
+	return nil, false
 }

@@ -37,11 +37,20 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// call is one evaluation, as the functions see it.
+// call is one evaluation, as the library and the functions see it.
 type call struct {
 	ctx   context.Context //nolint:containedctx // the library has no other way to hand it to a function
 	sleep func(ctx context.Context, d time.Duration) error
-	turn  *turn
+	turn  turn
+
+	literals []string
+	given    []given
+}
+
+// given is a parameter's value.
+type given struct {
+	name  string
+	value any // a float64, a string or a bool
 }
 
 // panicked begins the failure of an expression over which the library panicked.
@@ -55,46 +64,50 @@ func (e *Evaluator) Evaluate(ctx context.Context, o task.Order) (v task.Value, e
 			v, err = task.Value{}, fmt.Errorf("%s: %v", panicked, p)
 		}
 	}()
-	mine := &turn{of: e.turns}
-	if err := mine.take(ctx); err != nil {
+	c := &call{ctx: ctx, sleep: e.sleep, turn: turn{of: e.turns}}
+	if err := c.turn.take(ctx); err != nil {
 		return task.Value{}, err
 	}
-	defer mine.release()
-	if refusal := task.CheckExpression(o.Expression, o.Parameters); refusal != nil {
+	defer c.turn.release()
+	made, err := e.cache.get(o.Expression)
+	if err != nil {
+		return task.Value{}, err
+	}
+	if refusal := task.CheckParameters(o.Parameters); refusal != nil {
 		return task.Value{}, errors.New(refusal.Message)
 	}
-	c, err := e.cache.get(o.Expression)
-	if err != nil {
+	if c.given, err = values(o.Parameters); err != nil {
 		return task.Value{}, err
 	}
-	given, err := values(o.Parameters)
-	if err != nil {
-		return task.Value{}, err
-	}
-	result, err := c.parsed.Eval(parameters{literals: c.literals, given: given, call: &call{ctx, e.sleep, mine}})
+	c.literals = made.literals
+	result, err := made.parsed.Eval(c)
 	if err != nil {
 		return task.Value{}, err
 	}
 	return format(result)
 }
 
-func values(params []task.Parameter) (map[string]any, error) {
-	given := make(map[string]any, len(params))
-	for _, p := range params {
+func values(params []task.Parameter) ([]given, error) {
+	if len(params) == 0 {
+		return nil, nil
+	}
+	list := make([]given, len(params))
+	for i, p := range params {
+		list[i].name = p.Name
 		switch p.Value.Type {
 		case task.Number:
 			f, err := strconv.ParseFloat(p.Value.Text, 64)
 			if err != nil {
 				return nil, fmt.Errorf("parameter %s: %w", p.Name, err)
 			}
-			given[p.Name] = f
+			list[i].value = f
 		case task.Boolean:
-			given[p.Name] = p.Value.Text == "true"
+			list[i].value = p.Value.Text == "true"
 		case task.String, task.NoValue:
-			given[p.Name] = p.Value.Text
+			list[i].value = p.Value.Text
 		}
 	}
-	return given, nil
+	return list, nil
 }
 
 // format writes a result as text: the shortest number that reads back as the same

@@ -203,3 +203,31 @@ func TestCacheIsBounded(t *testing.T) {
 		t.Errorf("%d expressions are kept", n)
 	}
 }
+
+// TestCacheIsBoundedByBytes keeps few expressions that are long, and one that is used
+// all the time.
+func TestCacheIsBoundedByBytes(t *testing.T) {
+	var c cache
+	used, err := c.get("1 + 1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 * cacheBytes / task.MaxExpressionBytes {
+		long := formatNumber(float64(i))
+		if _, err := c.get(strings.Repeat(" ", task.MaxExpressionBytes-len(long)) + long); err != nil {
+			t.Fatal(err)
+		}
+		if again, err := c.get("1 + 1"); err != nil || again != used {
+			t.Fatalf("what is used is not kept: %v", err)
+		}
+		kept := 0
+		for _, generation := range []map[string]*compiled{c.young, c.old} {
+			for text := range generation {
+				kept += len(text)
+			}
+		}
+		if kept > 2*cacheBytes {
+			t.Fatalf("expressions of %d bytes are kept", kept)
+		}
+	}
+}

@@ -149,6 +149,18 @@ func (p *Pool) process(ctx context.Context, t *testing.T) *os.Process {
 	return process
 }
 
+// pick returns the child that the next order would get.
+func (p *Pool) pick(t *testing.T) *child {
+	t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c, wait, err := p.tryPick()
+	if c == nil {
+		t.Fatalf("there is no process for %v: %v", wait, err)
+	}
+	return c
+}
+
 // awaitLoad waits until the pool's processes have n requests.
 func (p *Pool) awaitLoad(ctx context.Context, t *testing.T, n int) {
 	t.Helper()

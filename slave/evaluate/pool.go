@@ -1,14 +1,11 @@
 package evaluate
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"runtime"
 	"sync"
 	"time"
-
-	"muster/task"
 )
 
 // PoolConfig configures a Pool.
@@ -20,13 +17,15 @@ type PoolConfig struct {
 }
 
 // Pool computes expressions in child processes, which it starts when they are
-// needed and again when they die. It is safe for concurrent use.
+// needed and again when they die. It is safe for concurrent use. See job.go for the
+// way of an order.
 type Pool struct {
 	cfg     PoolConfig
 	starter *thread
 	closing chan struct{}
-	// processes waits for every process that was started.
-	processes sync.WaitGroup
+	// processes waits for every process that was started, steps for what waits with
+	// a job.
+	processes, steps sync.WaitGroup
 
 	mu       sync.Mutex
 	children []*child            // under mu; nil: not started, or to be started again
@@ -37,6 +36,8 @@ type Pool struct {
 	// quarantine holds one token for each request that runs in a process of its
 	// own, after it was in one that died.
 	quarantine chan struct{}
+
+	took time.Duration // what an evaluation takes, about; under mu
 }
 
 // starts slows down the restarts of a child that dies at once.
@@ -71,59 +72,17 @@ func NewPool(cfg PoolConfig) (*Pool, error) {
 	return &Pool{
 		cfg: cfg, starter: newThread(), closing: make(chan struct{}),
 		children: make([]*child, cfg.Children), starts: make([]starts, cfg.Children),
-		alive: map[*child]struct{}{}, quarantine: make(chan struct{}, maxAlone),
+		alive: map[*child]struct{}{}, took: worthWaking, quarantine: make(chan struct{}, maxAlone),
 	}, nil
 }
 
-// Evaluate computes the expression of an order in a child process. When ctx ends
-// it returns ctx's cause; a process that does not stop computing then is killed,
-// and what else it computed goes on in another one. Any other error is the
-// expression's own, unless it says that it is Retryable.
-func (p *Pool) Evaluate(ctx context.Context, o task.Order) (task.Value, error) {
-	for range maxInnocent {
-		c, err := p.pick(ctx)
-		if err != nil {
-			return task.Value{}, err
-		}
-		v, err := c.do(ctx, o)
-		switch {
-		case err == nil:
-			return v, nil
-		case ctx.Err() != nil:
-			return task.Value{}, context.Cause(ctx)
-		case errors.Is(err, errInnocent):
-		case errors.Is(err, errDied):
-			return p.alone(ctx, o)
-		default:
-			return task.Value{}, err
-		}
-	}
-	return p.alone(ctx, o)
-}
-
-// pick returns the child with the fewest requests, and starts it if need be.
-func (p *Pool) pick(ctx context.Context) (*child, error) {
-	for {
-		c, wait, err := p.tryPick()
-		if c != nil || err != nil {
-			return c, err
-		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-p.closing: // tryPick says so
-		case <-ctx.Done():
-			timer.Stop()
-			return nil, context.Cause(ctx)
-		}
-		timer.Stop()
-	}
-}
-
-// tryPick returns a child, or how long to wait before one may be started.
+// tryPick returns a child, or how long to wait before one may be started. Loads count
+// in parts. Its caller holds p.mu.
 func (p *Pool) tryPick() (best *child, wait time.Duration, err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	if p.closed {
+		return nil, 0, errClosed
+	}
+	part := p.part()
 	least, empty := 0, -1
 	for i, c := range p.children {
 		load := -1
@@ -133,15 +92,15 @@ func (p *Pool) tryPick() (best *child, wait time.Duration, err error) {
 		switch {
 		case load < 0:
 			empty = i
-		case best == nil || load < least:
-			best, least = c, load
+		case best == nil || load/part < least:
+			best, least = c, load/part
 		}
 	}
 	if empty < 0 || best != nil && least == 0 {
 		return best, 0, nil
 	}
 	s := &p.starts[empty]
-	if wait = time.Until(s.last.Add(s.pause)); wait > 0 && !p.closed {
+	if wait = time.Until(s.last.Add(s.pause)); wait > 0 {
 		return best, wait, nil
 	}
 	if s.last.IsZero() || time.Since(s.last) > calmAfter {
@@ -154,37 +113,22 @@ func (p *Pool) tryPick() (best *child, wait time.Duration, err error) {
 	return p.children[empty], 0, nil
 }
 
-// alone computes an order in a process that nothing else runs in. If that one
-// dies too, the order is the cause, as far as anybody can tell.
-func (p *Pool) alone(ctx context.Context, o task.Order) (task.Value, error) {
-	select {
-	case p.quarantine <- struct{}{}:
-		defer func() { <-p.quarantine }()
-	case <-p.closing:
-		return task.Value{}, errClosed
-	case <-ctx.Done():
-		return task.Value{}, context.Cause(ctx)
-	}
-	p.mu.Lock()
-	c, err := p.start()
-	p.mu.Unlock()
-	if err != nil {
-		return task.Value{}, err
-	}
-	defer c.end()
-	v, err := c.do(ctx, o)
-	switch {
-	case err == nil:
-		return v, nil
-	case ctx.Err() != nil:
-		return task.Value{}, context.Cause(ctx)
-	case !errors.Is(err, errDied) && !errors.Is(err, errInnocent):
-		return task.Value{}, err
-	case p.isClosed():
-		return task.Value{}, errClosed
-	default:
-		return task.Value{}, DiedError{}
-	}
+// Waking a process costs some tens of microseconds, so each gets as many jobs together
+// as keep it busy for longer. How long they take is not known beforehand, but the next
+// ones are mostly like the last ones.
+const (
+	worthWaking = 200 * time.Microsecond
+	largestPart = 64
+)
+
+// part is how many jobs a process gets together, at most. Its caller holds p.mu.
+func (p *Pool) part() int {
+	return int(min(max(1, worthWaking/max(1, p.took)), largestPart))
+}
+
+// learn takes in how long evaluations took, on average. Its caller holds p.mu.
+func (p *Pool) learn(took time.Duration) {
+	p.took += (min(took, time.Second) - p.took) / 8
 }
 
 // start starts a process. It needs p.mu, so that none is started behind Close.
@@ -192,28 +136,23 @@ func (p *Pool) start() (c *child, err error) {
 	if p.closed {
 		return nil, errClosed
 	}
-	p.starter.do(func() { c, err = startChild(p.cfg.Command) })
+	p.starter.do(func() { c, err = p.startChild() })
 	if err != nil {
 		return nil, &startError{err}
 	}
 	p.alive[c] = struct{}{}
 	p.processes.Go(func() {
-		c.run()
+		left, died := c.run()
 		p.mu.Lock()
 		delete(p.alive, c)
 		p.mu.Unlock()
+		defer p.lose(left, died)
 		if state := c.cmd.ProcessState; state != nil && !state.Success() {
 			p.cfg.Logger.Warn("an evaluating process died; what it computed is computed again",
 				"pid", state.Pid(), "end", state.String(), "said", c.stderr.String())
 		}
 	})
 	return c, nil
-}
-
-func (p *Pool) isClosed() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.closed
 }
 
 // Close ends all processes and waits for them. Requests that are under way fail
@@ -229,6 +168,7 @@ func (p *Pool) Close() error {
 	}
 	p.mu.Unlock()
 	p.processes.Wait()
+	p.steps.Wait()
 	if first {
 		p.starter.stop()
 	}

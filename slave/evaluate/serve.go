@@ -1,7 +1,6 @@
 package evaluate
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
-	"sync"
 
 	"muster/task"
 )
@@ -43,64 +41,29 @@ func ServeChild(ctx context.Context, in io.Reader, out io.Writer) error {
 	return serve(ctx, in, out, e.Evaluate)
 }
 
-// errGivenUp is the cause of a context whose request was cancelled.
-var errGivenUp = errors.New("given up")
-
-// serve computes with a given function.
-func serve(ctx context.Context, in io.Reader, out io.Writer, evaluate func(context.Context, task.Order) (task.Value, error)) error {
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	answers := newFrames(out, ctx.Done(), stop)
-	var mu sync.Mutex
-	running := map[uint64]context.CancelCauseFunc{} // under mu
-
-	frames := bufio.NewReaderSize(in, 64<<10)
-	for {
-		var r request
-		err := readFrame(frames, &r)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if r.Cancel {
-			mu.Lock()
-			cancel := running[r.ID]
-			mu.Unlock()
-			if cancel != nil {
-				cancel(errGivenUp)
-			}
-			continue
-		}
-		one, cancel := context.WithCancelCause(ctx)
-		mu.Lock()
-		running[r.ID] = cancel
-		mu.Unlock()
-		go func() { // the process's end is its end
-			v, err := evaluate(one, task.Order{Expression: r.Expression, Parameters: r.Parameters})
-			answer := answerTo(one, r.ID, v, err)
-			mu.Lock()
-			delete(running, r.ID)
-			mu.Unlock()
-			cancel(nil)
-			answers.send(answer, nil) // the slave reads until its end, and then so does this process
-		}()
-	}
-}
-
 // answerTo says what an evaluation came to. One that failed after its context
 // ended was given up, or the process ends: that is not the expression's fault, and
 // must not be recorded as if it were.
-func answerTo(ctx context.Context, id uint64, v task.Value, err error) response {
+func answerTo(ctx context.Context, id uint64, v task.Value, err error) answer {
 	switch {
 	case err == nil:
-		return response{ID: id, Value: v}
+		return answer{id: id, value: v}
 	case ctx.Err() != nil:
-		return response{ID: id, Stopped: true}
+		return answer{id: id, stopped: true}
 	default:
-		return response{ID: id, Error: clip(err.Error())}
+		return answer{id: id, err: clip(err.Error())}
 	}
+}
+
+// result is what an answer says of its request.
+func (a answer) result() (task.Value, error) {
+	switch {
+	case a.stopped: // and nobody asked for it: the process is ending
+		return task.Value{}, errDied
+	case a.err != "":
+		return task.Value{}, errors.New(a.err)
+	}
+	return a.value, nil
 }
 
 // clip cuts an error's words to what a task keeps. govaluate writes whole values
@@ -110,5 +73,8 @@ func clip(s string) string {
 	if len(s) > task.MaxErrorBytes {
 		s = s[:task.MaxErrorBytes-len(mark)] + mark
 	}
-	return strings.ToValidUTF8(s, "")
+	if s = strings.ToValidUTF8(s, ""); s == "" {
+		return "the expression failed without a word"
+	}
+	return s
 }

@@ -50,9 +50,19 @@ func (t *turn) yield(ctx context.Context) error {
 	return t.take(ctx)
 }
 
+// sleeper is a context that wants to know when its evaluation sleeps.
+type sleeper interface {
+	asleep()
+	awake()
+}
+
 // sleep sleeps without holding up anybody.
 func (t *turn) sleep(ctx context.Context, d time.Duration, sleep func(context.Context, time.Duration) error) error {
 	t.release()
+	if s, ok := ctx.(sleeper); ok {
+		s.asleep()
+		defer s.awake()
+	}
 	if err := sleep(ctx, d); err != nil {
 		return err
 	}
