@@ -135,7 +135,7 @@ func ids(answer []byte, want int, into []uint64) ([]uint64, error) {
 	for range want {
 		_, rest, ok := bytes.Cut(answer, []byte(name))
 		if !ok {
-			return nil, fmt.Errorf("an answer has fewer ids than tasks were submitted: …%s", answer[max(0, len(answer)-300):])
+			return nil, fmt.Errorf("%w: an answer has fewer ids than tasks were submitted: …%s", errDisturbed, answer[max(0, len(answer)-300):])
 		}
 		var id uint64
 		digits := 0

@@ -146,6 +146,12 @@ func (c *cluster) status(ctx context.Context, master int) (status, error) {
 	return s, json.NewDecoder(answer.Body).Decode(&s)
 }
 
+// done is how many tasks are done.
+func (c *cluster) done(ctx context.Context) (int, error) {
+	s, err := c.status(ctx, c.leader)
+	return s.Counts.Done, err
+}
+
 // allDone waits until the leader has no task that is not done.
 func (c *cluster) allDone(ctx context.Context, every time.Duration) error {
 	for {

@@ -88,7 +88,8 @@ if [[ ! -x "$nats/nats-server" ]]; then
 fi
 args+=(-nats "$nats/nats-server")
 
-"$work/bin/bench" "${args[@]}" "$@" &
+# A session of its own, so that -nice is about this program alone.
+setsid "$work/bin/bench" "${args[@]}" "$@" &
 running=$!
 code=0
 wait "$running" || code=$?

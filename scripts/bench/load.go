@@ -46,25 +46,98 @@ type load struct {
 	clients int
 	batch   int // tasks in a request; 0: single ones
 	total   int // tasks after which it ends; 0: it ends after a time
+
+	// done, if not nil, says how many tasks are done of all that the cluster took; clients
+	// wait while more than ahead are not: a queue is bounded, and would refuse the rest.
+	done func(context.Context) (int, error)
+}
+
+// ahead is how many tasks may be under way where done is asked.
+const ahead = 20_000
+
+// pace is what the clients of a load know of each other.
+type pace struct {
+	mu      sync.Mutex
+	begun   int // tasks whose submit has begun
+	before  int // tasks that were done before
+	done    int
+	changed chan struct{} // closed and replaced when done has changed
+}
+
+// wait returns when there is room for n more tasks, or ctx has ended.
+func (p *pace) wait(ctx context.Context, n int) {
+	for {
+		p.mu.Lock()
+		room, changed := p.begun+n-(p.done-p.before) <= ahead, p.changed
+		p.mu.Unlock()
+		if room {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// follow asks how many are done until ctx ends.
+func (p *pace) follow(ctx context.Context, ask func(context.Context) (int, error)) error {
+	for {
+		n, err := ask(ctx)
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // it was to end
+		}
+		if err != nil {
+			return err
+		}
+		p.mu.Lock()
+		p.done = n
+		close(p.changed)
+		p.changed = make(chan struct{})
+		p.mu.Unlock()
+		_ = pause(ctx, 10*time.Millisecond) // ctx is asked
+	}
 }
 
 // submit has clients submit without a pause, for a time or until they have submitted a number.
 func (l load) submit(ctx context.Context, url string, d time.Duration) (*tally, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	p := &pace{changed: make(chan struct{})}
+	var following sync.WaitGroup
+	if l.done != nil {
+		var err error
+		if p.before, err = l.done(ctx); err != nil {
+			return nil, err
+		}
+		p.done = p.before
+		watch, stop := context.WithCancel(ctx)
+		defer following.Wait()
+		defer stop()
+		following.Go(func() {
+			if err := p.follow(watch, l.done); err != nil {
+				cancel(err)
+			}
+		})
+	}
 	requests := l.requests(url)
 	end := time.Now().Add(d)
-	var mu sync.Mutex
-	all, begun := &tally{}, 0
+	n := max(1, l.batch)
 	more := func() bool {
+		if l.done != nil {
+			p.wait(ctx, n)
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.begun += n
 		if l.total == 0 {
 			return time.Now().Before(end)
 		}
-		mu.Lock()
-		defer mu.Unlock()
-		begun += max(1, l.batch)
-		return begun <= l.total
+		return p.begun <= l.total
 	}
+	var mu sync.Mutex
+	all := &tally{}
 	var clients sync.WaitGroup
 	for i := range l.clients {
 		clients.Go(func() {

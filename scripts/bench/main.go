@@ -27,6 +27,7 @@ type settings struct {
 	queued int           // tasks of the row "queue"
 	tasks  int           // tasks of the row "memory"
 	perf   string        // where profiles go; empty: none
+	nice   int           // of all processes
 }
 
 // build is one binary of muster.
@@ -51,6 +52,11 @@ func run() error {
 	}
 	if err != nil {
 		return err
+	}
+	if s.nice != 0 {
+		if err := beNice(s.nice); err != nil {
+			return fmt.Errorf("set the niceness: %w", err)
+		}
 	}
 	return measureAll(ctx, s, os.Stdout)
 }
@@ -80,6 +86,7 @@ func parse(args []string) (settings, error) {
 	f.IntVar(&s.queued, "queued", 5000, "tasks in the row queue")
 	f.IntVar(&s.tasks, "tasks", 1_000_000, "tasks in the row memory")
 	f.StringVar(&s.perf, "perf", "", "directory for a perf profile of each process of muster (needs perf)")
+	f.IntVar(&s.nice, "nice", 0, "niceness of all processes; -15 (as root) keeps other programs from disturbing much")
 	if err := f.Parse(args); err != nil {
 		return s, err
 	}

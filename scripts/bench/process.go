@@ -155,6 +155,19 @@ func resident(pid int) (all, anonymous int64, err error) {
 	return all, anonymous, nil
 }
 
+// beNice sets the niceness of this process and of what it will start. Where the system shares
+// the processors out among sessions first, it sets that of the session, too.
+func beNice(n int) error {
+	if err := syscall.Setpriority(syscall.PRIO_PGRP, 0, n); err != nil {
+		return err
+	}
+	err := os.WriteFile("/proc/self/autogroup", []byte(strconv.Itoa(n)), 0o600)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil // there are no such shares
+	}
+	return err
+}
+
 // freePorts finds ports of loopback that nobody listens on.
 func freePorts(n int) ([]string, error) {
 	var found []string

@@ -179,6 +179,9 @@ func measureLoad(ctx context.Context, s settings, b build, l load, dir string) (
 	if err := c.addSlaves(ctx, slaves, slots); err != nil {
 		return nil, err
 	}
+	if l.batch > 0 {
+		l.done = c.done
+	}
 	all, err := l.submit(ctx, c.url(), warmUp)
 	if err != nil {
 		return nil, err
@@ -304,7 +307,7 @@ func measureMemory(ctx context.Context, s settings, b build) (sample, error) {
 		return nil, err
 	}
 	began := time.Now()
-	t, err := load{clients: 4, batch: 1000, total: s.tasks}.submit(ctx, c.url(), 0)
+	t, err := load{clients: 4, batch: 1000, total: s.tasks, done: c.done}.submit(ctx, c.url(), 0)
 	if err != nil {
 		return nil, err
 	}
