@@ -27,10 +27,17 @@ type decoded struct {
 	err      error        // valid after done
 }
 
+// fewEntries are too few for others to help.
+const fewEntries = 4
+
 // decodeAhead begins to decode. The caller takes every entry, or none after an error,
 // and calls end.
 func decodeAhead(logs []*raft.Log) *decoding {
-	d := &decoding{logs: logs, entries: make([]decoded, len(logs))}
+	d := &decoding{logs: logs}
+	if len(logs) <= fewEntries {
+		return d
+	}
+	d.entries = make([]decoded, len(logs))
 	for i := range d.entries {
 		d.entries[i].done = make(chan struct{})
 	}
@@ -50,14 +57,22 @@ func (d *decoding) decode(i int) {
 	if e.begun.Swap(true) {
 		return
 	}
-	if d.logs[i].Type == raft.LogCommand {
-		e.envelope, e.err = fsm.Decode(d.logs[i].Data)
-	}
+	e.envelope, e.err = decodeLog(d.logs[i])
 	close(e.done)
+}
+
+func decodeLog(l *raft.Log) (fsm.Envelope, error) {
+	if l.Type != raft.LogCommand {
+		return fsm.Envelope{}, nil
+	}
+	return fsm.Decode(l.Data)
 }
 
 // take returns an entry, which it decodes itself if nobody has begun to.
 func (d *decoding) take(i int) (fsm.Envelope, error) {
+	if d.entries == nil {
+		return decodeLog(d.logs[i])
+	}
 	d.decode(i)
 	e := &d.entries[i]
 	<-e.done

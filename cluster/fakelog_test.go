@@ -53,7 +53,7 @@ func (l *fakeLog) sent() []*fakeFuture {
 func (f *fakeFuture) commit() {
 	var outcomes []fsm.Outcome
 	for _, id := range f.commands() {
-		outcomes = append(outcomes, fsm.Outcome{Value: id})
+		outcomes = append(outcomes, fsm.Outcome{Task: &task.Task{Key: id}})
 	}
 	f.response = outcomes
 	close(f.answered)
@@ -133,8 +133,7 @@ func (b *bench) propose(ctx context.Context, ids ...string) <-chan proposed {
 		})
 		var values []string
 		for _, o := range own.outcomes {
-			v, _ := o.Value.(string)
-			values = append(values, v)
+			values = append(values, o.Task.Key)
 		}
 		answer <- proposed{values, err}
 	}()

@@ -270,11 +270,10 @@ func (m *master) put(key string) task.ID {
 	if err != nil {
 		m.w.t.Fatalf("propose at %s: %v", m.id, err)
 	}
-	s, ok := outcomes[0].Value.(fsm.Submitted)
-	if !ok {
+	if outcomes[0].Task == nil {
 		m.w.t.Fatalf("outcome %+v", outcomes[0])
 	}
-	return s.Task.ID
+	return outcomes[0].Task.ID
 }
 
 func codeOf(err error) task.Code {

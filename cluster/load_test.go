@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"muster/fsm"
 	"muster/systemtest/timelimit"
 	"muster/task"
 	"muster/task/wait"
@@ -64,8 +63,8 @@ func (l *load) submit(ctx context.Context, of []*master, key string) {
 			wait.Sleep(ctx, time.Millisecond)
 			continue
 		}
-		s, ok := outcomes[0].Value.(fsm.Submitted)
-		if err != nil || !ok {
+		s := outcomes[0]
+		if err != nil || s.Task == nil {
 			l.t.Errorf("submit %s: %v, %+v", key, err, outcomes)
 			return
 		}

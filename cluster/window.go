@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"math"
-	"slices"
 	"sort"
 	"sync"
 
@@ -62,7 +61,7 @@ type window struct {
 	size                func(fsm.Event) int
 
 	mu     sync.Mutex
-	events []PlacedEvent // under mu; in log order
+	events ring          // under mu; in log order
 	bytes  int           // under mu; of events
 	floor  Place         // under mu; all that came after it is in events
 	last   uint64        // under mu; index of the last entry seen
@@ -82,7 +81,7 @@ func newWindow(index uint64, maxEvents, maxBytes int, size func(fsm.Event) int) 
 func (w *window) restart(index uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.events, w.bytes, w.last = nil, 0, index
+	w.events, w.bytes, w.last = ring{}, 0, index
 	w.floor = Place{Index: index, Position: EndOfEntry}
 	w.tell()
 }
@@ -103,7 +102,7 @@ func (w *window) add(entries ...entryOutcomes) {
 		position := 0
 		for i := range entry.outcomes {
 			for _, e := range entry.outcomes[i].Events {
-				w.events = append(w.events, PlacedEvent{Place: Place{Index: entry.index, Position: position}, Event: e})
+				w.events.push(PlacedEvent{Place: Place{Index: entry.index, Position: position}, Event: e})
 				w.bytes += w.size(e)
 				position++
 			}
@@ -115,12 +114,42 @@ func (w *window) add(entries ...entryOutcomes) {
 
 // shrink drops from the old end until both bounds hold.
 func (w *window) shrink() {
-	for len(w.events) > 0 && (len(w.events) > w.maxEvents || w.bytes > w.maxBytes) {
-		w.floor = w.events[0].Place
-		w.bytes -= w.size(w.events[0].Event)
-		w.events[0] = PlacedEvent{} // the array lives on until append grows it
-		w.events = w.events[1:]
+	for w.events.n > 0 && (w.events.n > w.maxEvents || w.bytes > w.maxBytes) {
+		first := w.events.shift()
+		w.floor = first.Place
+		w.bytes -= w.size(first.Event)
 	}
+}
+
+// ring is a queue whose memory is used again and again.
+type ring struct {
+	slots []PlacedEvent // their number is a power of two, or none
+	head  int           // the slot of the first event
+	n     int           // events
+}
+
+func (r *ring) at(i int) *PlacedEvent { return &r.slots[(r.head+i)&(len(r.slots)-1)] }
+
+func (r *ring) push(e PlacedEvent) {
+	if r.n == len(r.slots) {
+		grown := make([]PlacedEvent, max(64, 2*len(r.slots)))
+		for i := range r.n {
+			grown[i] = *r.at(i)
+		}
+		r.slots, r.head = grown, 0
+	}
+	r.n++
+	*r.at(r.n - 1) = e
+}
+
+// shift takes the first event out.
+func (r *ring) shift() PlacedEvent {
+	first := r.at(0)
+	e := *first
+	*first = PlacedEvent{}
+	r.head = (r.head + 1) & (len(r.slots) - 1)
+	r.n--
+	return e
 }
 
 // after is EventsAfter.
@@ -133,9 +162,14 @@ func (w *window) after(p Place, limit int) ([]PlacedEvent, Reach, <-chan struct{
 	case p.before(w.floor):
 		return nil, Gone, w.more
 	}
-	from := sort.Search(len(w.events), func(i int) bool { return p.before(w.events[i].Place) })
-	to := min(len(w.events), from+limit)
-	return slices.Clone(w.events[from:to]), Held, w.more
+	from := sort.Search(w.events.n, func(i int) bool { return p.before(w.events.at(i).Place) })
+	var events []PlacedEvent
+	for i := from; i < min(w.events.n, from+limit); i++ {
+		e := *w.events.at(i)
+		e.Event.Task = e.Event.Then()
+		events = append(events, e)
+	}
+	return events, Held, w.more
 }
 
 // eventBytes is about how much memory an event takes.

@@ -35,7 +35,7 @@ func (f *follower) append() *flight {
 func outcomesOf(values ...string) []fsm.Outcome {
 	var out []fsm.Outcome
 	for _, v := range values {
-		out = append(out, fsm.Outcome{Value: v})
+		out = append(out, fsm.Outcome{Task: &task.Task{Key: v}})
 	}
 	return out
 }
@@ -64,8 +64,7 @@ func (f *follower) want(want ...string) {
 		case e.Err != nil:
 			text += e.Err.Error()
 		default:
-			v, _ := e.Outcomes[0].Value.(string)
-			text += v
+			text += e.Outcomes[0].Task.Key
 		}
 		got = append(got, text)
 	}

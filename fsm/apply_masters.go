@@ -14,7 +14,7 @@ func (s *State) putMaster(x PutMaster, c *change) {
 	}
 	m.Index = c.index
 	s.masters.Set(m.ID, m)
-	c.events = append(c.events, Event{Kind: MasterPut, Master: &m})
+	c.tell(Event{Kind: MasterPut, Master: &m})
 }
 
 func (s *State) removeMaster(x RemoveMaster, c *change) *task.Error {
@@ -22,6 +22,6 @@ func (s *State) removeMaster(x RemoveMaster, c *change) *task.Error {
 	if !ok {
 		return task.Refuse(task.CodeMasterNotFound, "there is no master "+strconv.Quote(x.ID))
 	}
-	c.events = append(c.events, Event{Kind: MasterRemoved, Master: &m})
+	c.tell(Event{Kind: MasterRemoved, Master: &m})
 	return nil
 }

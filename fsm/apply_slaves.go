@@ -15,7 +15,7 @@ func (s *State) registerSlave(x RegisterSlave, c *change) *task.Error {
 			return err
 		}
 	}
-	old, known := s.slaves.Get(r.Name)
+	old, known := s.slave(r.Name)
 	slave := old
 	switch {
 	case !known:
@@ -23,8 +23,8 @@ func (s *State) registerSlave(x RegisterSlave, c *change) *task.Error {
 		slave = task.Slave{Order: s.lastSlave, RegisteredAt: c.at}
 		s.order.Set(slave.Order, r.Name)
 	case old.Incarnation != r.Incarnation:
-		s.giveUpAll(old, x.Begun, "slave "+strconv.Quote(r.Name)+" started anew", c)
-		old, _ = s.slaves.Get(r.Name) // its slots are free now
+		s.giveUpAll(r.Name, x.Begun, "slave "+strconv.Quote(r.Name)+" started anew", c)
+		old, _ = s.slave(r.Name) // its slots are free now
 		slave = old
 		slave.RegisteredAt = c.at
 	case old.State == old.Present() && old.URL == r.URL && old.Slots == r.Slots && slices.Equal(old.Kinds, r.Kinds) &&
@@ -36,7 +36,7 @@ func (s *State) registerSlave(x RegisterSlave, c *change) *task.Error {
 	slave.State = slave.Present()
 	slave.Index = c.index
 	s.putSlave(old, slave)
-	c.events = append(c.events, Event{Kind: SlaveRegistered, Slave: &slave})
+	c.tell(Event{Kind: SlaveRegistered, Slave: &slave})
 	return nil
 }
 
@@ -48,7 +48,7 @@ func (s *State) conflict(r task.Registration) *task.Error {
 		return nil
 	}
 	var err *task.Error
-	s.slaves.Scan(func(name string, other task.Slave) bool {
+	s.slaves.Scan(func(name string, other *task.Slave) bool {
 		if name == r.Name || other.State != other.Present() {
 			return true
 		}
@@ -66,7 +66,7 @@ func (s *State) conflict(r task.Registration) *task.Error {
 // kinds otherwise. It looks at no other slave, so that ten thousand that register
 // do not look at each other.
 func (s *State) contradicted(r task.Registration) bool {
-	own, _ := s.slaves.Get(r.Name)
+	own, _ := s.slave(r.Name)
 	for _, k := range r.Kinds {
 		other := task.Kind{Name: k.Name, Idempotent: !k.Idempotent}
 		n := s.declared[other]
@@ -97,53 +97,50 @@ func (s *State) declare(x task.Slave, sign int) {
 }
 
 func (s *State) loseSlave(x LoseSlave, c *change) *task.Error {
-	slave, err := s.incarnation(x.Place)
+	book, err := s.incarnation(x.Place)
 	if err != nil {
 		return err
 	}
+	slave := book.record
 	if slave.State == task.SlaveLost || slave.State == task.SlaveLeft {
 		return nil // it has nothing that could be given up
 	}
-	s.sendOff(slave, task.SlaveLost, x.Begun, x.Reason, c)
+	s.sendOff(slave.Name, task.SlaveLost, x.Begun, x.Reason, c)
 	return nil
 }
 
 func (s *State) leaveSlave(x LeaveSlave, c *change) *task.Error {
-	slave, err := s.incarnation(x.Place)
+	book, err := s.incarnation(x.Place)
 	if err != nil {
 		return err
 	}
+	slave := book.record
 	if slave.State == task.SlaveLeft {
 		return nil
 	}
-	s.sendOff(slave, task.SlaveLeft, x.Begun, "slave "+strconv.Quote(slave.Name)+" left", c)
+	s.sendOff(slave.Name, task.SlaveLeft, x.Begun, "slave "+strconv.Quote(slave.Name)+" left", c)
 	return nil
 }
 
 // sendOff gives up all that a slave has and marks it lost or left.
-func (s *State) sendOff(slave task.Slave, state task.SlaveState, begun []task.Attempt, reason string, c *change) {
-	s.giveUpAll(slave, begun, reason, c)
-	old, _ := s.slaves.Get(slave.Name) // its slots are free now
+func (s *State) sendOff(name string, state task.SlaveState, begun []task.Attempt, reason string, c *change) {
+	s.giveUpAll(name, begun, reason, c)
+	old, _ := s.slave(name) // its slots are free now
 	gone := old
 	gone.State = state
 	gone.Index = c.index
 	s.putSlave(old, gone)
-	c.events = append(c.events, Event{Kind: SlaveGone, Slave: &gone})
+	c.tell(Event{Kind: SlaveGone, Slave: &gone})
 }
 
 // giveUpAll gives up all attempts of a slave's current incarnation, in the order
 // of their ids. Those that begun does not name never began.
-func (s *State) giveUpAll(slave task.Slave, begun []task.Attempt, reason string, c *change) {
+func (s *State) giveUpAll(name string, begun []task.Attempt, reason string, c *change) {
 	began := make(map[task.Attempt]bool, len(begun))
 	for _, a := range begun {
 		began[a] = true
 	}
-	var ids []task.ID
-	s.heldBy(slave.Order, func(id task.ID) bool {
-		ids = append(ids, id)
-		return true
-	})
-	for _, id := range ids {
+	for _, id := range s.held(name) {
 		old, _ := s.inProgress.Get(id)
 		a, _ := old.Current()
 		t, err := old.GiveUp(a, began[a], reason, c.at)
@@ -155,7 +152,7 @@ func (s *State) giveUpAll(slave task.Slave, begun []task.Attempt, reason string,
 }
 
 func (s *State) drainSlave(name string, drained bool, c *change) *task.Error {
-	old, ok := s.slaves.Get(name)
+	old, ok := s.slave(name)
 	if !ok {
 		return noSlave(name)
 	}
@@ -169,12 +166,12 @@ func (s *State) drainSlave(name string, drained bool, c *change) *task.Error {
 	}
 	slave.Index = c.index
 	s.putSlave(old, slave)
-	c.events = append(c.events, Event{Kind: SlaveRegistered, Slave: &slave})
+	c.tell(Event{Kind: SlaveRegistered, Slave: &slave})
 	return nil
 }
 
 func (s *State) removeSlave(x RemoveSlave, c *change) *task.Error {
-	slave, ok := s.slaves.Get(x.Slave)
+	slave, ok := s.slave(x.Slave)
 	switch {
 	case !ok:
 		return noSlave(x.Slave)
@@ -182,13 +179,10 @@ func (s *State) removeSlave(x RemoveSlave, c *change) *task.Error {
 		return task.Refuse(task.CodeSlaveBusy, fmt.Sprintf("slave %s has %d tasks; drain it and wait, or remove it by force, "+
 			"which gives them to others", strconv.Quote(x.Slave), slave.Busy))
 	}
-	s.giveUpAll(slave, x.Begun, "slave "+strconv.Quote(x.Slave)+" was removed", c)
-	slave, _ = s.slaves.Get(x.Slave) // its slots are free now
-	s.count(slave, -1)
-	s.declare(slave, -1)
-	s.slaves.Delete(x.Slave)
-	s.order.Delete(slave.Order)
-	c.events = append(c.events, Event{Kind: SlaveRemoved, Slave: &slave})
+	s.giveUpAll(x.Slave, x.Begun, "slave "+strconv.Quote(x.Slave)+" was removed", c)
+	slave, _ = s.slave(x.Slave) // its slots are free now
+	s.dropSlave(slave)
+	c.tell(Event{Kind: SlaveRemoved, Slave: &slave})
 	return nil
 }
 
@@ -196,16 +190,16 @@ func noSlave(name string) *task.Error {
 	return task.Refuse(task.CodeSlaveNotFound, "there is no slave "+strconv.Quote(name))
 }
 
-// incarnation returns the entry of a slave if the place names its current
-// incarnation. With wrong_incarnation it returns the entry too.
-func (s *State) incarnation(p Place) (task.Slave, *task.Error) {
-	slave, ok := s.slaves.Get(p.Slave)
+// incarnation returns the book of a slave if the place names its current
+// incarnation. With wrong_incarnation it returns the book too.
+func (s *State) incarnation(p Place) (*slaveBook, *task.Error) {
+	book, ok := s.books[p.Slave]
 	if !ok {
-		return task.Slave{}, noSlave(p.Slave)
+		return nil, noSlave(p.Slave)
 	}
-	if slave.Incarnation != p.Incarnation {
-		return slave, task.Refuse(task.CodeWrongIncarnation, "slave "+strconv.Quote(p.Slave)+" runs as incarnation "+
-			strconv.Quote(slave.Incarnation)+", not as "+strconv.Quote(p.Incarnation))
+	if book.record.Incarnation != p.Incarnation {
+		return book, task.Refuse(task.CodeWrongIncarnation, "slave "+strconv.Quote(p.Slave)+" runs as incarnation "+
+			strconv.Quote(book.record.Incarnation)+", not as "+strconv.Quote(p.Incarnation))
 	}
-	return slave, nil
+	return book, nil
 }

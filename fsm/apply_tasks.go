@@ -7,56 +7,56 @@ import (
 	"muster/task"
 )
 
-func (s *State) submitTask(x SubmitTask, c *change) (any, *task.Error) {
+func (s *State) submitTask(x *SubmitTask, c *change) *task.Error {
 	hash := uint64(0)
 	if x.Key != "" {
-		hash = hashKey(x.Key)
-		if t, ok := s.keyed(x.Key, hash); ok {
-			return again(t, x.Spec)
+		hash = s.keys.hash(x.Key)
+		if t := s.keyed(x.Key, hash); t != nil {
+			return again(t, x, c)
 		}
 	}
 	if x.Assign != nil {
-		if err := s.room(*x.Assign, x.Spec); err != nil {
-			return nil, err
+		if err := s.room(*x.Assign, &x.Spec); err != nil {
+			return err
 		}
 	}
 	s.counts.Submitted++
 	t := task.New(task.ID(s.counts.Submitted), x.Spec, x.Key, c.at)
 	t.Index = c.index
 	if x.Key != "" {
-		s.addKey(keyEntry{hash: hash, id: t.ID})
+		s.keys.add(keyEntry{hash: hash, id: t.ID})
 	}
-	if !c.silent {
-		pending := t
-		c.tell(TaskSubmitted, &pending, task.Attempt{})
-	}
+	c.tell(Event{Kind: TaskSubmitted, Task: &t})
 	if x.Assign != nil {
 		a := task.Attempt{ID: t.ID, Attempt: 1, Slave: x.Assign.Slave, Incarnation: x.Assign.Incarnation}
 		var err *task.Error
 		if t, err = t.Assign(a, c.at); err != nil {
 			panic("fsm: a new task can't be assigned: " + err.Error())
 		}
-		c.tell(TaskAssigned, &t, a)
+		c.tell(Event{Kind: TaskAssigned, Task: &t, Attempt: a})
 	}
 	s.enter(&t)
-	if c.silent {
-		return nil, nil
+	if c.outcome != nil {
+		c.outcome.Task = &t
 	}
-	return Submitted{Task: t}, nil
+	return nil
 }
 
 // again answers a submit whose key is known.
-func again(t task.Task, spec task.Spec) (any, *task.Error) {
-	if !t.Spec.Equal(&spec) {
+func again(t *task.Task, x *SubmitTask, c *change) *task.Error {
+	if !t.Spec.Equal(&x.Spec) {
 		err := task.Refuse(task.CodeKeyReused,
 			"the idempotency key was used for task "+t.ID.String()+", which is another one; use a new key for a new task")
 		err.Task = t.ID
-		return nil, err
+		return err
 	}
-	return Submitted{Task: t, Existing: true}, nil
+	if c.outcome != nil {
+		c.outcome.Task, c.outcome.Existing = t, true
+	}
+	return nil
 }
 
-func (s *State) assignTask(x AssignTask, c *change) *task.Error {
+func (s *State) assignTask(x *AssignTask, c *change) *task.Error {
 	old, err := s.known(x.Attempt.ID)
 	if err != nil {
 		return err
@@ -65,14 +65,14 @@ func (s *State) assignTask(x AssignTask, c *change) *task.Error {
 	if err != nil {
 		return err
 	}
-	if err = s.room(Place{Slave: x.Attempt.Slave, Incarnation: x.Attempt.Incarnation}, t.Spec); err != nil {
+	if err = s.room(Place{Slave: x.Attempt.Slave, Incarnation: x.Attempt.Incarnation}, &t.Spec); err != nil {
 		return err
 	}
-	s.move(&old, &t, TaskAssigned, x.Attempt, c)
+	s.move(old, &t, TaskAssigned, x.Attempt, c)
 	return nil
 }
 
-func (s *State) completeTask(x CompleteTask, c *change) *task.Error {
+func (s *State) completeTask(x *CompleteTask, c *change) *task.Error {
 	old, err := s.known(x.Attempt.ID)
 	if err != nil {
 		return err
@@ -84,11 +84,11 @@ func (s *State) completeTask(x CompleteTask, c *change) *task.Error {
 	if err != nil {
 		return err
 	}
-	s.end(&old, &t, x.Attempt, c)
+	s.end(old, &t, x.Attempt, c)
 	return nil
 }
 
-func (s *State) giveUpAttempt(x GiveUpAttempt, c *change) *task.Error {
+func (s *State) giveUpAttempt(x *GiveUpAttempt, c *change) *task.Error {
 	old, err := s.known(x.Attempt.ID)
 	if err != nil {
 		return err
@@ -97,22 +97,24 @@ func (s *State) giveUpAttempt(x GiveUpAttempt, c *change) *task.Error {
 	if err != nil {
 		return err
 	}
-	s.end(&old, &t, x.Attempt, c)
+	s.end(old, &t, x.Attempt, c)
 	return nil
 }
 
-func (s *State) cancelTask(x CancelTask, c *change) (any, *task.Error) {
+func (s *State) cancelTask(x CancelTask, c *change) *task.Error {
 	old, err := s.known(x.ID)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	t, err := old.Cancel(c.at)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	t.Index = c.index
-	s.stop(&old, &t, c)
-	return Cancelled{Task: t}, nil
+	s.stop(old, &t, c)
+	if c.outcome != nil {
+		c.outcome.Task = &t
+	}
+	return nil
 }
 
 func (s *State) expireTask(x ExpireTask, c *change) *task.Error {
@@ -124,7 +126,7 @@ func (s *State) expireTask(x ExpireTask, c *change) *task.Error {
 	if err != nil {
 		return err
 	}
-	s.stop(&old, &t, c)
+	s.stop(old, &t, c)
 	return nil
 }
 
@@ -148,39 +150,39 @@ func (s *State) move(old, t *task.Task, kind EventKind, a task.Attempt, c *chang
 	t.Index = c.index
 	s.exit(old)
 	s.enter(t)
-	c.tell(kind, t, a)
+	c.tell(Event{Kind: kind, Task: t, Attempt: a})
 }
 
-func (s *State) known(id task.ID) (task.Task, *task.Error) {
-	t, ok := s.find(id)
-	if !ok {
-		return task.Task{}, s.counts.Missing(id)
+func (s *State) known(id task.ID) (*task.Task, *task.Error) {
+	t := s.find(id)
+	if t == nil {
+		return nil, s.counts.Missing(id)
 	}
 	return t, nil
 }
 
 // room checks that an incarnation of a slave can take one more task like spec.
-func (s *State) room(p Place, spec task.Spec) *task.Error {
-	slave, err := s.incarnation(p)
+func (s *State) room(p Place, spec *task.Spec) *task.Error {
+	book, err := s.incarnation(p)
 	if err != nil && err.Code == task.CodeSlaveNotFound {
 		return err
 	}
-	name := strconv.Quote(p.Slave)
+	slave, busy := book.record, len(book.has)
 	if slave.State != task.SlaveAlive {
-		return task.Refuse(task.CodeSlaveNotAlive, "slave "+name+" is "+slave.State.String()+" and takes no tasks")
+		return task.Refuse(task.CodeSlaveNotAlive, "slave "+strconv.Quote(p.Slave)+" is "+slave.State.String()+" and takes no tasks")
 	}
 	if err != nil {
 		return err
 	}
 	if !slave.Runs(spec.Kind) {
-		return task.Refuse(task.CodeNoSlaveForKind, "slave "+name+" does not run tasks of kind "+strconv.Quote(spec.Kind))
+		return task.Refuse(task.CodeNoSlaveForKind, "slave "+strconv.Quote(p.Slave)+" does not run tasks of kind "+strconv.Quote(spec.Kind))
 	}
 	if !task.HasLabels(slave.Labels, spec.Requires) {
-		return task.Refuse(task.CodeLabelsMissing, "slave "+name+" has not all labels that the task requires")
+		return task.Refuse(task.CodeLabelsMissing, "slave "+strconv.Quote(p.Slave)+" has not all labels that the task requires")
 	}
-	if slave.Busy >= slave.Slots {
+	if busy >= slave.Slots {
 		return task.Refuse(task.CodeSlaveFull,
-			fmt.Sprintf("slave %s is full: %d of %d slots are taken", name, slave.Busy, slave.Slots))
+			fmt.Sprintf("slave %q is full: %d of %d slots are taken", p.Slave, busy, slave.Slots))
 	}
 	return nil
 }

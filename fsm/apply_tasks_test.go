@@ -15,8 +15,8 @@ func TestSubmitToNowhereWaits(t *testing.T) {
 	if got := l.task(1); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	if got := o.Value; !reflect.DeepEqual(got, Submitted{Task: want}) {
-		t.Errorf("the value is %+v", got)
+	if !reflect.DeepEqual(*o.Task, want) || o.Existing {
+		t.Errorf("the outcome is %+v", o)
 	}
 	if !reflect.DeepEqual(*o.Events[0].Task, want) {
 		t.Errorf("the event has %+v", o.Events[0].Task)
@@ -35,8 +35,9 @@ func TestSubmitWithAPlaceIsInProgressAtOnce(t *testing.T) {
 	if got := l.task(1); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	if o.Events[0].Task.Status != task.Pending || o.Events[0].Attempt != (task.Attempt{}) {
-		t.Errorf("the first event is %+v", o.Events[0])
+	waits := task.Task{ID: 1, Spec: expression(), Status: task.Pending, SubmittedAt: 1020, Index: 4}
+	if got := o.Events[0].Then(); !reflect.DeepEqual(*got, waits) || o.Events[0].Attempt != (task.Attempt{}) {
+		t.Errorf("the first event is %+v, with %+v", o.Events[0], got)
 	}
 	if !reflect.DeepEqual(*o.Events[1].Task, want) || o.Events[1].Attempt != attemptOf(want) {
 		t.Errorf("the second event is %+v", o.Events[1])
@@ -111,7 +112,7 @@ func TestKeyIsLookedUpBeforeCapacity(t *testing.T) {
 			l.must(succeeded(attemptOf(l.task(1)), "2"))
 		}
 		o := l.must(submit)
-		if want := (Submitted{Task: l.task(1), Existing: true}); !reflect.DeepEqual(o.Value, want) || o.Events != nil {
+		if !reflect.DeepEqual(*o.Task, l.task(1)) || !o.Existing || o.Events != nil {
 			t.Errorf("%s: the outcome is %+v", status, o)
 		}
 		if l.task(1).Status != status {
@@ -149,12 +150,13 @@ func TestKeysWithTheSameHashAreToldApart(t *testing.T) {
 	l := newLab(t)
 	l.must(SubmitTask{Spec: expression(), Key: "a"})
 	l.must(SubmitTask{Spec: expression(), Key: "b"})
-	l.state.keys.entries.Set(keyEntry{hash: hashKey("b"), id: 1}) // as if that were the hash of "a", too
-	l.state.keys.entries.Set(keyEntry{hash: hashKey("c"), id: 1})
-	if got, ok := l.state.findKey("b"); !ok || got.ID != 2 {
+	keys := l.state.keys
+	keys.add(keyEntry{hash: keys.hash("b"), id: 1}) // as if that were the hash of "a", too
+	keys.add(keyEntry{hash: keys.hash("c"), id: 1})
+	if got, ok := l.state.View().TaskByKey("b"); !ok || got.ID != 2 {
 		t.Errorf("key b leads to task %d, %v", got.ID, ok)
 	}
-	if got, ok := l.state.findKey("c"); ok {
+	if got, ok := l.state.View().TaskByKey("c"); ok {
 		t.Errorf("key c leads to task %d", got.ID)
 	}
 }

@@ -59,10 +59,10 @@ type Command interface {
 	Number() Number
 }
 
-// SubmitTask records a new task. If Key is known, the outcome's Value is the
+// SubmitTask records a new task. If Key is known, the outcome has the
 // known task and nothing changes (key_reused if the specs differ). With Assign,
 // the task is in progress at once, or refused as a whole if the slave can't
-// take it; without, it is pending. Value: Submitted.
+// take it; without, it is pending. The outcome has the task.
 type SubmitTask struct {
 	Spec   task.Spec
 	Key    string
@@ -75,30 +75,24 @@ type Place struct {
 	Incarnation string
 }
 
-// Submitted is the Value of a SubmitTask.
-type Submitted struct {
-	Task     task.Task
-	Existing bool // the key was known; Task is that task as it is now
-}
-
 // AssignTask starts the next attempt of a pending task. Refusals: not_pending,
 // stale_attempt, slave_not_found, slave_not_alive, wrong_incarnation,
 // slave_full, no_slave_for_kind (this slave does not run the task's kind),
-// labels_missing, task_not_found. Value: nil.
+// labels_missing, task_not_found.
 type AssignTask struct {
 	Attempt task.Attempt
 }
 
 // CompleteTask ends the current attempt with a result. A repeat of the accepted
 // result is accepted again and changes nothing. Refusals: stale_attempt,
-// task_not_found. Value: nil.
+// task_not_found.
 type CompleteTask struct {
 	Attempt task.Attempt
 	Result  task.Result // its ID and Attempt are those of Attempt
 }
 
 // GiveUpAttempt ends the current attempt without a result. Began tells whether
-// its execution may have begun. Refusals as for CompleteTask. Value: nil.
+// its execution may have begun. Refusals as for CompleteTask.
 type GiveUpAttempt struct {
 	Attempt task.Attempt
 	Began   bool
@@ -117,7 +111,6 @@ type GiveUpAttempt struct {
 //
 // InFull, it has labels and a version too, and is refused with kind_conflict when
 // another slave that is present declares one of its kinds otherwise.
-// Value: nil.
 type RegisterSlave struct {
 	Registration task.Registration
 	Begun        []task.Attempt // attempts that may have begun; others never did
@@ -125,7 +118,7 @@ type RegisterSlave struct {
 }
 
 // LoseSlave marks an incarnation lost and gives up its attempts, like
-// RegisterSlave. Refusals: slave_not_found, wrong_incarnation. Value: nil.
+// RegisterSlave. Refusals: slave_not_found, wrong_incarnation.
 type LoseSlave struct {
 	Place  Place
 	Reason string
@@ -133,13 +126,13 @@ type LoseSlave struct {
 }
 
 // LeaveSlave marks an incarnation left and gives up attempts that it still has,
-// like LoseSlave. Value: nil.
+// like LoseSlave.
 type LeaveSlave struct {
 	Place Place
 	Begun []task.Attempt // attempts that may have begun; others never did
 }
 
-// PutMaster adds or replaces a master's entry. Value: nil.
+// PutMaster adds or replaces a master's entry.
 type PutMaster struct {
 	ID          string
 	RaftAddress string
@@ -147,44 +140,39 @@ type PutMaster struct {
 	Commands    uint32
 }
 
-// RemoveMaster drops a master's entry. Refusal: master_not_found. Value: nil.
+// RemoveMaster drops a master's entry. Refusal: master_not_found.
 type RemoveMaster struct {
 	ID string
 }
 
 // CancelTask ends a task that is not done. An attempt that it has is not current
-// any more, whatever it comes to. Refusals: task_not_found, already_done. Value:
-// Cancelled.
+// any more, whatever it comes to. Refusals: task_not_found, already_done.
+// The outcome has the task.
 type CancelTask struct {
 	ID task.ID
 }
 
 // ExpireTask ends a task that is not done because its deadline has passed, which the
 // leader has judged. It is a CancelTask but for the outcome. Refusals: task_not_found,
-// already_done. Value: nil.
+// already_done.
 type ExpireTask struct {
 	ID task.ID
 }
 
-// Cancelled is the Value of a CancelTask.
-type Cancelled struct {
-	Task task.Task
-}
-
 // DrainSlave keeps a slave from getting tasks until UndrainSlave, also when it
-// restarts. What it has goes on. Refusal: slave_not_found. Value: nil.
+// restarts. What it has goes on. Refusal: slave_not_found.
 type DrainSlave struct {
 	Slave string
 }
 
-// UndrainSlave is the inverse of DrainSlave. Refusal: slave_not_found. Value: nil.
+// UndrainSlave is the inverse of DrainSlave. Refusal: slave_not_found.
 type UndrainSlave struct {
 	Slave string
 }
 
 // RemoveSlave drops a slave's entry and with it its place in the order. With
 // Force it gives up its attempts, like LoseSlave. Refusals: slave_not_found,
-// slave_busy (without Force). Value: nil.
+// slave_busy (without Force).
 type RemoveSlave struct {
 	Slave string
 	Force bool
@@ -192,7 +180,7 @@ type RemoveSlave struct {
 }
 
 // ForgetTasks drops all done tasks up to an id, with their keys, but for some. The
-// leader names what is old enough, in steps that it bounds. Value: nil.
+// leader names what is old enough, in steps that it bounds.
 type ForgetTasks struct {
 	UpTo task.ID
 	Keep []task.ID // ascending

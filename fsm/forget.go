@@ -20,15 +20,16 @@ func (s *State) forgetTasks(x ForgetTasks) {
 		s.unseal(b, p, stays)
 	}
 	var gone []task.ID
-	s.done.loose.Scan(func(id task.ID, _ pack) bool {
+	leave := func(id task.ID) bool {
 		if !stays(id) {
 			gone = append(gone, id)
 		}
 		return id < x.UpTo
-	})
+	}
+	s.done.loose.Scan(func(id task.ID, _ pack) bool { return leave(id) })
+	s.done.young.Scan(func(id task.ID, _ *task.Task) bool { return leave(id) })
 	for _, id := range gone {
-		p := s.done.removeLoose(id)
-		s.forget(p.open().task(id, 0))
+		s.forget(s.done.take(id))
 		b := blockOf(id)
 		if s.doneIn[b]--; s.doneIn[b] == 0 {
 			delete(s.doneIn, b)
@@ -45,18 +46,18 @@ func (s *State) unseal(b block, p pack, stays func(task.ID) bool) {
 		id := b.first() + task.ID(i)
 		t := tasks.task(b.first(), i)
 		if !stays(id) {
-			s.forget(t)
+			s.forget(&t)
 			continue
 		}
-		s.done.setLoose(id, s.packer.pack(t))
+		s.done.setLoose(id, s.packer.pack(&t))
 		s.doneIn[b]++
 	}
 }
 
 // forget counts a done task that is dropped, and drops its key.
-func (s *State) forget(t task.Task) {
+func (s *State) forget(t *task.Task) {
 	s.counts.Forgotten++
 	if t.Key != "" {
-		s.removeKey(t.Key, t.ID)
+		s.keys.remove(s.keys.of(t))
 	}
 }

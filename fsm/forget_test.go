@@ -36,7 +36,7 @@ func TestForgottenTasksAreGoneWithTheirKeys(t *testing.T) {
 	if want := (task.Counts{Submitted: all, InProgress: 1, Done: all - 1, Forgotten: upTo - 2}); v.Counts() != want {
 		t.Errorf("the counts are %+v, want %+v", v.Counts(), want)
 	}
-	if n := v.keys.entries.Len(); n != all-(upTo-2) {
+	if n := len(keyed(v)); n != all-(upTo-2) {
 		t.Errorf("%d keys are indexed", n)
 	}
 	if v.DoneBytes() >= before.DoneBytes() || v.DoneBytes() <= 0 {
@@ -54,7 +54,7 @@ func TestForgottenTasksAreGoneWithTheirKeys(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	// A key that was forgotten is free.
-	if again, ok := l.must(SubmitTask{Spec: expression(), Key: "k1", Assign: &a}).Value.(Submitted); !ok || again.Existing || again.Task.ID != all+1 {
+	if again := l.must(SubmitTask{Spec: expression(), Key: "k1", Assign: &a}); again.Existing || again.Task.ID != all+1 {
 		t.Errorf("submitted again: %+v", again)
 	}
 	l.must(ForgetTasks{UpTo: 1 << 40})

@@ -1,82 +1,142 @@
 package fsm
 
 import (
-	"cmp"
-	"crypto/sha256"
-	"encoding/binary"
-	"slices"
-
-	"github.com/tidwall/btree"
+	"hash/maphash"
+	"math/bits"
+	"sync/atomic"
 
 	"muster/task"
 )
 
-// keyIndex finds the task of an idempotency key. It holds a hash of the key and
-// the id, 16 bytes, and not the key, which the task has: who looks up compares.
+// keyIndex finds the task of an idempotency key. It holds a part of the key's hash and
+// the id, 8 bytes, and not the key, which the task has: who looks up compares.
+//
+// It is the one part of the tables that is not copied for a View: the keys of a busy
+// entry lie all over any tree, and each would have a node of its own copied. Instead all
+// views of a state share it. That is sound because ids only rise: what was added after a
+// View leads to a task that the View does not have. And what was removed leads nowhere,
+// also in a View that still has the task, which is about to be forgotten.
+//
+// The goroutine of Apply alone changes it; any may read meanwhile.
 type keyIndex struct {
-	entries *btree.BTreeG[keyEntry]
+	// seed is of this process alone. Clients choose the keys, and keys that collide on
+	// purpose would make every submit of theirs slower.
+	seed   maphash.Seed
+	shards []keyShard
 }
+
+// keyShard is a hash table of the keys whose hashes begin alike. A table is small, so
+// that it grows in no time.
+type keyShard struct {
+	slots atomic.Pointer[[]atomic.Uint64]
+	taken int // slots that are not empty, the goroutine's of Apply
+	keys  int // of them that have an entry, the goroutine's of Apply
+}
+
+// A slot is empty, removed, or the next bits of the hash and the id. The first bits of
+// the hash choose the shard.
+const (
+	keyShardBits = 12
+	keyTagBits   = 20
+	keyIDBits    = 64 - keyTagBits // 17e12 tasks
+
+	slotEmpty   = 0
+	slotRemoved = 1<<keyIDBits - 1 // the id of no task
+)
 
 type keyEntry struct {
 	hash uint64
 	id   task.ID
 }
 
-func (e keyEntry) less(o keyEntry) bool {
-	return e.hash < o.hash || e.hash == o.hash && e.id < o.id
+func newKeyIndex() *keyIndex {
+	return &keyIndex{seed: maphash.MakeSeed(), shards: make([]keyShard, 1<<keyShardBits)}
 }
 
-func newKeyIndex() keyIndex {
-	return keyIndex{entries: btree.NewBTreeGOptions(keyEntry.less, btree.Options{NoLocks: true})}
+// hash returns the hash of a key, of which the highest bits count.
+func (x *keyIndex) hash(key string) uint64 { return maphash.String(x.seed, key) }
+
+// of returns the entry of a task that has a key.
+func (x *keyIndex) of(t *task.Task) keyEntry { return keyEntry{hash: x.hash(t.Key), id: t.ID} }
+
+func (e keyEntry) shard() uint64 { return e.hash >> (64 - keyShardBits) }
+func (e keyEntry) tag() uint64 {
+	return e.hash >> (64 - keyShardBits - keyTagBits) & (1<<keyTagBits - 1)
+}
+func (e keyEntry) slot() uint64 { return e.tag()<<keyIDBits | uint64(e.id) }
+
+// add adds an entry, which must not be there.
+func (x *keyIndex) add(e keyEntry) {
+	if e.id >= slotRemoved {
+		panic("fsm: there are more tasks than the index of keys can tell apart")
+	}
+	s := &x.shards[e.shard()]
+	if slots := s.slots.Load(); slots == nil || 4*(s.taken+1) > 3*len(*slots) {
+		s.rebuild()
+	}
+	s.put(*s.slots.Load(), e.slot())
 }
 
-func (x keyIndex) share() keyIndex { return keyIndex{entries: x.entries.Copy()} }
+func (s *keyShard) put(slots []atomic.Uint64, slot uint64) {
+	at := slot >> keyIDBits
+	for slots[at%uint64(len(slots))].Load() != slotEmpty {
+		at++
+	}
+	slots[at%uint64(len(slots))].Store(slot)
+	s.taken++
+	s.keys++
+}
 
-// addAll adds entries in the order of the tree, which takes a fraction of the time. It
-// sorts them.
-func (x keyIndex) addAll(entries []keyEntry) {
-	slices.SortFunc(entries, func(a, b keyEntry) int {
-		return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.id, b.id))
-	})
-	if x.entries.Len() == 0 {
-		for _, e := range entries {
-			x.entries.Load(e)
+// rebuild makes room, in a table that readers see once it is whole.
+func (s *keyShard) rebuild() {
+	slots := make([]atomic.Uint64, max(8, 1<<bits.Len(uint(2*s.keys))))
+	old := s.slots.Load()
+	s.taken, s.keys = 0, 0
+	if old != nil {
+		for i := range *old {
+			if slot := (*old)[i].Load(); slot != slotEmpty && slot != slotRemoved {
+				s.put(slots, slot)
+			}
 		}
+	}
+	s.slots.Store(&slots)
+}
+
+// remove removes an entry, if it is there.
+func (x *keyIndex) remove(e keyEntry) {
+	s := &x.shards[e.shard()]
+	slots := s.slots.Load()
+	if slots == nil {
 		return
 	}
-	var near btree.PathHint
-	for _, e := range entries {
-		x.entries.SetHint(e, &near)
+	for at := e.tag(); ; at++ {
+		slot := &(*slots)[at%uint64(len(*slots))]
+		switch slot.Load() {
+		case slotEmpty:
+			return
+		case e.slot():
+			slot.Store(slotRemoved)
+			s.keys--
+			return
+		}
 	}
 }
 
-// keyOf returns the entry of a task that has a key.
-func keyOf(t task.Task) keyEntry { return keyEntry{hash: hashKey(t.Key), id: t.ID} }
-
-func (x keyIndex) remove(key string, id task.ID) {
-	x.entries.Delete(keyEntry{hash: hashKey(key), id: id})
-}
-
-// hashes returns the hashes of all keys.
-func (x keyIndex) hashes() map[uint64]struct{} {
-	all := make(map[uint64]struct{}, x.entries.Len())
-	x.entries.Scan(func(e keyEntry) bool {
-		all[e.hash] = struct{}{}
-		return true
-	})
-	return all
-}
-
-// candidates yields the tasks whose keys have the hash.
-func (x keyIndex) candidates(hash uint64, yield func(task.ID) bool) {
-	x.entries.Ascend(keyEntry{hash: hash}, func(e keyEntry) bool {
-		return e.hash == hash && yield(e.id)
-	})
-}
-
-// hashKey is a cryptographic hash, cut short: clients choose the keys, and keys
-// that collide on purpose would make every submit of theirs slower.
-func hashKey(key string) uint64 {
-	sum := sha256.Sum256([]byte(key))
-	return binary.BigEndian.Uint64(sum[:])
+// candidates yields the tasks whose keys may have the hash.
+func (x *keyIndex) candidates(hash uint64, yield func(task.ID) bool) {
+	e := keyEntry{hash: hash}
+	slots := x.shards[e.shard()].slots.Load()
+	if slots == nil {
+		return
+	}
+	for at := e.tag(); ; at++ {
+		slot := (*slots)[at%uint64(len(*slots))].Load()
+		switch {
+		case slot == slotEmpty:
+			return
+		case slot == slotRemoved || slot>>keyIDBits != e.tag():
+		case !yield(task.ID(slot & (1<<keyIDBits - 1))):
+			return
+		}
+	}
 }

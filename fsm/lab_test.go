@@ -80,8 +80,8 @@ func (l *lab) refused(code task.Code, c Command) {
 	if o.Err == nil || o.Err.Code != code {
 		l.t.Fatalf("%T came to %v; want a refusal with %s", c, o.Err, code)
 	}
-	if o.Value != nil || o.Events != nil {
-		l.t.Errorf("refused %T has the value %v and the events %v", c, o.Value, o.Events)
+	if o.Task != nil || o.Events != nil {
+		l.t.Errorf("refused %T has the task %v and the events %v", c, o.Task, o.Events)
 	}
 	if content(l.state.View()) != before {
 		l.t.Errorf("refused %T changed the state", c)
@@ -113,11 +113,7 @@ func registration(name, incarnation string, slots int) task.Registration {
 // submit submits a task, to a place or to nowhere.
 func (l *lab) submit(spec task.Spec, place *Place) task.Task {
 	l.t.Helper()
-	submitted, ok := l.must(SubmitTask{Spec: spec, Assign: place}).Value.(Submitted)
-	if !ok {
-		l.t.Fatal("SubmitTask's value is no Submitted")
-	}
-	return submitted.Task
+	return *l.must(SubmitTask{Spec: spec, Assign: place}).Task
 }
 
 func (l *lab) task(id task.ID) task.Task {
@@ -127,6 +123,34 @@ func (l *lab) task(id task.ID) task.Task {
 		l.t.Fatalf("there is no task %d", id)
 	}
 	return t
+}
+
+// held returns what a slave holds.
+func held(v *View, slave string) (tasks []task.Task) {
+	for q := (task.Query{Status: task.InProgress, Slave: slave, Limit: task.MaxPage}); ; {
+		page := v.List(q)
+		tasks = append(tasks, page.Tasks...)
+		if q.After = page.Next; page.Next == 0 {
+			return tasks
+		}
+	}
+}
+
+// keyed returns the tasks that the index of keys has, by id.
+func keyed(v *View) (ids []task.ID) {
+	for i := range v.keys.shards {
+		slots := v.keys.shards[i].slots.Load()
+		if slots == nil {
+			continue
+		}
+		for j := range *slots {
+			if slot := (*slots)[j].Load(); slot != slotEmpty && slot != slotRemoved {
+				ids = append(ids, task.ID(slot&slotRemoved))
+			}
+		}
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 // slave returns slave a.

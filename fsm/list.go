@@ -57,14 +57,15 @@ func (v *View) walk(q *task.Query) walk {
 	}
 	all := &merged{descending: q.Descending}
 	if status == 0 || status == task.Pending {
-		all.add(walkLive(v.pending, q))
+		all.add(walkLive(v.pending.Map, q))
 	}
 	if status == 0 || status == task.InProgress {
-		all.add(walkLive(v.inProgress, q))
+		all.add(walkLive(v.inProgress.Map, q))
 	}
 	if status == 0 || status == task.Done {
-		all.add(walkLoose(v.done.loose, q))
-		all.add(walkSealed(v.done.sealed, q))
+		all.add(walkLive(v.done.young.Map, q))
+		all.add(walkLoose(v.done.loose.Map, q))
+		all.add(walkSealed(v.done.sealed.Map, q))
 	}
 	all.choose()
 	return all

@@ -17,7 +17,8 @@ func (s *State) Load(r io.Reader) error {
 	if err != nil {
 		return fmt.Errorf("load a snapshot: %w", err)
 	}
-	s.tables, s.doneIn, s.declared, s.replay = next.tables, next.doneIn, next.declared, nil
+	s.tables, s.doneIn, s.declared = next.tables, next.doneIn, next.declared
+	s.books, s.changedBooks, s.young = next.books, next.changedBooks, next.young
 	s.Show()
 	return nil
 }
@@ -32,6 +33,7 @@ func load(from io.Reader) (*State, error) {
 		return nil, fmt.Errorf("header: %w", err)
 	}
 	l := loader{state: New(), busy: make(map[string]int)}
+	r.keys = l.state.keys
 	l.state.index, l.state.lastSlave = header.GetIndex(), header.GetLastSlave()
 	l.state.counts.Submitted = header.GetSubmitted()
 	l.state.counts.Done, l.state.counts.Forgotten = header.GetForgotten(), header.GetForgotten()
@@ -42,7 +44,9 @@ func load(from io.Reader) (*State, error) {
 	if err := r.trailer(); err != nil {
 		return nil, err
 	}
-	l.state.keys.addAll(l.keys)
+	for _, e := range l.keys {
+		l.state.keys.add(e)
+	}
 	if err := l.check(header); err != nil {
 		return nil, fmt.Errorf("the snapshot contradicts itself: %w", err)
 	}
@@ -122,7 +126,7 @@ func (l *loader) order(first, last task.ID) error {
 }
 
 func (l *loader) addSlave(slave task.Slave) error {
-	_, named := l.state.slaves.Get(slave.Name)
+	_, named := l.state.slave(slave.Name)
 	_, placed := l.state.order.Get(slave.Order)
 	switch {
 	case named || placed:
@@ -151,11 +155,11 @@ func (l *loader) addTask(t task.Task) error {
 	if err := l.order(t.ID, t.ID); err != nil {
 		return err
 	}
-	if slave, ok := l.state.slaves.Get(t.Slave); t.Status == task.InProgress && (!ok || slave.Incarnation != t.Incarnation) {
+	if slave, ok := l.state.slave(t.Slave); t.Status == task.InProgress && (!ok || slave.Incarnation != t.Incarnation) {
 		return fmt.Errorf("task %d is in progress on slave %q, which has no incarnation %q", t.ID, t.Slave, t.Incarnation)
 	}
 	if t.Key != "" {
-		l.keys = append(l.keys, keyOf(t))
+		l.keys = append(l.keys, l.state.keys.of(&t))
 	}
 	l.state.enter(&t)
 	return nil
@@ -178,8 +182,8 @@ func (l *loader) check(h *logpb.Header) error {
 		return fmt.Errorf("%d tasks were submitted and it has %d", said.Submitted, sum)
 	}
 	var err error
-	s.slaves.Scan(func(name string, slave task.Slave) bool {
-		if slave.Busy != l.busy[name] {
+	s.slaves.Scan(func(name string, _ *task.Slave) bool {
+		if slave, _ := s.slave(name); slave.Busy != l.busy[name] {
 			err = fmt.Errorf("slave %q has %d tasks in progress and says %d", name, slave.Busy, l.busy[name])
 		}
 		return err == nil

@@ -24,7 +24,7 @@ func (m *mixed) entry() Envelope {
 	m.index++
 	waiting := m.next
 	for i := range mixedCommands {
-		if i%2 == 1 && m.done < waiting {
+		if (int(m.index)+i)%2 == 1 && m.done < waiting {
 			e.Proposals = append(e.Proposals, completeAll(m.done, 1, m.places).Proposals...)
 			m.done++
 			continue

@@ -53,7 +53,7 @@ type packer struct {
 }
 
 // pack packs done tasks with consecutive ids. There must be at least one.
-func (p *packer) pack(tasks ...task.Task) pack {
+func (p *packer) pack(tasks ...*task.Task) pack {
 	*p = packer{
 		numbers: p.numbers, words: p.words[:0], ends: p.ends[:0], records: p.records[:0], stops: p.stops[:0], whole: p.whole[:0],
 		stamp: tasks[0].SubmittedAt, index: tasks[0].Index,
@@ -62,7 +62,7 @@ func (p *packer) pack(tasks ...task.Task) pack {
 		p.numbers = make(map[string]uint64)
 	}
 	for i := range tasks {
-		p.add(&tasks[i])
+		p.add(tasks[i])
 		p.stops = binary.LittleEndian.AppendUint32(p.stops, uint32(len(p.records)))
 	}
 	p.whole = binary.AppendUvarint(p.whole, uint64(len(tasks)))

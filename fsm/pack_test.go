@@ -26,7 +26,7 @@ func TestEveryFieldSurvivesAPack(t *testing.T) {
 	}
 	want := []task.Task{full, empty, extreme}
 	var p packer
-	open := p.pack(want...).open()
+	open := p.pack(pointers(want)...).open()
 	for i := range want {
 		if got := open.task(full.ID, i); !reflect.DeepEqual(got, want[i]) {
 			t.Errorf("task %d came back changed\n got %+v\nwant %+v", i, got, want[i])
@@ -42,13 +42,21 @@ func TestRandomTasksSurviveAPack(t *testing.T) {
 		for i := range want {
 			want[i] = randomDone(random, task.ID(100+i))
 		}
-		open := p.pack(want...).open()
+		open := p.pack(pointers(want)...).open()
 		for i := range want {
 			if got := open.task(100, i); !reflect.DeepEqual(got, want[i]) {
 				t.Fatalf("task %d of %d came back changed\n got %+v\nwant %+v", i, len(want), got, want[i])
 			}
 		}
 	}
+}
+
+func pointers(tasks []task.Task) []*task.Task {
+	list := make([]*task.Task, len(tasks))
+	for i := range tasks {
+		list[i] = &tasks[i]
+	}
+	return list
 }
 
 func randomDone(r *rand.Rand, id task.ID) task.Task {

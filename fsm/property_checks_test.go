@@ -69,16 +69,14 @@ func (p *prover) checkSlaves(v *View, busy map[string]int) {
 				declared[k]++
 			}
 		}
-		held := 0
-		v.Held(slave.Name, func(t task.Task) bool {
+		has := held(v, slave.Name)
+		for _, t := range has {
 			if t.Slave != slave.Name || t.Incarnation != slave.Incarnation || t.Status != task.InProgress {
 				p.t.Fatalf("%+v is held by %+v", t, slave)
 			}
-			held++
-			return true
-		})
-		if slave.Busy != busy[slave.Name] || slave.Busy != held {
-			p.t.Fatalf("slave %s is busy with %d; it has %d and holds %d", slave.Name, slave.Busy, busy[slave.Name], held)
+		}
+		if slave.Busy != busy[slave.Name] || slave.Busy != len(has) {
+			p.t.Fatalf("slave %s is busy with %d; it has %d and holds %d", slave.Name, slave.Busy, busy[slave.Name], len(has))
 		}
 		switch {
 		case slave.State == task.SlaveAlive && !slave.Drained:
@@ -168,7 +166,7 @@ func (p *prover) checkReplicas(earlier []byte) {
 		if restored.View().Fingerprint() != want {
 			p.t.Fatalf("the state from %s differs from the live one", name)
 		}
-		if !slices.Equal(restored.keys.entries.Items(), replayed.keys.entries.Items()) {
+		if !slices.Equal(keyed(restored.View()), keyed(replayed.View())) {
 			p.t.Fatalf("the keys of the state from %s differ from the live ones", name)
 		}
 	}
@@ -200,7 +198,7 @@ func (p *prover) checkReplay(want *View) {
 	if v.Fingerprint() != want.Fingerprint() {
 		p.t.Fatal("the state after a replay without outcomes differs from the live one")
 	}
-	if !slices.Equal(v.keys.entries.Items(), want.keys.entries.Items()) {
+	if !slices.Equal(keyed(v), keyed(want)) {
 		p.t.Fatal("the keys after a replay without outcomes differ from the live ones")
 	}
 }

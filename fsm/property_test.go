@@ -141,13 +141,13 @@ func (p *prover) follow(proposal Proposal, o Outcome) {
 	if isStale := o.Err != nil && o.Err.Code == task.CodeStaleTerm; stale != isStale {
 		p.t.Fatalf("a command of term %d came to %v in term %d", proposal.Term, o.Err, p.term)
 	}
-	if o.Err != nil && (o.Value != nil || o.Events != nil) {
+	if o.Err != nil && (o.Task != nil || o.Events != nil) {
 		p.t.Fatalf("refused with %v, and yet: %+v", o.Err, o)
 	}
 	if o.Err != nil {
 		p.seen[string(o.Err.Code)]++
 	}
-	if submitted, ok := o.Value.(Submitted); ok && submitted.Existing {
+	if o.Existing {
 		p.seen["known key"]++
 	}
 	if x, ok := proposal.Command.(ForgetTasks); ok && o.Err == nil {
@@ -167,6 +167,7 @@ func (p *prover) follow(proposal Proposal, o Outcome) {
 		if e.Task == nil {
 			continue
 		}
+		e.Task = e.Then()
 		old, known := p.mirror[e.Task.ID]
 		switch e.Kind {
 		case TaskSubmitted:

@@ -27,6 +27,7 @@ const (
 type recordReader struct {
 	in   *bufio.Reader
 	sum  hash.Hash32
+	keys *keyIndex   // that the keys shall be added to
 	stop atomic.Bool // nobody wants more records
 }
 
@@ -147,7 +148,7 @@ func (r *recordReader) decodeAhead(records uint64) (chunks <-chan *chunk, wait f
 			n += uint64(len(c.ends))
 			running.Go(func() {
 				defer close(c.done)
-				c.decode()
+				c.decode(r.keys)
 			})
 			queue <- c
 			if c.err != nil {
@@ -169,7 +170,7 @@ func (r *recordReader) fill(c *chunk, limit uint64) {
 }
 
 // decode decodes the records, until one can't be.
-func (c *chunk) decode() {
+func (c *chunk) decode(keys *keyIndex) {
 	content, start := c.content.Bytes(), 0
 	c.items = make([]loaded, 0, len(c.ends)/8)
 	var p packer
@@ -180,7 +181,7 @@ func (c *chunk) decode() {
 		if item.err != nil {
 			return
 		}
-		c.seal(&p)
+		c.seal(&p, keys)
 		start = end
 	}
 	if c.err != nil {
@@ -190,7 +191,7 @@ func (c *chunk) decode() {
 
 // seal puts the last blockSize items together if they are the tasks of a whole block,
 // all done.
-func (c *chunk) seal(p *packer) {
+func (c *chunk) seal(p *packer, index *keyIndex) {
 	if len(c.items) < blockSize {
 		return
 	}
@@ -199,16 +200,16 @@ func (c *chunk) seal(p *packer) {
 	if last.task.ID == 0 || last.task.ID%blockSize != 0 {
 		return
 	}
-	tasks := make([]task.Task, 0, blockSize)
+	tasks := make([]*task.Task, 0, blockSize)
 	var keys []keyEntry
 	for i := range run {
-		t := run[i].task
+		t := &run[i].task
 		if t.ID != last.task.ID-blockSize+1+task.ID(i) || t.Status != task.Done || run[i].block != "" {
 			return
 		}
 		tasks = append(tasks, t)
 		if t.Key != "" {
-			keys = append(keys, keyOf(t))
+			keys = append(keys, index.of(t))
 		}
 	}
 	run[0] = loaded{number: last.number, task: task.Task{ID: tasks[0].ID}, block: p.pack(tasks...), keys: keys}

@@ -18,15 +18,23 @@ type State struct {
 	// declared counts the slaves that are present by what they declare of a kind.
 	// It is the goroutine's of Apply and can be computed from the tables.
 	declared map[task.Kind]int
-	packer   packer  // the goroutine's of Apply
-	replay   *replay // the goroutine's of Apply; nil unless the last entry was replayed
+	// books has every slave in the registry, by its name, and changedBooks those that
+	// are changed. They are the goroutine's of Apply and can be computed from the tables.
+	books        map[string]*slaveBook
+	changedBooks []*slaveBook
+	// young are ids in doneTasks.young, and of tasks that were there, from old to new.
+	// It is the goroutine's of Apply.
+	young  []task.ID
+	packer packer // the goroutine's of Apply
 
 	view atomic.Pointer[View]
 }
 
 // New returns the empty state.
 func New() *State {
-	s := &State{tables: newTables(), doneIn: make(map[block]int), declared: make(map[task.Kind]int)}
+	s := &State{
+		tables: newTables(), doneIn: make(map[block]int), declared: make(map[task.Kind]int), books: make(map[string]*slaveBook),
+	}
 	s.Show()
 	return s
 }
@@ -36,7 +44,7 @@ func (s *State) View() *View { return s.view.Load() }
 
 // Show makes what was applied what View returns.
 func (s *State) Show() {
-	s.settleKeys()
+	s.settleBusy()
 	s.view.Store(&View{tables: s.share()})
 }
 
@@ -56,22 +64,34 @@ func (s *State) Apply(index, term uint64, e Envelope) []Outcome {
 // Advance is Apply, but View does not return the result before Show. Many entries in
 // a row cost less so: what changed since the last View is not copied again.
 func (s *State) Advance(index, term uint64, e Envelope) []Outcome {
-	s.endReplay()
 	s.begin(index)
 	outcomes := make([]Outcome, len(e.Proposals))
-	for i, p := range e.Proposals {
-		outcomes[i] = s.propose(term, p, &change{index: index, at: e.Stamp})
+	c := change{index: index, at: e.Stamp, events: make([]Event, 0, mostEvents(e.Proposals))}
+	for i := range e.Proposals {
+		c.outcome, c.told = &outcomes[i], len(c.events)
+		s.propose(term, &e.Proposals[i], &c)
 	}
 	return outcomes
+}
+
+// mostEvents returns how many events commands have, unless they end many attempts.
+func mostEvents(proposals []Proposal) int {
+	n := len(proposals)
+	for i := range proposals {
+		if x, ok := proposals[i].Command.(SubmitTask); ok && x.Assign != nil {
+			n++
+		}
+	}
+	return n
 }
 
 // Replay is Advance for an entry whose outcomes nobody asks for. It makes none, which
 // takes a fraction of the time.
 func (s *State) Replay(index, term uint64, e Envelope) {
-	s.beginReplay()
 	s.begin(index)
-	for _, p := range e.Proposals {
-		s.propose(term, p, &change{index: index, at: e.Stamp, silent: true})
+	c := change{index: index, at: e.Stamp}
+	for i := range e.Proposals {
+		s.propose(term, &e.Proposals[i], &c)
 	}
 }
 
@@ -82,72 +102,74 @@ func (s *State) begin(index uint64) {
 	s.index = index
 }
 
-// change is what one command does, while it does it.
+// change is what the commands of an entry do, while they do it.
 type change struct {
-	index  uint64      // of the entry
-	at     task.Millis // the entry's stamp; stored, never compared
-	silent bool        // nobody asks for the outcome
-	events []Event
+	index   uint64      // of the entry
+	at      task.Millis // the entry's stamp; stored, never compared
+	outcome *Outcome    // of the command; nil if nobody asks for it
+	events  []Event     // of all commands so far
+	told    int         // how many were there before this command
 }
 
-// tell adds an event about a task, which nobody writes to any more.
-func (c *change) tell(kind EventKind, t *task.Task, a task.Attempt) {
-	if c.silent {
-		return
+// tell adds an event.
+func (c *change) tell(e Event) {
+	if c.outcome != nil {
+		c.events = append(c.events, e)
 	}
-	if c.events == nil {
-		c.events = make([]Event, 0, 2) // most commands have one or two
-	}
-	c.events = append(c.events, Event{Kind: kind, Task: t, Attempt: a})
 }
 
-func (s *State) propose(term uint64, p Proposal, c *change) Outcome {
+func (s *State) propose(term uint64, p *Proposal, c *change) {
+	var refusal *task.Error
 	if p.Term != 0 && p.Term != term {
-		return Outcome{Err: task.Refuse(task.CodeStaleTerm,
-			fmt.Sprintf("the command was decided in term %d, and its entry is of term %d", p.Term, term))}
+		refusal = task.Refuse(task.CodeStaleTerm,
+			fmt.Sprintf("the command was decided in term %d, and its entry is of term %d", p.Term, term))
+	} else {
+		refusal = s.apply(p.Command, c)
 	}
-	value, refusal := s.apply(p.Command, c)
-	if refusal != nil {
-		return Outcome{Err: refusal}
+	switch n := len(c.events); {
+	case c.outcome == nil:
+	case refusal != nil:
+		*c.outcome = Outcome{Err: refusal}
+	case n > c.told:
+		c.outcome.Events = c.events[c.told:n:n]
 	}
-	return Outcome{Value: value, Events: c.events}
 }
 
 // apply carries out one command. A command that it refuses has changed nothing.
-func (s *State) apply(command Command, c *change) (any, *task.Error) {
+func (s *State) apply(command Command, c *change) *task.Error {
 	switch x := command.(type) {
 	case SubmitTask:
-		return s.submitTask(x, c)
+		return s.submitTask(&x, c)
 	case AssignTask:
-		return nil, s.assignTask(x, c)
+		return s.assignTask(&x, c)
 	case CompleteTask:
-		return nil, s.completeTask(x, c)
+		return s.completeTask(&x, c)
 	case GiveUpAttempt:
-		return nil, s.giveUpAttempt(x, c)
+		return s.giveUpAttempt(&x, c)
 	case RegisterSlave:
-		return nil, s.registerSlave(x, c)
+		return s.registerSlave(x, c)
 	case LoseSlave:
-		return nil, s.loseSlave(x, c)
+		return s.loseSlave(x, c)
 	case LeaveSlave:
-		return nil, s.leaveSlave(x, c)
+		return s.leaveSlave(x, c)
 	case PutMaster:
 		s.putMaster(x, c)
-		return nil, nil
+		return nil
 	case RemoveMaster:
-		return nil, s.removeMaster(x, c)
+		return s.removeMaster(x, c)
 	case CancelTask:
 		return s.cancelTask(x, c)
 	case ExpireTask:
-		return nil, s.expireTask(x, c)
+		return s.expireTask(x, c)
 	case ForgetTasks:
 		s.forgetTasks(x)
-		return nil, nil
+		return nil
 	case DrainSlave:
-		return nil, s.drainSlave(x.Slave, true, c)
+		return s.drainSlave(x.Slave, true, c)
 	case UndrainSlave:
-		return nil, s.drainSlave(x.Slave, false, c)
+		return s.drainSlave(x.Slave, false, c)
 	case RemoveSlave:
-		return nil, s.removeSlave(x, c)
+		return s.removeSlave(x, c)
 	default:
 		panic(fmt.Sprintf("fsm: command of the unknown type %T", command))
 	}

@@ -13,10 +13,18 @@ type View struct {
 func (v *View) Index() uint64 { return v.index }
 
 // Task returns a task.
-func (v *View) Task(id task.ID) (task.Task, bool) { return v.find(id) }
+func (v *View) Task(id task.ID) (task.Task, bool) { return orNone(v.find(id)) }
 
-// TaskByKey returns the task that was submitted with an idempotency key.
-func (v *View) TaskByKey(key string) (task.Task, bool) { return v.findKey(key) }
+func orNone(t *task.Task) (task.Task, bool) {
+	if t == nil {
+		return task.Task{}, false
+	}
+	return *t, true
+}
+
+// TaskByKey returns the task that was submitted with an idempotency key, unless it has
+// been forgotten, be it after the picture.
+func (v *View) TaskByKey(key string) (task.Task, bool) { return orNone(v.findKey(key)) }
 
 // Counts returns the numbers of tasks.
 func (v *View) Counts() task.Counts { return v.counts }
@@ -28,7 +36,7 @@ func (v *View) Capacity() task.Capacity { return v.capacity }
 func (v *View) Slaves() []task.Slave {
 	slaves := make([]task.Slave, 0, v.order.Len())
 	v.order.Scan(func(_ uint64, name string) bool {
-		slave, _ := v.slaves.Get(name)
+		slave, _ := v.Slave(name)
 		slaves = append(slaves, slave)
 		return true
 	})
@@ -36,7 +44,15 @@ func (v *View) Slaves() []task.Slave {
 }
 
 // Slave returns a slave.
-func (v *View) Slave(name string) (task.Slave, bool) { return v.slaves.Get(name) }
+func (v *View) Slave(name string) (task.Slave, bool) {
+	record, ok := v.slaves.Get(name)
+	if !ok {
+		return task.Slave{}, false
+	}
+	slave := *record
+	slave.Busy, _ = v.busy.Get(slave.Order)
+	return slave, true
+}
 
 // Masters lists the masters by id. Their Role and Voter are not known here.
 func (v *View) Masters() []task.Master { return v.masters.Values() }
@@ -68,16 +84,4 @@ func (v *View) WaitingSince(now task.Millis) task.Millis {
 // InProgress yields the tasks in progress, in order of their ids.
 func (v *View) InProgress(yield func(task.Task) bool) {
 	v.inProgress.Scan(func(_ task.ID, t *task.Task) bool { return yield(*t) })
-}
-
-// Held yields the tasks that are in progress on a slave, in order of their ids.
-func (v *View) Held(slave string, yield func(task.Task) bool) {
-	s, ok := v.slaves.Get(slave)
-	if !ok {
-		return
-	}
-	v.heldBy(s.Order, func(id task.ID) bool {
-		t, _ := v.inProgress.Get(id)
-		return yield(*t)
-	})
 }

@@ -186,31 +186,23 @@ func (w *namedWalk) id() task.ID {
 }
 
 func (w *namedWalk) task() task.Task {
-	t, _ := w.tables.find(w.ids[0])
-	return t
+	return *w.tables.find(w.ids[0])
 }
 
 func (w *namedWalk) step() { w.ids = w.ids[1:] }
 
-// walkHeld walks what a slave holds.
+// walkHeld walks what a slave holds, of all that is in progress.
 func (v *View) walkHeld(q *task.Query) walk {
 	w := &namedWalk{tables: &v.tables}
-	slave, ok := v.slaves.Get(q.Slave)
-	from := holding{slave: slave.Order, id: start(q)}
-	if !ok || from.id == 0 {
+	from := start(q)
+	if from == 0 {
 		return w
 	}
-	collect := func(h holding) bool {
-		if h.slave != slave.Order {
-			return false
+	it := v.inProgress.Iter()
+	for ok := seek(&it, from, q.Descending); ok && len(w.ids) <= task.MaxExamined; ok = step(&it, q.Descending) {
+		if it.Value().Slave == q.Slave {
+			w.ids = append(w.ids, it.Key())
 		}
-		w.ids = append(w.ids, h.id)
-		return len(w.ids) <= task.MaxExamined
-	}
-	if q.Descending {
-		v.held.Descend(from, collect)
-	} else {
-		v.held.Ascend(from, collect)
 	}
 	return w
 }
@@ -220,7 +212,7 @@ func (v *View) walkNamed(ids []task.ID, q *task.Query) walk {
 	w := &namedWalk{tables: &v.tables}
 	from := start(q)
 	for _, id := range ids {
-		if _, ok := v.find(id); ok && from != 0 && (id == from || (id > from) != q.Descending) {
+		if v.find(id) != nil && from != 0 && (id == from || (id > from) != q.Descending) {
 			w.ids = append(w.ids, id)
 		}
 	}
@@ -232,8 +224,8 @@ func (v *View) walkNamed(ids []task.ID, q *task.Query) walk {
 
 // walkKey walks the one task that has a key, or none.
 func (v *View) walkKey(q *task.Query) walk {
-	t, ok := v.findKey(q.Key)
-	if !ok {
+	t := v.findKey(q.Key)
+	if t == nil {
 		return &namedWalk{}
 	}
 	return v.walkNamed([]task.ID{t.ID}, q)

@@ -38,8 +38,9 @@ func (c *Core) Cancel(call *Call, id task.ID) {
 type cancelling struct{ call *Call }
 
 func (f cancelling) settle(c *Core, o fsm.Outcome, err error, _ time.Time) {
-	v, _ := o.Value.(fsm.Cancelled)
-	f.call.Task, f.call.Err = v.Task, err
+	if f.call.Err = err; err == nil {
+		f.call.Task = *o.Task
+	}
 	c.out.Calls = append(c.out.Calls, f.call)
 }
 

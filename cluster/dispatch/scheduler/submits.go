@@ -227,11 +227,10 @@ func (f queueing) settle(c *Core, o fsm.Outcome, err error, now time.Time) {
 		c.unrecorded(f.s, err, now)
 		return
 	}
-	v, _ := o.Value.(fsm.Submitted)
-	if !v.Existing {
-		c.addPending(&v.Task)
+	if !o.Existing {
+		c.addPending(o.Task)
 	}
-	c.finish(f.s, Answer{Task: v.Task, Existing: v.Existing, Asked: f.asked}, nil)
+	c.finish(f.s, Answer{Task: *o.Task, Existing: o.Existing, Asked: f.asked}, nil)
 }
 
 // enterLine puts a submit into its line, by arrival.
@@ -326,9 +325,8 @@ func (f recording) settle(c *Core, o fsm.Outcome, err error, now time.Time) {
 		c.unrecorded(f.s, err, now)
 		return
 	}
-	v, _ := o.Value.(fsm.Submitted)
-	c.finish(f.s, Answer{Task: v.Task, Existing: v.Existing, Asked: f.asked}, nil)
-	if at, ok := v.Task.Current(); ok && !v.Existing {
+	c.finish(f.s, Answer{Task: *o.Task, Existing: o.Existing, Asked: f.asked}, nil)
+	if at, ok := o.Task.Current(); ok && !o.Existing {
 		c.confirm(f.on, at, now)
 	}
 }
