@@ -35,7 +35,8 @@ func (s *server) send(c *gin.Context, status int, add func(b []byte) []byte) {
 
 // answer writes any other JSON body. It is encoded first: a body that can't be becomes
 // an error and not an empty 200.
-func (s *server) answer(c *gin.Context, status int, body any) {
+func (s *server) answer(c *gin.Context, body any) {
+	status := http.StatusOK
 	b := s.buffer()
 	defer s.release(b)
 	enc := json.NewEncoder(b)

@@ -24,7 +24,7 @@ func (s *server) submitBatch(c *gin.Context, _ *query) error {
 		return refusal
 	}
 	defer release()
-	body, err := readUpTo(c, s.decoders.batch, maxBatchBody)
+	body, err := readBody(s, c, s.decoders.batch)
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"strings"
@@ -45,30 +44,30 @@ func newDecoders() decoders {
 }
 
 // readBody reads a request's body as one T.
-func readBody[T any](c *gin.Context, d wire.Decoder[T]) (T, error) { return readUpTo(c, d, maxBody) }
-
-func readUpTo[T any](c *gin.Context, d wire.Decoder[T], limit int64) (T, error) {
+func readBody[T any](s *server, c *gin.Context, d wire.Decoder[T]) (T, error) {
 	var none T
-	if err := checkMediaType(c.Request.Header.Get("Content-Type")); err != nil {
+	if err := checkMediaType(c.Request.Header); err != nil {
 		return none, err
 	}
-	if c.Request.ContentLength > limit {
-		return none, tooLarge(limit)
+	body, _ := c.Request.Body.(*bodyOf) // since call
+	if c.Request.ContentLength > body.limit {
+		return none, tooLarge(body.limit)
 	}
 	// With room for the read that sees the end; what is promised is believed only so far.
-	buf := bytes.NewBuffer(make([]byte, 0, min(max(c.Request.ContentLength, 0), 64<<10)+bytes.MinRead))
-	if _, err := io.Copy(buf, http.MaxBytesReader(c.Writer, c.Request.Body, limit)); err != nil {
+	text := s.buffer()
+	text.Grow(int(min(max(c.Request.ContentLength, 0), 64<<10)) + bytes.MinRead)
+	_, err := text.ReadFrom(body)
+	body.text = text
+	if err != nil {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			return none, tooLarge(limit)
+			return none, tooLarge(body.limit)
 		}
 		if refusal, ok := errors.AsType[*task.Error](err); ok {
 			return none, refusal
 		}
 		return none, invalid("the body could not be read: %s", err)
 	}
-	// Should leadership turn out to be lost, the call is carried on with its body.
-	c.Request.Body = io.NopCloser(bytes.NewReader(buf.Bytes()))
-	v, refusal := d.Decode(buf.Bytes())
+	v, refusal := d.Decode(text.Bytes())
 	if refusal != nil {
 		return none, refusal
 	}
@@ -77,8 +76,9 @@ func readUpTo[T any](c *gin.Context, d wire.Decoder[T], limit int64) (T, error) 
 
 // checkMediaType accepts JSON, nothing said, and what curl -d says of a body
 // when it is told nothing.
-func checkMediaType(contentType string) error {
-	if contentType == "" {
+func checkMediaType(h http.Header) error {
+	contentType := h.Get("Content-Type")
+	if contentType == "" || contentType == "application/json" {
 		return nil
 	}
 	mt, _, err := mime.ParseMediaType(contentType)

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -51,6 +52,7 @@ type server struct {
 	buffers   sync.Pool // of *bytes.Buffer
 	jsonType  []string  // the Content-Type of most answers
 	noSniff   []string
+	known     atomic.Pointer[string] // the last Host header that is known whoever the masters are
 	room      room
 	batches   room
 	exports   room
@@ -59,7 +61,8 @@ type server struct {
 	answers   room // of large ones
 	bigEvents room
 	shed      *shedder
-	frames    frames // of events
+	paces     map[string]bool // of the calls that shed is asked about, by method and path; made once
+	frames    frames          // of events
 }
 
 // New returns the API's handler. NewServer makes a server of it.
@@ -67,7 +70,7 @@ func New(cfg Config) http.Handler {
 	s := &server{
 		Config: cfg, log: cfg.Logger, decoders: newDecoders(),
 		room: make(room, largeBodies), batches: make(room, 1), exports: make(room, maxExports),
-		streams: make(room, maxStreams), resyncs: make(room, maxResyncs), answers: make(room, largeAnswers), bigEvents: make(room, largeEvents),
+		paces: map[string]bool{}, streams: make(room, maxStreams), resyncs: make(room, maxResyncs), answers: make(room, largeAnswers), bigEvents: make(room, largeEvents),
 	}
 	s.buffers.New = func() any { return new(bytes.Buffer) }
 	s.jsonType, s.noSniff = []string{"application/json"}, []string{"nosniff"}

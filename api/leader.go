@@ -84,7 +84,9 @@ func (s *server) forward(c *gin.Context, r route, leader string) {
 	defer cancel()
 	ctx, answered, sent := s.whileLeads(ctx)
 	defer answered()
-	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, r.maxBody())
+	if body, ok := c.Request.Body.(*bodyOf); ok {
+		body.carried = true
+	}
 	self := s.SelfURL
 	if self == "" {
 		self = "unknown"

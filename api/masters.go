@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/gin-gonic/gin"
 
@@ -12,7 +11,7 @@ import (
 
 // join takes a master in. That may last as long as its catching up.
 func (s *server) join(c *gin.Context, _ *query) error {
-	body, err := readBody(c, s.decoders.join)
+	body, err := readBody(s, c, s.decoders.join)
 	if err != nil {
 		return err
 	}
@@ -30,13 +29,13 @@ func (s *server) join(c *gin.Context, _ *query) error {
 	if err != nil {
 		return err
 	}
-	s.answer(c, http.StatusOK, wire.Joined{ClusterID: joined.ClusterID, Masters: s.masters(joined.Masters)})
+	s.answer(c, wire.Joined{ClusterID: joined.ClusterID, Masters: s.masters(joined.Masters)})
 	return nil
 }
 
 // listMasters shows the masters, as this one knows them.
 func (s *server) listMasters(c *gin.Context, _ *query) error {
-	s.answer(c, http.StatusOK, wire.MasterList{Masters: s.masters(s.Backend.Masters())})
+	s.answer(c, wire.MasterList{Masters: s.masters(s.Backend.Masters())})
 	return nil
 }
 
@@ -62,7 +61,7 @@ func (s *server) removeMaster(c *gin.Context, _ *query) error {
 	if err := s.Backend.RemoveMaster(ctx, id); err != nil {
 		return err
 	}
-	s.answer(c, http.StatusOK, wire.Message{Message: "Master " + id + " is no longer a member."})
+	s.answer(c, wire.Message{Message: "Master " + id + " is no longer a member."})
 	return nil
 }
 
@@ -74,6 +73,6 @@ func (s *server) transferLeadership(c *gin.Context, _ *query) error {
 	if err := s.Backend.TransferLeadership(ctx, id); err != nil {
 		return err
 	}
-	s.answer(c, http.StatusOK, wire.Message{Message: "Leadership was handed to master " + id + "."})
+	s.answer(c, wire.Message{Message: "Leadership was handed to master " + id + "."})
 	return nil
 }

@@ -23,7 +23,7 @@ func (s *server) status(c *gin.Context, q *query) error {
 	}
 	st := s.Backend.Status(fingerprint)
 	s.stamp(c, st.AppliedIndex)
-	s.answer(c, http.StatusOK, fromStatus(&st))
+	s.answer(c, fromStatus(&st))
 	return nil
 }
 
@@ -61,7 +61,7 @@ func (s *server) health(c *gin.Context, _ *query) error {
 	if err := s.Backend.Healthy(); err != nil {
 		return err
 	}
-	s.answer(c, http.StatusOK, wire.Readiness{Status: "ok"})
+	s.answer(c, wire.Readiness{Status: "ok"})
 	return nil
 }
 
@@ -69,7 +69,7 @@ func (s *server) health(c *gin.Context, _ *query) error {
 func (s *server) readiness(c *gin.Context, _ *query) error {
 	err := s.Backend.Ready()
 	if err == nil {
-		s.answer(c, http.StatusOK, wire.Readiness{Status: "ok"})
+		s.answer(c, wire.Readiness{Status: "ok"})
 		return nil
 	}
 	if refusal, ok := errors.AsType[*task.Error](err); ok && statuses[refusal.Code] == http.StatusServiceUnavailable {

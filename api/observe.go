@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -25,10 +26,42 @@ type metrics struct {
 	readersCut prometheus.Counter
 	// shed counts submits that were refused before they were read.
 	shed prometheus.Counter
+
+	mu     sync.RWMutex
+	series map[labels]series // under mu; of the labels that have been seen
+}
+
+// labels are those of an answer.
+type labels struct {
+	route, method string
+	status        int
+}
+
+// series are what an answer is counted in. To find them by their labels takes longer
+// than to count.
+type series struct {
+	requests prometheus.Counter
+	seconds  prometheus.Observer
+}
+
+// of returns the series of an answer.
+func (m *metrics) of(l labels) series {
+	m.mu.RLock()
+	s, ok := m.series[l]
+	m.mu.RUnlock()
+	if ok {
+		return s
+	}
+	s = series{m.requests.WithLabelValues(l.route, l.method, strconv.Itoa(l.status)), m.seconds.WithLabelValues(l.route, l.method)}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.series[l] = s
+	return s
 }
 
 func newMetrics(r prometheus.Registerer, streams room, shedder *shedder) *metrics {
 	m := &metrics{
+		series: map[labels]series{},
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "muster_api_requests_total",
 			Help: "Requests answered, by route, method and HTTP status.",
@@ -80,8 +113,9 @@ func (s *server) observe(c *gin.Context) {
 	if route == "" {
 		route, method = "none", "any" // what clients make up must not become labels
 	}
-	s.metrics.requests.WithLabelValues(route, method, strconv.Itoa(c.Writer.Status())).Inc()
-	s.metrics.seconds.WithLabelValues(route, method).Observe(took.Seconds())
+	series := s.metrics.of(labels{route, method, c.Writer.Status()})
+	series.requests.Inc()
+	series.seconds.Observe(took.Seconds())
 	if s.log.Enabled(c.Request.Context(), slog.LevelDebug) {
 		s.log.Debug("request", "method", c.Request.Method, "path", c.Request.URL.Path, "status", c.Writer.Status(),
 			"bytes", c.Writer.Size(), "took", took, "client", c.Request.RemoteAddr)
@@ -128,7 +162,12 @@ func (s *server) refuseForeignPages(c *gin.Context) {
 // knowsHost reports whether a Host header names a master of this cluster: behind a
 // proxy or an old name, it need not be this one.
 func (s *server) knowsHost(header string) bool {
+	if last := s.known.Load(); last != nil && *last == header {
+		return true
+	}
 	if browser.HostIsKnown(header, s.Names...) || browser.HostIsKnown(header, browser.HostOf(s.SelfURL)) {
+		own := header
+		s.known.Store(&own)
 		return true
 	}
 	for _, m := range s.Backend.Masters() {

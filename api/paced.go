@@ -20,9 +20,6 @@ type caller struct {
 
 type callerKey struct{}
 
-// pacedKey is of a value of a call that has a pace.
-const pacedKey = "paced"
-
 // callerOf returns who calls. Behind a follower, whose connections carry the calls of
 // many, and at a server that was not made by NewServer, that is not known.
 func callerOf(r *http.Request) *caller {
@@ -49,7 +46,6 @@ func (c *caller) comeAgain(at time.Time) {
 // the first time is told at once; who was told to come again later waits until then, and a little longer.
 // Nothing of the body is read before.
 func (s *server) paced(c *gin.Context, submit func()) {
-	c.Set(pacedKey, true)
 	from := callerOf(c.Request)
 	switch wait, turn := s.shed.queue(time.Now()); {
 	case !turn:
@@ -107,7 +103,7 @@ func (s *server) shedOne() *task.Error {
 // retryAfter is in how many seconds to come again after a refusal.
 func (s *server) retryAfter(c *gin.Context, refusal *task.Error) int {
 	after := max(1, refusal.RetryAfter)
-	if c.GetBool(pacedKey) {
+	if s.paces[c.Request.Method+" "+c.FullPath()] {
 		after = max(after, int(s.shed.comeAgain()/time.Second))
 	}
 	return after

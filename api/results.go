@@ -13,7 +13,7 @@ import (
 
 // reportResults records a slave's results.
 func (s *server) reportResults(c *gin.Context, _ *query) error {
-	body, err := readBody(c, s.decoders.report)
+	body, err := readBody(s, c, s.decoders.report)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,9 @@
 package api
 
 import (
+	"bytes"
 	"io"
+	"net/http"
 	"sync"
 	"time"
 
@@ -49,13 +51,20 @@ func (r room) tryEnter() bool {
 // leave gives a place back.
 func (r room) leave() { <-r }
 
-// bodyOf is a request's body, that takes a place when it turns out to be large.
+// bodyOf is a request's body, that has a bound and takes a place when it turns out to
+// be large.
 type bodyOf struct {
 	io.ReadCloser
 
-	room room
-	done <-chan struct{} // the request's end
-	read int64           // one reader at a time
+	limit int64
+	room  room
+	done  <-chan struct{} // the request's end
+	read  int64           // one reader at a time
+
+	// text is what a handler has read; should leadership turn out to be lost, the call
+	// is carried on with it.
+	text    *bytes.Buffer
+	carried bool // to the leader: it may still be read when the call is answered
 
 	// A call that is carried to the leader may be answered while its body is
 	// still being read.
@@ -64,27 +73,47 @@ type bodyOf struct {
 	over  bool // is answered; under mu
 }
 
-// meter puts a bodyOf in the place of a request's body. What it returns gives the
-// place back, if one was taken.
-func (r room) meter(c *gin.Context) (release func()) {
-	b := &bodyOf{ReadCloser: c.Request.Body, room: r, done: c.Request.Context().Done()}
+// meter puts a bodyOf in the place of a request's body. The caller says when the
+// request is answered.
+func (s *server) meter(c *gin.Context, limit int64) *bodyOf {
+	b := &bodyOf{
+		ReadCloser: c.Request.Body, limit: limit,
+		room: s.room, done: c.Request.Context().Done(),
+	}
 	if b.ReadCloser == nil {
-		return func() {}
+		b.ReadCloser = http.NoBody
 	}
 	c.Request.Body = b
-	return b.leave
+	return b
+}
+
+// answered gives back what a request's body has taken.
+func (s *server) answered(b *bodyOf) {
+	b.leave()
+	if b.text != nil && !b.carried {
+		s.release(b.text)
+	}
 }
 
 // Read refuses with overloaded when the body is large and there is no place for
-// it.
+// it, and with a MaxBytesError when it is too large.
 func (b *bodyOf) Read(p []byte) (int, error) {
+	if b.text != nil {
+		return b.text.Read(p) //nolint:wrapcheck // io.EOF is one by identity
+	}
 	if b.read >= smallBody && !b.entered() {
 		if err := b.enter(); err != nil {
 			return 0, err
 		}
 	}
+	if most := b.limit - b.read + 1; int64(len(p)) > most {
+		p = p[:most] // one byte more tells that it is too large
+	}
 	n, err := b.ReadCloser.Read(p)
-	b.read += int64(n)
+	if b.read += int64(n); b.read > b.limit {
+		b.read = b.limit
+		return n - 1, &http.MaxBytesError{Limit: b.limit}
+	}
 	return n, err
 }
 

@@ -86,8 +86,8 @@ func TestLargeBodiesTakeTurns(t *testing.T) {
 func TestABodyReadBehindItsAnswerTakesNoRoom(t *testing.T) {
 	r := make(room, 1)
 	c := &gin.Context{Request: request("POST", "/v1/tasks", strings.Repeat(" ", 100_000))}
-	release := r.meter(c)
-	release()
+	s := &server{room: r}
+	s.answered(s.meter(c, maxBody))
 	n, err := io.Copy(io.Discard, c.Request.Body)
 	if refusal, ok := errors.AsType[*task.Error](err); !ok || refusal.Code != task.CodeOverloaded || n > 2*smallBody {
 		t.Errorf("%d bytes, %v", n, err)

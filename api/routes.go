@@ -92,6 +92,7 @@ func (s *server) routes() []route {
 // serve makes gin's handler of a route.
 func (s *server) serve(r route) gin.HandlerFunc {
 	if r.traits&submits != 0 {
+		s.paces[r.method+" "+r.path] = true
 		return func(c *gin.Context) { s.paced(c, func() { s.call(c, r) }) }
 	}
 	return func(c *gin.Context) { s.call(c, r) }
@@ -99,8 +100,8 @@ func (s *server) serve(r route) gin.HandlerFunc {
 
 // call answers a call.
 func (s *server) call(c *gin.Context, r route) {
-	release := s.room.meter(c)
-	defer release()
+	body := s.meter(c, r.maxBody())
+	defer s.answered(body)
 	if refusal := s.meant(c.Request.Header); refusal != nil {
 		s.fail(c, refusal)
 		return

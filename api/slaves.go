@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"math"
-	"net/http"
 
 	"github.com/gin-gonic/gin"
 
@@ -13,7 +12,7 @@ import (
 
 // registerSlave puts a slave into the registry.
 func (s *server) registerSlave(c *gin.Context, _ *query) error {
-	body, err := readBody(c, s.decoders.registration)
+	body, err := readBody(s, c, s.decoders.registration)
 	if err != nil {
 		return err
 	}
@@ -29,7 +28,7 @@ func (s *server) registerSlave(c *gin.Context, _ *query) error {
 
 // leaveSlave records a slave's goodbye.
 func (s *server) leaveSlave(c *gin.Context, _ *query) error {
-	body, err := readBody(c, s.decoders.leave)
+	body, err := readBody(s, c, s.decoders.leave)
 	if err != nil {
 		return err
 	}
@@ -55,7 +54,7 @@ func (s *server) setDrained(c *gin.Context, drained bool) error {
 
 // resizeSlave has a slave change its number of slots.
 func (s *server) resizeSlave(c *gin.Context, _ *query) error {
-	body, err := readBody(c, s.decoders.resize)
+	body, err := readBody(s, c, s.decoders.resize)
 	if err != nil {
 		return err
 	}
@@ -86,7 +85,7 @@ func (s *server) changeSlave(c *gin.Context, change func(ctx context.Context) (t
 	if err != nil {
 		return err
 	}
-	s.answer(c, http.StatusOK, wire.SlaveAnswer{Slave: wire.FromSlave(&slave)})
+	s.answer(c, wire.SlaveAnswer{Slave: wire.FromSlave(&slave)})
 	return nil
 }
 

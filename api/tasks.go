@@ -48,7 +48,7 @@ func (s *server) submit(c *gin.Context, q *query) error {
 
 // submitBody submits the task that a request's body describes.
 func (s *server) submitBody(c *gin.Context, key string, explain bool) (Submitted, error) {
-	body, err := readBody(c, s.decoders.submission)
+	body, err := readBody(s, c, s.decoders.submission)
 	if err != nil {
 		return Submitted{}, err
 	}

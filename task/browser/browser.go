@@ -12,6 +12,9 @@ import (
 
 // CheckOrigin refuses a write that a browser makes for a page of another origin.
 func CheckOrigin(r *http.Request) error {
+	if r.Header.Get("Sec-Fetch-Site") == "" && r.Header.Get("Origin") == "" {
+		return nil // not from a browser, or not from a page
+	}
 	var protection http.CrossOriginProtection
 	if err := protection.Check(r); err != nil {
 		return fmt.Errorf("cross-origin request refused: %w", err)
