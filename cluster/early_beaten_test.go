@@ -31,18 +31,18 @@ func (m *master) stand() {
 	m.w.eventually(m.id+" stands", func() bool { return m.node.raft.Load().State() == raft.Candidate })
 }
 
-// TestACandidateThatWasBeatenDoesNotHoldUpTheNextElection: two masters stood at once, and
-// the one that lost stays a candidate for Raft until its time-out ends, though it follows
-// the other. When that one is lost meanwhile, who is left need not wait for it.
-func TestACandidateThatWasBeatenDoesNotHoldUpTheNextElection(t *testing.T) {
-	w := newWorld(t, true)
+// beaten has two masters stand at once. The one that lost follows the other, but stays a
+// candidate for Raft until its time-out ends.
+func (w *world) beaten() (beaten, winner, third *master) {
+	t := w.t
+	t.Helper()
 	all := w.trio()
 	net := lay(all...)
 	for _, m := range all {
 		m.adjust = patient
 		m.start(founders(all...))
 	}
-	beaten, winner, third := all[0], all[1], all[2]
+	beaten, winner, third = all[0], all[1], all[2]
 	if leader := w.leader(all...); leader != third {
 		w.ready(all...)
 		if err := leader.node.TransferLeadership(t.Context(), third.id); err != nil {
@@ -60,6 +60,14 @@ func TestACandidateThatWasBeatenDoesNotHoldUpTheNextElection(t *testing.T) {
 	if state, following := beaten.node.raft.Load().State(), beaten.node.outlook().Leader; state != raft.Candidate || following != winner.id {
 		t.Fatalf("%s is a %v and follows %q; the test is about a candidate that follows %s", beaten.id, state, following, winner.id)
 	}
+	return beaten, winner, third
+}
+
+// TestACandidateThatWasBeatenDoesNotHoldUpTheNextElection when the winner is lost
+// meanwhile.
+func TestACandidateThatWasBeatenDoesNotHoldUpTheNextElection(t *testing.T) {
+	w := newWorld(t, true)
+	beaten, winner, third := w.beaten()
 	lost := time.Now()
 	winner.kill()
 	next := w.leader(beaten, third)
@@ -67,6 +75,16 @@ func TestACandidateThatWasBeatenDoesNotHoldUpTheNextElection(t *testing.T) {
 		t.Errorf("%s leads %v after the loss: it waited for Raft's time-outs", next.id, gap)
 	}
 	next.put("after")
+}
+
+// TestLeadershipIsHandedToACandidateThatWasBeaten as to any other follower.
+func TestLeadershipIsHandedToACandidateThatWasBeaten(t *testing.T) {
+	w := newWorld(t, true)
+	beaten, winner, _ := w.beaten()
+	if err := winner.node.TransferLeadership(t.Context(), beaten.id); err != nil {
+		t.Fatal(err)
+	}
+	w.leader(beaten).put("after")
 }
 
 // TestACandidateThatDoesNotGetTheVotesStandsAgain, before Raft's time-out has it: the votes

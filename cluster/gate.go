@@ -95,8 +95,11 @@ func (g *gate) forward(ctx context.Context) {
 			if !g.admit(rpc) {
 				continue
 			}
-			if m, ok := rpc.Command.(*raft.AppendEntriesRequest); ok {
+			switch m := rpc.Command.(type) {
+			case *raft.AppendEntriesRequest:
 				rpc.Command = g.withoutApplied(m)
+			case *raft.TimeoutNowRequest:
+				_ = g.giveUpElection(ctx) // it fails when ctx ends
 			}
 			select {
 			case g.out <- rpc:
