@@ -37,8 +37,19 @@ const (
 	phaseAccepted              // the slave has it
 )
 
+// attempts are those in progress.
+type attempts struct {
+	c        *Core
+	all      map[task.ID]*attempt
+	overruns overruns
+}
+
+func newAttempts(c *Core) attempts {
+	return attempts{c: c, all: map[task.ID]*attempt{}, overruns: newOverruns()}
+}
+
 // addAttempt takes over an assignment that the state holds, and has it sent.
-func (c *Core) addAttempt(s *slaveBook, t *task.Task, begun bool, now time.Time) {
+func (as *attempts) addAttempt(s *slaveBook, t *task.Task, begun bool, now time.Time) {
 	cur, _ := t.Current()
 	a := &attempt{
 		Attempt: cur, slave: s, begun: begun,
@@ -51,55 +62,55 @@ func (c *Core) addAttempt(s *slaveBook, t *task.Task, begun bool, now time.Time)
 	for _, p := range t.Spec.Parameters {
 		a.listed += 32 + len(p.Name) + len(p.Value.Text)
 	}
-	c.attempts[a.ID] = a
-	c.limit(a, t, begun, now)
+	as.all[a.ID] = a
+	as.limit(a, t, begun, now)
 	s.held[a.ID] = a
 	s.sending++
 	s.lane.queue = append(s.lane.queue, a)
-	c.touch(s)
-	c.refresh(s, now)
+	as.c.outbox.touch(s)
+	as.c.fleet.refresh(s, now)
 }
 
 // dropAttempt forgets an attempt that is no longer current; its slot is free.
-func (c *Core) dropAttempt(at task.Attempt, now time.Time) {
-	a := c.attempts[at.ID]
+func (as *attempts) dropAttempt(at task.Attempt, now time.Time) {
+	a := as.all[at.ID]
 	if a == nil || a.Attempt != at {
 		return
 	}
 	a.dropped = true
-	c.overruns.set.Delete(a.overrun)
+	as.overruns.set.Delete(a.overrun)
 	if a.phase != phaseAccepted {
 		a.slave.sending--
 	}
-	delete(c.attempts, a.ID)
+	delete(as.all, a.ID)
 	delete(a.slave.held, a.ID)
 	if a.completing {
 		a.slave.completing--
 	}
-	c.unpark(a.slave)
-	c.refresh(a.slave, now)
+	as.c.lines.unpark(a.slave)
+	as.c.fleet.refresh(a.slave, now)
 }
 
 // taskStopped takes in that a task was ended from outside. Its slave is told to
 // stop, and has the slot until it says that it is free; if it is not reached, it
 // is told again when the attempts that it has are compared with the state.
-func (c *Core) taskStopped(t *task.Task, at task.Attempt, now time.Time) {
-	c.dropPending(t)
-	a := c.attempts[at.ID]
+func (as *attempts) taskStopped(t *task.Task, at task.Attempt, now time.Time) {
+	as.c.lines.dropPending(t)
+	a := as.all[at.ID]
 	if a == nil || a.Attempt != at {
 		return
 	}
 	if a.begun {
 		a.slave.lane.cancels = append(a.slave.lane.cancels, at)
 	}
-	c.dropAttempt(at, now)
-	c.touch(a.slave)
+	as.dropAttempt(at, now)
+	as.c.outbox.touch(a.slave)
 }
 
 // requeue has an attempt sent again. The slave answers whether it has it,
 // finished it, or never saw it; so nobody waits for a time-out that an answer
 // can save.
-func (c *Core) requeue(a *attempt) {
+func (as *attempts) requeue(a *attempt) {
 	if a.dropped || a.phase == phaseQueued {
 		return
 	}
@@ -108,11 +119,11 @@ func (c *Core) requeue(a *attempt) {
 	}
 	a.phase = phaseQueued
 	a.slave.lane.queue = append(a.slave.lane.queue, a)
-	c.touch(a.slave)
+	as.c.outbox.touch(a.slave)
 }
 
 // received takes in a slave's receipts for a send.
-func (c *Core) received(s *slaveBook, batch []*attempt, receipts []task.Receipt, now time.Time) {
+func (as *attempts) received(s *slaveBook, batch []*attempt, receipts []task.Receipt, now time.Time) {
 	refused := false
 	for i, a := range batch {
 		if a.dropped {
@@ -121,27 +132,27 @@ func (c *Core) received(s *slaveBook, batch []*attempt, receipts []task.Receipt,
 		a.failingSince = time.Time{}
 		switch r := receipts[i]; r.Status {
 		case task.Accepted, task.Running:
-			c.accepted(a)
+			as.accepted(a)
 		case task.Finished:
-			c.accepted(a)
-			c.complete(fsm.CompleteTask{Attempt: a.Attempt, Result: r.Result}, nil, 0, now)
+			as.accepted(a)
+			as.complete(fsm.CompleteTask{Attempt: a.Attempt, Result: r.Result}, nil, 0, now)
 		case task.Refused:
 			// The fence makes the refusal final: no older request for this
 			// attempt can reach the slave any more. Only of a superseded
 			// attempt the slave may have forgotten that it ran.
 			a.begun = r.Reason == task.ReasonSuperseded
 			refused = true
-			c.giveUp(a, "slave "+a.slave.rec.Name+" refused it: "+r.Reason)
+			as.giveUp(a, "slave "+a.slave.rec.Name+" refused it: "+r.Reason)
 		}
 	}
 	if refused {
-		c.doubt(s, refusalPause, now)
+		as.c.fleet.doubt(s, refusalPause, now)
 	} else {
 		s.trust()
 	}
 }
 
-func (c *Core) accepted(a *attempt) {
+func (as *attempts) accepted(a *attempt) {
 	if a.phase != phaseAccepted {
 		a.phase = phaseAccepted
 		a.slave.sending--
@@ -152,7 +163,7 @@ func (c *Core) accepted(a *attempt) {
 // to another one, unless an earlier send of it may have; all else is sent again,
 // for as long as silence would be borne. first tells which attempts no earlier
 // request carried.
-func (c *Core) unsent(s *slaveBook, batch []*attempt, first []bool, err error, now time.Time) {
+func (as *attempts) unsent(s *slaveBook, batch []*attempt, first []bool, err error, now time.Time) {
 	overdue := false
 	unreached := errors.Is(err, task.ErrUnreached)
 	refused := unreached || errors.Is(err, task.ErrWrongCluster) || errors.Is(err, task.ErrWrongIncarnation) || errors.Is(err, task.ErrStaleStamp)
@@ -164,25 +175,25 @@ func (c *Core) unsent(s *slaveBook, batch []*attempt, first []bool, err error, n
 			a.begun = false
 		}
 		if unreached && !a.begun {
-			c.giveUp(a, "slave "+s.rec.Name+" could not be reached")
+			as.giveUp(a, "slave "+s.rec.Name+" could not be reached")
 			continue
 		}
-		if c.overdue(a, now) {
+		if as.overdue(a, now) {
 			overdue = true
-			c.giveUp(a, "slave "+s.rec.Name+" did not take it for "+c.cfg.SlaveTimeout.String())
+			as.giveUp(a, "slave "+s.rec.Name+" did not take it for "+as.c.cfg.SlaveTimeout.String())
 			continue
 		}
-		c.requeue(a)
+		as.requeue(a)
 	}
 	if overdue {
-		c.doubt(s, c.cfg.SlaveTimeout, now)
+		as.c.fleet.doubt(s, as.c.cfg.SlaveTimeout, now)
 	}
 }
 
 // giveUp proposes that an attempt ends without a result. If that can't be
 // committed now, the attempt is sent again.
-func (c *Core) giveUp(a *attempt, reason string) {
-	c.propose(fsm.GiveUpAttempt{Attempt: a.Attempt, Began: a.begun, Reason: reason}, givingUp{a})
+func (as *attempts) giveUp(a *attempt, reason string) {
+	as.c.log.propose(fsm.GiveUpAttempt{Attempt: a.Attempt, Began: a.begun, Reason: reason}, givingUp{a})
 }
 
 // givingUp is the end of an attempt on its way into the log.
@@ -192,7 +203,7 @@ type givingUp struct{ a *attempt }
 func (f givingUp) settle(c *Core, _ fsm.Outcome, err error, _ time.Time) {
 	if err != nil {
 		c.note(Debug, "an attempt was not given up", "slave", f.a.slave.rec.Name, "error", err)
-		c.requeue(f.a)
+		c.attempts.requeue(f.a)
 	}
 }
 

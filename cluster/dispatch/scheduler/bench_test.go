@@ -32,7 +32,7 @@ func BenchmarkPlanWithWaitingTasks(b *testing.B) {
 				c := New(Config{Term: 1, QuestionTTL: time.Hour}, Suspects{})
 				c.Begin(state.View(), 1)
 				c.Rebuild(now)
-				c.hear(c.slaves["A"], task.Availability{Incarnation: "i", Slots: slots, Free: slots, Counter: 1}, now)
+				c.fleet.hear(c.fleet.slaves["A"], task.Availability{Incarnation: "i", Slots: slots, Free: slots, Counter: 1}, now)
 				b.StartTimer()
 				if got := len(c.Plan(true, now).Entry); got != slots {
 					b.Fatalf("%d assignments, want %d", got, slots)

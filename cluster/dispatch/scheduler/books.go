@@ -58,6 +58,26 @@ type slaveBook struct {
 	countedBusy  int
 }
 
+// fleet are the slaves: what is known of each, and the registry's part in it.
+type fleet struct {
+	c      *Core
+	slaves map[string]*slaveBook
+	urls   map[string]*slaveBook // those that are there
+	// answering are those that have answered the last time, by their place in the order.
+	answering btree.Map[uint64, *slaveBook]
+	// incarnations are those of the registry, and enlisting those whose
+	// registration is under way: incarnation → name.
+	incarnations, enlisting map[string]string
+	nextPurge               time.Time
+}
+
+func newFleet(c *Core) fleet {
+	return fleet{
+		c: c, slaves: map[string]*slaveBook{}, urls: map[string]*slaveBook{},
+		incarnations: map[string]string{}, enlisting: map[string]string{},
+	}
+}
+
 // word is what is known of a slave's free slots without asking.
 type word uint8
 
@@ -85,15 +105,15 @@ func (s *slaveBook) choosable(now time.Time) bool {
 	return s.rec.State == task.SlaveAlive && s.ending == 0 && !now.Before(s.pausedUntil) && !s.hesitates()
 }
 
-func (c *Core) word(s *slaveBook, now time.Time) word {
+func (fl *fleet) word(s *slaveBook, now time.Time) word {
 	switch {
 	case !s.choosable(now):
 		return wordFull
-	case c.literal():
+	case fl.c.literal():
 		return wordAsk
 	case !s.silentSince.IsZero() || s.free() <= 0:
 		return wordFull
-	case !s.fresh(now, c.cfg.QuestionTTL):
+	case !s.fresh(now, fl.c.cfg.QuestionTTL):
 		return wordAsk
 	case s.heard.Free <= 0 && s.lane.stopping():
 		return wordAsk
@@ -109,60 +129,60 @@ func (c *Core) word(s *slaveBook, now time.Time) word {
 // needsQuestion tells whether the wire has to be used for those who wait for the
 // slave's word. It need not when attempts that it will soon answer for are what
 // holds its word back.
-func (c *Core) needsQuestion(s *slaveBook, now time.Time) bool {
-	return c.literal() || !s.fresh(now, c.cfg.QuestionTTL) || s.unsettled() == 0
+func (fl *fleet) needsQuestion(s *slaveBook, now time.Time) bool {
+	return fl.c.literal() || !s.fresh(now, fl.c.cfg.QuestionTTL) || s.unsettled() == 0
 }
 
 // hear takes a slave's word. An older word of the same incarnation than one
 // already heard only counts as a sign of life; another incarnation's is ignored.
 // With a ttl, a word serves all who wait for one.
-func (c *Core) hear(s *slaveBook, a task.Availability, now time.Time) {
+func (fl *fleet) hear(s *slaveBook, a task.Availability, now time.Time) {
 	if a.Incarnation != s.rec.Incarnation {
 		return
 	}
 	s.seenAt, s.silentSince, s.staleSince, s.failedAt, s.passed = now, time.Time{}, time.Time{}, time.Time{}, false
 	if !s.refusedAt.IsZero() {
-		c.unrefused(s)
+		fl.c.liveness.unrefused(s)
 		s.knockAt = now.Add(knockGap) // the word may be of before its end
 	}
-	c.out.Heard = append(c.out.Heard, s.rec.Name)
+	fl.c.out.Heard = append(fl.c.out.Heard, s.rec.Name)
 	if s.heardAt.IsZero() || a.Counter >= s.heard.Counter {
 		s.heard, s.heardAt = a, now
 		s.credit = a.Free - s.unsettled()
 		if a.Free > 0 {
-			c.unpark(s)
+			fl.c.lines.unpark(s)
 		}
-		if !c.literal() {
-			c.answerAll(s)
+		if !fl.c.literal() {
+			fl.c.lines.answerAll(s)
 		}
 	}
-	c.refresh(s, now)
+	fl.refresh(s, now)
 }
 
 // reserve promises a slot.
-func (c *Core) reserve(s *slaveBook, now time.Time) {
+func (fl *fleet) reserve(s *slaveBook, now time.Time) {
 	s.reserved++
 	s.credit--
-	c.refresh(s, now)
+	fl.refresh(s, now)
 }
 
 // unreserve takes a promise back, because it was kept or refused.
-func (c *Core) unreserve(s *slaveBook, now time.Time) {
+func (fl *fleet) unreserve(s *slaveBook, now time.Time) {
 	s.reserved--
-	c.unpark(s)
-	c.touch(s)
-	c.refresh(s, now)
+	fl.c.lines.unpark(s)
+	fl.c.outbox.touch(s)
+	fl.refresh(s, now)
 }
 
 // refresh brings the classes' sets and counters in line with the slave, and sets
 // when liveness looks at it next.
-func (c *Core) refresh(s *slaveBook, now time.Time) {
+func (fl *fleet) refresh(s *slaveBook, now time.Time) {
 	alive, known := s.rec.State == task.SlaveAlive, s.rec.State != task.SlaveLeft
-	full := s.fresh(now, c.cfg.QuestionTTL) && s.heard.Free <= 0 && !s.lane.stopping()
+	full := s.fresh(now, fl.c.cfg.QuestionTTL) && s.heard.Free <= 0 && !s.lane.stopping()
 	candidate := alive && s.free() > 0 && s.choosable(now) && s.silentSince.IsZero() && !full
 	answering := s.rec.State == s.rec.Present() && s.ending == 0 && s.silentSince.IsZero()
 	if answering != s.answering {
-		member(&c.answering, s, answering)
+		member(&fl.answering, s, answering)
 		s.answering = answering
 	}
 	draining := s.rec.State == task.SlaveDraining
@@ -189,7 +209,7 @@ func (c *Core) refresh(s *slaveBook, now time.Time) {
 		}
 	}
 	s.known, s.alive, s.candidate, s.draining, s.countedSlots, s.countedBusy = known, alive, candidate, draining, slots, busy
-	c.schedule(s, now)
+	fl.c.liveness.schedule(s, now)
 }
 
 func step(up bool) int {

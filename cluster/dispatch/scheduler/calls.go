@@ -21,20 +21,16 @@ type Call struct {
 	open int // verdicts that are missing
 }
 
-// answerSlave answers a call about a slave.
-func (c *Core) answerSlave(call *Call, rec task.Slave, err error) {
+// answer answers a call about a slave.
+func (call *Call) answer(c *Core, rec task.Slave, err error) {
 	if call == nil {
-		return
+		return // nobody waits for it
 	}
 	call.Slave, call.Err = rec, err
 	c.out.Calls = append(c.out.Calls, call)
 }
 
-// Cancel ends a task and has its slave stop it.
-func (c *Core) Cancel(call *Call, id task.ID) {
-	c.propose(fsm.CancelTask{ID: id}, cancelling{call})
-}
-
+// cancelling is the end of a task on its way into the log.
 type cancelling struct{ call *Call }
 
 func (f cancelling) settle(c *Core, o fsm.Outcome, err error, _ time.Time) {

@@ -11,7 +11,7 @@ import (
 
 // fullCapacity says honestly that no slave has a free slot, and, when some are free,
 // why they are not given.
-func (c *Core) fullCapacity(s *Submit, now time.Time) *task.Error {
+func (d *desk) fullCapacity(s *Submit, now time.Time) *task.Error {
 	cl := s.seeker.class
 	capacity := cl.capacity()
 	if capacity.Slaves == 0 && !s.plain() {
@@ -20,7 +20,7 @@ func (c *Core) fullCapacity(s *Submit, now time.Time) *task.Error {
 	var message string
 	if drained := cl.draining.Len(); capacity.Slaves == 0 && drained > 0 {
 		message = "full capacity: " + drainedSlaves(drained) + "; undrain or start one, then try again"
-	} else if reasons := c.withheld(cl, now); reasons != "" {
+	} else if reasons := d.withheld(cl, now); reasons != "" {
 		message = fmt.Sprintf("full capacity: no slave has a free slot for it (%d of %d busy): %s; try again in a moment", capacity.Busy, capacity.Slots, reasons)
 	} else if capacity.Slaves == 0 {
 		message = "full capacity: no slave is registered and alive; start one, then try again"
@@ -57,7 +57,7 @@ const maxWithheld = 1000
 
 // withheld tells in words how many slaves of a class have free slots that are not given,
 // and why; empty if there are none. While all slots are busy it looks at no slave.
-func (c *Core) withheld(cl *class, now time.Time) string {
+func (d *desk) withheld(cl *class, now time.Time) string {
 	var count [reasons]int
 	count[draining] = cl.draining.Len()
 	more := ""

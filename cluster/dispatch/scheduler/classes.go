@@ -62,17 +62,30 @@ func keyOf(spec *task.Spec) classKey {
 	return classKey{kind: spec.Kind, requires: string(b)}
 }
 
+// classes are the classes that somebody waits in, and the kinds that slaves run.
+type classes struct {
+	c     *Core
+	kinds map[string]*kindBook
+	all   map[classKey]*class
+	// sweepAt is how many classes there are when the unused are dropped.
+	sweepAt int
+}
+
+func newClasses(c *Core) classes {
+	return classes{c: c, kinds: map[string]*kindBook{}, all: map[classKey]*class{}, sweepAt: minClasses}
+}
+
 // class returns the class of a task. A new one is filled from all slaves.
-func (c *Core) class(spec *task.Spec) *class {
+func (cs *classes) class(spec *task.Spec) *class {
 	key := keyOf(spec)
-	if cl := c.classes[key]; cl != nil {
+	if cl := cs.all[key]; cl != nil {
 		return cl
 	}
-	c.sweepClasses()
-	cl := &class{classKey: key, kind: c.kind(spec.Kind), requires: spec.Requires}
-	c.classes[key] = cl
+	cs.sweep()
+	cl := &class{classKey: key, kind: cs.kind(spec.Kind), requires: spec.Requires}
+	cs.all[key] = cl
 	cl.kind.classes = append(cl.kind.classes, cl)
-	for _, s := range c.slaves {
+	for _, s := range cs.c.fleet.slaves {
 		if s.rec.Runs(spec.Kind) && task.HasLabels(s.rec.Labels, spec.Requires) {
 			s.join(cl)
 		}
@@ -81,11 +94,11 @@ func (c *Core) class(spec *task.Spec) *class {
 }
 
 // kind returns what is declared of a kind.
-func (c *Core) kind(name string) *kindBook {
-	kb := c.kinds[name]
+func (cs *classes) kind(name string) *kindBook {
+	kb := cs.kinds[name]
 	if kb == nil {
 		kb = &kindBook{name: name}
-		c.kinds[name] = kb
+		cs.kinds[name] = kb
 	}
 	return kb
 }
@@ -93,48 +106,48 @@ func (c *Core) kind(name string) *kindBook {
 // used tells whether anybody waits in the class or is on the way through it.
 func (cl *class) used() bool { return cl.submits > 0 || cl.line.pending.len() > 0 }
 
-// sweepClasses drops what nobody uses, so that clients can't fill the memory with
+// sweep drops what nobody uses, so that clients can't fill the memory with
 // ever new labels. It runs when the classes have doubled, so its cost is shared by
 // those that were made since.
-func (c *Core) sweepClasses() {
-	if len(c.classes) < c.sweepClassesAt {
+func (cs *classes) sweep() {
+	if len(cs.all) < cs.sweepAt {
 		return
 	}
 	dropped := func(cl *class) bool { return !cl.used() }
-	for _, s := range c.slaves {
+	for _, s := range cs.c.fleet.slaves {
 		s.classes = slices.DeleteFunc(s.classes, dropped)
 	}
-	for name, kb := range c.kinds {
+	for name, kb := range cs.kinds {
 		kb.classes = slices.DeleteFunc(kb.classes, dropped)
 		if len(kb.classes) == 0 && kb.slaves == 0 {
-			delete(c.kinds, name)
+			delete(cs.kinds, name)
 		}
 	}
-	for key, cl := range c.classes {
+	for key, cl := range cs.all {
 		if dropped(cl) {
-			delete(c.classes, key)
+			delete(cs.all, key)
 		}
 	}
-	c.sweepClassesAt = max(minClasses, 2*len(c.classes))
+	cs.sweepAt = max(minClasses, 2*len(cs.all))
 }
 
 // crowded tells whether a submit would add a class beyond what the leader keeps
 // lines for. Tasks without requirements are never kept out, if a slave runs them.
-func (c *Core) crowded(spec *task.Spec) bool {
-	if kb := c.kinds[spec.Kind]; len(spec.Requires) == 0 && kb != nil && kb.slaves > 0 {
+func (cs *classes) crowded(spec *task.Spec) bool {
+	if kb := cs.kinds[spec.Kind]; len(spec.Requires) == 0 && kb != nil && kb.slaves > 0 {
 		return false
 	}
-	if len(c.classes) < c.cfg.MaxClasses || c.classes[keyOf(spec)] != nil {
+	if len(cs.all) < cs.c.cfg.MaxClasses || cs.all[keyOf(spec)] != nil {
 		return false
 	}
-	c.sweepClassesAt = 0
-	c.sweepClasses()
-	return len(c.classes) >= c.cfg.MaxClasses
+	cs.sweepAt = 0
+	cs.sweep()
+	return len(cs.all) >= cs.c.cfg.MaxClasses
 }
 
 // setKinds moves the slave from the kinds and classes that it ran, which its entry
 // still has, to those that it runs.
-func (c *Core) setKinds(s *slaveBook, kinds []task.Kind, labels []task.Label) {
+func (cs *classes) setKinds(s *slaveBook, kinds []task.Kind, labels []task.Label) {
 	for _, kb := range s.kinds {
 		kb.slaves--
 		if s.known {
@@ -150,7 +163,7 @@ func (c *Core) setKinds(s *slaveBook, kinds []task.Kind, labels []task.Label) {
 	}
 	s.kinds, s.classes, s.known, s.alive, s.candidate, s.draining, s.countedSlots, s.countedBusy = nil, nil, false, false, false, false, 0, 0
 	for _, k := range kinds {
-		kb := c.kind(k.Name)
+		kb := cs.kind(k.Name)
 		kb.slaves++
 		s.kinds = append(s.kinds, kb)
 		for _, cl := range kb.classes {

@@ -3,8 +3,6 @@ package scheduler
 import (
 	"time"
 
-	"github.com/tidwall/btree"
-
 	"muster/fsm"
 	"muster/task"
 )
@@ -19,36 +17,17 @@ type Core struct {
 	clock task.Millis // of this turn, the cluster's
 	out   Outputs     // of this turn
 
-	slaves  map[string]*slaveBook
-	kinds   map[string]*kindBook
-	classes map[classKey]*class
-	// sweepClassesAt is how many classes there are when the unused are dropped.
-	sweepClassesAt int
-	woken          bool // a line may have become movable since this was last false
-	attempts       map[task.ID]*attempt
-	// incarnations are those of the registry, and enlisting those whose
-	// registration is under way: incarnation → name.
-	incarnations, enlisting map[string]string
-	keys                    map[string]*Submit // submits under way, by idempotency key
-	waiting                 int                // submits in line
-	queueing                int                // submits on their way to being pending
-	sweeper                 sweeper
-	nextPurge               time.Time
-	arrivals                uint64 // numbers submits
-	dues                    dueHeap
-	// urls are the slaves that are there, by their URLs. answering are those that have
-	// answered the last time, and refusing those whose port refused twice, by their place in
-	// the order.
-	urls                map[string]*slaveBook
-	answering, refusing btree.Map[uint64, *slaveBook]
-	witnesses           witnesses
-	moments             moments
-	overruns            overruns
-	suspects            Suspects
+	classes   classes
+	lines     lines
+	desk      desk
+	fleet     fleet
+	liveness  liveness
+	outbox    outbox
+	attempts  attempts
+	moments   moments
+	retention retention
+	log       inFlight
 
-	pacer   pacer
-	touched []*slaveBook // lanes that may have something to do
-	log     inFlight
 	stopped bool
 	broken  error // why this core can't go on
 	about   Blame // what is being worked on, should it panic
@@ -79,14 +58,18 @@ type Outputs struct {
 
 // New returns the core for a term. Begin and Rebuild have to be called next.
 func New(cfg Config, suspects Suspects) *Core {
-	return &Core{
-		cfg: cfg.Defaulted(), suspects: suspects,
-		slaves: map[string]*slaveBook{}, urls: map[string]*slaveBook{},
-		kinds:   map[string]*kindBook{},
-		classes: map[classKey]*class{}, sweepClassesAt: minClasses,
-		attempts: map[task.ID]*attempt{}, incarnations: map[string]string{}, enlisting: map[string]string{},
-		keys: map[string]*Submit{}, moments: newMoments(), overruns: newOverruns(),
-	}
+	c := &Core{cfg: cfg.Defaulted()}
+	c.classes = newClasses(c)
+	c.lines = lines{c: c, suspects: suspects}
+	c.desk = desk{c: c, keys: map[string]*Submit{}}
+	c.fleet = newFleet(c)
+	c.liveness = liveness{c: c}
+	c.outbox = outbox{c: c}
+	c.attempts = newAttempts(c)
+	c.moments = newMoments(c)
+	c.retention = retention{c: c}
+	c.log = inFlight{c: c}
+	return c
 }
 
 // literal tells that every slave is asked in turn, for every task.
@@ -97,28 +80,28 @@ func (c *Core) literal() bool { return c.cfg.QuestionTTL <= 0 }
 func (c *Core) Rebuild(now time.Time) {
 	v := c.view
 	for _, rec := range v.Slaves() {
-		c.putSlave(rec, now)
+		c.fleet.putSlave(rec, now)
 		// It may have what was ended while nobody could tell it.
-		s := c.slaves[rec.Name]
+		s := c.fleet.slaves[rec.Name]
 		s.lane.probe, s.probedAt = true, now
 	}
 	v.InProgress(func(t task.Task) bool {
-		c.watch(&t)
-		if s := c.slaves[t.Slave]; s != nil && s.rec.Incarnation == t.Incarnation {
-			c.addAttempt(s, &t, true, now)
+		c.moments.watch(&t)
+		if s := c.fleet.slaves[t.Slave]; s != nil && s.rec.Incarnation == t.Incarnation {
+			c.attempts.addAttempt(s, &t, true, now)
 		}
 		return true
 	})
-	for _, s := range c.touched {
+	for _, s := range c.outbox.touched {
 		if len(s.held) > 0 {
-			c.lineUp(s, now) // before all others
+			c.outbox.lineUp(s, now) // before all others
 		}
 	}
-	c.lineUpTouched(now)
+	c.outbox.lineUpTouched(now)
 	v.Pending(func(t task.Task) bool {
 		c.about = Blame{Task: t.ID}
-		c.watch(&t)
-		c.addPending(&t)
+		c.moments.watch(&t)
+		c.lines.addPending(&t)
 		return true
 	})
 	c.about = Blame{}
@@ -135,19 +118,19 @@ func (c *Core) Begin(v *fsm.View, clock task.Millis) {
 func (c *Core) Plan(ready bool, now time.Time) Outputs {
 	c.about = Blame{}
 	if !c.stopped {
-		c.lookAtDue(now)
-		c.passSilent(now)
-		c.lookAtAside(now)
-		c.lookAtMoments(now)
-		c.lookAtOverruns(now)
+		c.liveness.lookAtDue(now)
+		c.lines.passSilent(now)
+		c.lines.lookAtAside(now)
+		c.moments.look(now)
+		c.attempts.lookAtOverruns(now)
 		if !c.log.full() {
-			c.serveLines(now)
+			c.lines.serve(now)
 		}
 		c.about = Blame{}
-		c.sweep(now)
-		c.purge(now)
-		c.seekWitnesses(now)
-		c.fillLanes(now)
+		c.retention.sweep(now)
+		c.fleet.purge(now)
+		c.liveness.seekWitnesses(now)
+		c.outbox.fillLanes(now)
 	}
 	out := c.out
 	c.out = Outputs{}
@@ -170,20 +153,20 @@ func (c *Core) event(e fsm.Event, now time.Time) {
 	}
 	switch e.Kind {
 	case fsm.TaskSubmitted:
-		c.watch(e.Task)
+		c.moments.watch(e.Task)
 	case fsm.TaskDone:
-		c.unwatch(e.Task)
-		c.dropAttempt(e.Attempt, now)
+		c.moments.unwatch(e.Task)
+		c.attempts.dropAttempt(e.Attempt, now)
 	case fsm.TaskGivenUp:
-		c.dropAttempt(e.Attempt, now)
-		c.addPending(e.Task)
+		c.attempts.dropAttempt(e.Attempt, now)
+		c.lines.addPending(e.Task)
 	case fsm.TaskStopped:
-		c.unwatch(e.Task)
-		c.taskStopped(e.Task, e.Attempt, now)
+		c.moments.unwatch(e.Task)
+		c.attempts.taskStopped(e.Task, e.Attempt, now)
 	case fsm.SlaveRemoved:
-		c.dropSlave(e.Slave.Name, now)
+		c.fleet.dropSlave(e.Slave.Name, now)
 	case fsm.SlaveRegistered, fsm.SlaveGone:
-		c.putSlave(*e.Slave, now)
+		c.fleet.putSlave(*e.Slave, now)
 	case fsm.TaskAssigned, fsm.MasterPut, fsm.MasterRemoved:
 		// Assignments are this core's own: it learns of them by the outcome of its
 		// proposal, which also settles the reservation.

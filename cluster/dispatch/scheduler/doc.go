@@ -14,7 +14,10 @@
 // The same calls have the same outputs, so a run can be repeated from a seed:
 // muster/systemtest/simulation does.
 //
-//   - core.go      the turn, and the events of the state
+//   - core.go      Core: the turn, and the events of the state; its parts are the types
+//     lines, desk, fleet, liveness, outbox, attempts, moments, classes, retention and
+//     inFlight, each of which changes its own fields only
+//   - inputs.go    what it takes in, and which part does
 //   - inflight.go  what is on its way into the log, in order
 //   - calls.go     what is asked of it, other than submits and reports
 //   - line.go      who waits: pending tasks first, then submits, per class
@@ -25,7 +28,8 @@
 //   - pending.go   the order in which the tasks of a line leave it
 //   - moments.go   what waits for the cluster's clock: delayed tasks and deadlines
 //   - books.go     what is known of each slave: free slots, last word, silence
-//   - submits.go   a submit's way from key look-up to its answer
+//   - submits.go   submits: their keys, whether they are admitted, and who withdraws
+//   - record.go    a submit's way into the log, and its answer
 //   - attempts.go  an attempt's way from assignment to its end; re-attaching
 //   - results.go   what slaves report; the slot that it frees
 //   - overrun.go   attempts that have had their time, and are given up

@@ -10,9 +10,9 @@ import "time"
 // doubt keeps a slave from being chosen for a while: for the pause, and twice as
 // long each time in a row. Until it has taken something again, it is given one
 // attempt at a time.
-func (c *Core) doubt(s *slaveBook, pause time.Duration, now time.Time) {
+func (fl *fleet) doubt(s *slaveBook, pause time.Duration, now time.Time) {
 	const enough = 16 // doublings
-	s.pausedUntil = now.Add(min(pause<<min(s.doubts, enough), c.cfg.ProbeIdle))
+	s.pausedUntil = now.Add(min(pause<<min(s.doubts, enough), fl.c.cfg.ProbeIdle))
 	s.doubts++
 }
 
@@ -28,22 +28,22 @@ func (s *slaveBook) hesitates() bool {
 
 // overdue tells whether the sends of an attempt have been failing for so long
 // that it is given up. now is the time of the latest failure.
-func (c *Core) overdue(a *attempt, now time.Time) bool {
+func (as *attempts) overdue(a *attempt, now time.Time) bool {
 	if a.failingSince.IsZero() {
 		a.failingSince = now
 	}
-	return now.Sub(a.failingSince) >= c.cfg.SlaveTimeout
+	return now.Sub(a.failingSince) >= as.c.cfg.SlaveTimeout
 }
 
 // forgot takes in that a slave does not have an attempt that it had accepted. No
 // good one ever forgets. What does no harm twice is sent again, a few times.
-func (c *Core) forgot(a *attempt, now time.Time) {
+func (as *attempts) forgot(a *attempt, now time.Time) {
 	a.forgotten++
 	if a.idempotent && a.forgotten < maxForgotten {
-		c.requeue(a)
+		as.requeue(a)
 		return
 	}
-	c.doubt(a.slave, c.cfg.SlaveTimeout, now)
-	c.giveUp(a, "slave "+a.slave.rec.Name+" accepted it and does not have it any more")
-	c.refresh(a.slave, now)
+	as.c.fleet.doubt(a.slave, as.c.cfg.SlaveTimeout, now)
+	as.giveUp(a, "slave "+a.slave.rec.Name+" accepted it and does not have it any more")
+	as.c.fleet.refresh(a.slave, now)
 }

@@ -36,6 +36,7 @@ type settler interface {
 // in which they were made; what is decided while it takes no entry goes together into
 // the next.
 type inFlight struct {
+	c       *Core
 	waiting []proposal   // not appended yet
 	entries [][]proposal // appended, oldest first
 }
@@ -103,13 +104,18 @@ func weight(c fsm.Command) int {
 }
 
 // propose binds a command to this core's term and puts it on its way.
-func (c *Core) propose(cmd fsm.Command, then settler) {
-	c.log.waiting = append(c.log.waiting, proposal{fsm.Proposal{Term: c.cfg.Term, Command: cmd}, nil, then})
+func (f *inFlight) propose(cmd fsm.Command, then settler) {
+	f.waiting = append(f.waiting, proposal{fsm.Proposal{Term: f.c.cfg.Term, Command: cmd}, nil, then})
+}
+
+// proposeUnbound is propose for a command that holds whoever leads.
+func (f *inFlight) proposeUnbound(cmd fsm.Command, then settler) {
+	f.waiting = append(f.waiting, proposal{fsm.Proposal{Command: cmd}, nil, then})
 }
 
 // proposeSubmit is propose for the command that records a submit.
-func (c *Core) proposeSubmit(s *Submit, cmd fsm.Command, then settler) {
-	c.log.waiting = append(c.log.waiting, proposal{fsm.Proposal{Term: c.cfg.Term, Command: cmd}, s, then})
+func (f *inFlight) proposeSubmit(s *Submit, cmd fsm.Command, then settler) {
+	f.waiting = append(f.waiting, proposal{fsm.Proposal{Term: f.c.cfg.Term, Command: cmd}, s, then})
 }
 
 // Commit takes in what has become of an entry, in the order of the log. own tells that
@@ -119,7 +125,7 @@ func (c *Core) proposeSubmit(s *Submit, cmd fsm.Command, then settler) {
 func (c *Core) Commit(own bool, outcomes []fsm.Outcome, err error, now time.Time) {
 	if !own {
 		for i := range outcomes {
-			c.events(outcomes[i].Events, now)
+			c.log.tell(outcomes[i].Events, now)
 		}
 		return
 	}
@@ -130,17 +136,19 @@ func (c *Core) Commit(own bool, outcomes []fsm.Outcome, err error, now time.Time
 	if err == nil && len(outcomes) != len(entry) {
 		err = fmt.Errorf("an entry of %d commands has %d outcomes", len(entry), len(outcomes))
 	}
-	c.settle(entry, outcomes, err, now)
+	c.log.settle(entry, outcomes, err, now)
 }
 
-func (c *Core) events(events []fsm.Event, now time.Time) {
+// tell takes in what a command has changed.
+func (f *inFlight) tell(events []fsm.Event, now time.Time) {
 	for _, e := range events {
-		c.event(e, now)
+		f.c.event(e, now)
 	}
 }
 
 // settle tells the fate of proposals to those who wait for it.
-func (c *Core) settle(ps []proposal, outcomes []fsm.Outcome, err error, now time.Time) {
+func (f *inFlight) settle(ps []proposal, outcomes []fsm.Outcome, err error, now time.Time) {
+	c := f.c
 	if err != nil && fateUnknown(err) && c.broken == nil {
 		c.broken = fmt.Errorf("the fate of %d proposals is unknown: %w", len(ps), err)
 	}
@@ -149,7 +157,7 @@ func (c *Core) settle(ps []proposal, outcomes []fsm.Outcome, err error, now time
 		fate := err
 		if err == nil {
 			o = outcomes[i]
-			c.events(o.Events, now)
+			f.tell(o.Events, now)
 			if o.Err != nil {
 				fate = o.Err
 			}
@@ -177,20 +185,20 @@ func (c *Core) Stop(now time.Time) {
 	c.stop()
 	waiting := c.log.waiting
 	c.log.waiting = nil
-	c.settle(waiting, nil, NotLeader(), now)
+	c.log.settle(waiting, nil, NotLeader(), now)
 }
 
 func (c *Core) stop() {
 	c.stopped = true
 	var inLine []*Submit
-	for _, cl := range c.classes {
+	for _, cl := range c.classes.all {
 		inLine = append(inLine, cl.line.submits...)
 	}
 	slices.SortFunc(inLine, byArrival)
 	for _, s := range inLine {
-		c.finish(s, Answer{}, NotLeader())
+		c.desk.finish(s, Answer{}, NotLeader())
 	}
-	c.StillLeads(c.out.Refused, NotLeader())
+	c.desk.stillLeads(c.out.Refused, NotLeader())
 	c.out.Refused = nil
 }
 

@@ -70,30 +70,37 @@ type SlaveResponse struct {
 // answered, that it has no free slot may not be true any more.
 func (l *lane) stopping() bool { return l.stops || len(l.cancels) > 0 }
 
+// outbox is what is to be asked of slaves, and what came of it.
+type outbox struct {
+	c       *Core
+	pacer   pacer
+	touched []*slaveBook // lanes that may have something to do
+}
+
 // touch notes that a slave's lane may have something to do.
-func (c *Core) touch(s *slaveBook) {
+func (ob *outbox) touch(s *slaveBook) {
 	if !s.lane.touched {
 		s.lane.touched = true
-		c.touched = append(c.touched, s)
+		ob.touched = append(ob.touched, s)
 	}
 }
 
 // fillLanes gives idle lanes that have something to do their next requests, as many
 // as may be under way.
-func (c *Core) fillLanes(now time.Time) {
-	c.lineUpTouched(now)
+func (ob *outbox) fillLanes(now time.Time) {
+	ob.lineUpTouched(now)
 	for {
-		s, u := c.pacer.next(now)
+		s, u := ob.pacer.next(now)
 		if s == nil {
 			return
 		}
-		if c.urgency(s, now) != u {
-			c.lineUp(s, now) // it has changed while the slave was in line
+		if ob.urgency(s, now) != u {
+			ob.lineUp(s, now) // it has changed while the slave was in line
 			continue
 		}
-		if c.fillLane(s, now) {
-			c.out.Requests[len(c.out.Requests)-1].urgency = u
-			c.pacer.began(u, now)
+		if ob.fillLane(s, now) {
+			ob.c.out.Requests[len(ob.c.out.Requests)-1].urgency = u
+			ob.pacer.began(u, now)
 		}
 	}
 }
@@ -101,20 +108,20 @@ func (c *Core) fillLanes(now time.Time) {
 // fillLane chooses: attempts first, as their answer is a word, too; then
 // cancels, questions, a knock, and a probe. It reports whether there was anything to
 // ask.
-func (c *Core) fillLane(s *slaveBook, now time.Time) bool {
+func (ob *outbox) fillLane(s *slaveBook, now time.Time) bool {
 	l := &s.lane
 	if l.busy || !s.askable() {
 		return false
 	}
-	r := SlaveRequest{slave: s, URL: s.rec.URL, Incarnation: s.rec.Incarnation, Timeout: c.cfg.SendTimeout, began: now}
+	r := SlaveRequest{slave: s, URL: s.rec.URL, Incarnation: s.rec.Incarnation, Timeout: ob.c.cfg.SendTimeout, began: now}
 	switch {
-	case len(l.queue) > 0 && !now.Before(l.retryAt) && c.takeBatch(s, &r):
+	case len(l.queue) > 0 && !now.Before(l.retryAt) && ob.takeBatch(s, &r):
 		r.Kind = RequestSend
 	case len(l.cancels) > 0:
 		r.Kind, r.Cancel = RequestCancel, l.cancels[0]
 		l.cancels = l.cancels[1:]
-	case len(l.askers) > 0 && c.needsQuestion(s, now):
-		r.Kind, r.asker, r.Timeout = RequestAvailable, l.askers[0], c.cfg.QuestionTimeout
+	case len(l.askers) > 0 && ob.c.fleet.needsQuestion(s, now):
+		r.Kind, r.asker, r.Timeout = RequestAvailable, l.askers[0], ob.c.cfg.QuestionTimeout
 	case l.knock:
 		l.knock, l.witness, s.knockedAt = false, false, now
 		r.Kind = RequestKnock
@@ -129,12 +136,12 @@ func (c *Core) fillLane(s *slaveBook, now time.Time) bool {
 	}
 	l.busy, l.sends, l.stops = true, r.Kind == RequestSend, r.Kind == RequestCancel
 	r.heard = s.heard.Counter
-	c.out.Requests = append(c.out.Requests, r)
+	ob.c.out.Requests = append(ob.c.out.Requests, r)
 	return true
 }
 
 // takeBatch moves queued attempts into a send.
-func (c *Core) takeBatch(s *slaveBook, r *SlaveRequest) bool {
+func (ob *outbox) takeBatch(s *slaveBook, r *SlaveRequest) bool {
 	l := &s.lane
 	size, taken := 0, 0
 	for _, a := range l.queue {
@@ -159,69 +166,69 @@ func (c *Core) takeBatch(s *slaveBook, r *SlaveRequest) bool {
 	return len(r.batch) > 0
 }
 
-// Answered takes in what came of a request.
-func (c *Core) Answered(r *SlaveRequest, resp SlaveResponse, now time.Time) {
+// answered takes in what came of a request.
+func (ob *outbox) answered(r *SlaveRequest, resp SlaveResponse, now time.Time) {
 	s := r.slave
-	c.pacer.ended(r.urgency)
+	ob.pacer.ended(r.urgency)
 	s.lane.busy, s.lane.sends, s.lane.stops = false, false, false
-	c.touch(s)
-	defer c.laneSettled(s)
-	if c.slaves[s.rec.Name] != s || s.rec.Incarnation != r.Incarnation {
-		c.release(s, nil) // meant for an incarnation that is gone, with its attempts
+	ob.touch(s)
+	defer ob.laneSettled(s)
+	if ob.c.fleet.slaves[s.rec.Name] != s || s.rec.Incarnation != r.Incarnation {
+		ob.c.lines.release(s, nil) // meant for an incarnation that is gone, with its attempts
 		return
 	}
 	if resp.Err == nil && resp.Availability.Incarnation != r.Incarnation {
 		resp.Err = task.ErrWrongIncarnation
 	}
 	if resp.Err != nil {
-		c.unanswered(r, resp.Err, now)
+		ob.unanswered(r, resp.Err, now)
 		return
 	}
 	if r.Kind == RequestSend {
 		s.lane.backoff, s.lane.retryAt = 0, time.Time{}
-		c.received(s, r.batch, resp.Receipts, now)
+		ob.c.attempts.received(s, r.batch, resp.Receipts, now)
 	}
 	if resp.Availability.Counter < r.heard {
 		// Its counter only rises: what was heard before this was asked was not
 		// the slave's word, but somebody's in its name.
 		s.heardAt = time.Time{}
 	}
-	c.hear(s, resp.Availability, now)
+	ob.c.fleet.hear(s, resp.Availability, now)
 	if r.Kind == RequestKnock {
-		c.witness(r, now)
+		ob.c.liveness.witness(r, now)
 	}
 	if r.Kind == RequestCancel && resp.Availability.Free <= 0 {
 		s.heardAt = time.Time{} // it may free the slot any moment now: the next one asks
-		c.refresh(s, now)
+		ob.c.fleet.refresh(s, now)
 	}
 	if s.rec.State == task.SlaveLost {
-		c.revive(s, resp.Availability, now)
+		ob.c.liveness.revive(s, resp.Availability, now)
 		return
 	}
 	if r.Kind == RequestHeld {
-		c.compareHeld(s, r, resp.Held, now)
+		ob.compareHeld(s, r, resp.Held, now)
 	}
-	c.resolve(s, r)
+	ob.c.lines.resolve(s, r)
 }
 
 // unanswered takes in that a request brought no answer.
-func (c *Core) unanswered(r *SlaveRequest, err error, now time.Time) {
+func (ob *outbox) unanswered(r *SlaveRequest, err error, now time.Time) {
 	s := r.slave
 	if s.rec.State == task.SlaveLost {
-		c.refresh(s, now) // nobody expected an answer
+		ob.c.fleet.refresh(s, now) // nobody expected an answer
 		return
 	}
 	if r.Kind == RequestSend {
 		s.lane.backoff = min(max(2*s.lane.backoff, resendFirst), resendMost)
 		s.lane.retryAt = now.Add(s.lane.backoff)
-		c.unsent(s, r.batch, r.first, err, now)
+		ob.c.attempts.unsent(s, r.batch, r.first, err, now)
 	}
-	c.noteRefusal(s, r, err, now)
+	ob.c.liveness.noteRefusal(s, r, err, now)
 	switch {
 	case errors.Is(err, task.ErrWrongIncarnation):
-		c.lose(s, "slave "+s.rec.Name+" restarted", now)
+		ob.c.liveness.lose(s, "slave "+s.rec.Name+" restarted", now)
 	case errors.Is(err, task.ErrWrongCluster):
-		c.lose(s, "what answers at "+s.rec.URL+" works for another cluster", now)
+		ob.c.liveness.lose(s, "what answers at "+s.rec.URL+" works for another cluster", now)
 	case errors.Is(err, task.ErrStaleStamp):
 		// Alive, but a newer request got there first: a dial back of this
 		// leader, so that the next one gets through, or a later leader's, which
@@ -230,19 +237,19 @@ func (c *Core) unanswered(r *SlaveRequest, err error, now time.Time) {
 		if s.staleSince.IsZero() {
 			s.staleSince = now
 		}
-		if c.askAgain(s, r) {
-			c.refresh(s, now)
+		if ob.c.lines.askAgain(s, r) {
+			ob.c.fleet.refresh(s, now)
 			return
 		}
 	default:
 		s.failedAt = now
 		if s.silentSince.IsZero() {
 			s.silentSince = now
-			c.note(Debug, "a slave is silent", "slave", s.rec.Name, "error", err)
+			ob.c.note(Debug, "a slave is silent", "slave", s.rec.Name, "error", err)
 		}
 	}
-	c.refresh(s, now)
-	c.resolveSilent(s, r)
+	ob.c.fleet.refresh(s, now)
+	ob.c.lines.resolveSilent(s, r)
 }
 
 // deferred is something that waits until no send to a slave is under way.
@@ -252,27 +259,27 @@ type deferred interface {
 
 // whenSettled has d proceed when no send is under way: what came of it may be that
 // nothing has begun.
-func (c *Core) whenSettled(s *slaveBook, d deferred) {
+func (ob *outbox) whenSettled(s *slaveBook, d deferred) {
 	if s.lane.sends {
 		s.lane.after = append(s.lane.after, d)
 		return
 	}
-	d.proceed(c)
+	d.proceed(ob.c)
 }
 
-func (c *Core) laneSettled(s *slaveBook) {
+func (ob *outbox) laneSettled(s *slaveBook) {
 	after := s.lane.after
 	s.lane.after = nil
 	for _, d := range after {
-		d.proceed(c)
+		d.proceed(ob.c)
 	}
 }
 
 // compareHeld acts on the difference between the attempts that a slave has and
 // those that the state says it has.
-func (c *Core) compareHeld(s *slaveBook, r *SlaveRequest, held []task.Held, now time.Time) {
+func (ob *outbox) compareHeld(s *slaveBook, r *SlaveRequest, held []task.Held, now time.Time) {
 	has := make(map[task.ID]task.Held, len(held))
-	v := c.view
+	v := ob.c.view
 	for _, h := range held {
 		has[h.ID] = h
 		at := task.Attempt{ID: h.ID, Attempt: h.Attempt, Slave: s.rec.Name, Incarnation: r.Incarnation}
@@ -294,10 +301,10 @@ func (c *Core) compareHeld(s *slaveBook, r *SlaveRequest, held []task.Held, now 
 		case a.phase != phaseAccepted:
 		case !ok || h.Attempt != a.Attempt.Attempt:
 			if t, _ := v.Task(a.ID); t.Status == task.InProgress { // or it ended just now
-				c.forgot(a, now)
+				ob.c.attempts.forgot(a, now)
 			}
 		case h.Finished && a.finished:
-			c.requeue(a) // its report does not come; the answer to a send has the result, too
+			ob.c.attempts.requeue(a) // its report does not come; the answer to a send has the result, too
 		default:
 			a.finished = h.Finished
 		}

@@ -1,6 +1,8 @@
 package scheduler
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"muster/fsm"
@@ -21,52 +23,61 @@ type line struct {
 	yields      bool // in this plan: the first submit has to let a pending task go first
 }
 
-// serveLines moves every line as far as it goes: pending tasks of all classes in
+// lines are all who wait for a slave, and how they find one.
+type lines struct {
+	c        *Core
+	waiting  int    // submits in line
+	arrivals uint64 // numbers submits
+	woken    bool   // a line may have become movable since this was last false
+	suspects Suspects
+}
+
+// serve moves every line as far as it goes: pending tasks of all classes in
 // their order, then submits by arrival.
-func (c *Core) serveLines(now time.Time) {
-	for c.servePending(now) {
+func (ls *lines) serve(now time.Time) {
+	for ls.servePending(now) {
 	}
-	for _, cl := range c.classes {
+	for _, cl := range ls.c.classes.all {
 		cl.line.yields = false
 	}
-	for c.serveSubmits(now) {
+	for ls.serveSubmits(now) {
 	}
 }
 
 // servePending moves the first pending task that can be moved, then the next, and
 // tells whether it should be called again.
-func (c *Core) servePending(now time.Time) bool {
+func (ls *lines) servePending(now time.Time) bool {
 	var queue agenda[turn]
-	for _, cl := range c.classes {
+	for _, cl := range ls.c.classes.all {
 		if t, ok := cl.line.movablePending(now); ok {
 			queue.add(t, cl)
 		}
 	}
 	queue.order(turn.before)
-	c.woken = false
-	for !queue.empty() && !c.woken {
+	ls.woken = false
+	for !queue.empty() && !ls.woken {
 		first, cl := queue.first()
-		c.movePending(cl, first, now)
+		ls.movePending(cl, first, now)
 		next, ok := cl.line.movablePending(now)
 		queue.replaceFirst(next, ok)
 	}
-	return c.woken // what was woken has to find its place among the others
+	return ls.woken // what was woken has to find its place among the others
 }
 
 // movePending takes the first pending task of a class as far as it goes.
-func (c *Core) movePending(cl *class, first turn, now time.Time) {
-	c.about = Blame{Task: first.id}
+func (ls *lines) movePending(cl *class, first turn, now time.Time) {
+	ls.c.about = Blame{Task: first.id}
 	l := &cl.line
 	l.parkedUntil = time.Time{}
 	if l.head == nil {
 		l.head = &seeker{class: cl}
 	}
-	s, v := c.seek(l.head, now)
+	s, v := ls.seek(l.head, now)
 	switch v {
 	case found:
 		l.head = nil
 		l.pending.leave(first)
-		c.assign(first.id, s, now)
+		ls.assign(first.id, s, now)
 	case nowhere:
 		l.head, l.parkedUntil = nil, now.Add(parkPause)
 	case seeking, yielding:
@@ -87,18 +98,18 @@ func (l *line) movable(now time.Time) bool {
 }
 
 // unpark wakes the pending tasks that the slave could run.
-func (c *Core) unpark(s *slaveBook) {
+func (ls *lines) unpark(s *slaveBook) {
 	for _, cl := range s.classes {
-		c.woken = c.woken || !cl.line.parkedUntil.IsZero()
+		ls.woken = ls.woken || !cl.line.parkedUntil.IsZero()
 		cl.line.parkedUntil = time.Time{}
 	}
 }
 
 // serveSubmits moves the earliest submit that can be moved, then the next, and
 // tells whether it should be called again.
-func (c *Core) serveSubmits(now time.Time) bool {
+func (ls *lines) serveSubmits(now time.Time) bool {
 	var queue agenda[uint64]
-	for _, cl := range c.classes {
+	for _, cl := range ls.c.classes.all {
 		if s := cl.line.movableSubmit(); s != nil {
 			queue.add(s.arrival, cl)
 		}
@@ -107,7 +118,7 @@ func (c *Core) serveSubmits(now time.Time) bool {
 	moved := !queue.empty()
 	for !queue.empty() {
 		_, cl := queue.first()
-		c.moveSubmit(cl.line.submits[0], now)
+		ls.moveSubmit(cl.line.submits[0], now)
 		var next uint64
 		s := cl.line.movableSubmit()
 		if s != nil {
@@ -130,19 +141,19 @@ func (l *line) movableSubmit() *Submit {
 }
 
 // moveSubmit takes a submit as far as it goes.
-func (c *Core) moveSubmit(first *Submit, now time.Time) {
-	c.about = Blame{Submit: first}
+func (ls *lines) moveSubmit(first *Submit, now time.Time) {
+	ls.c.about = Blame{Submit: first}
 	if first.seeker.class.line.takes(first) {
-		c.noSlot(first, now)
+		ls.c.desk.noSlot(first, now)
 		return
 	}
-	s, v := c.seek(&first.seeker, now)
+	s, v := ls.seek(&first.seeker, now)
 	switch v {
 	case found:
-		c.leaveLine(first)
-		c.record(first, s, now)
+		ls.leaveLine(first)
+		ls.c.desk.record(first, s, now)
 	case nowhere:
-		c.noSlot(first, now)
+		ls.c.desk.noSlot(first, now)
 	case yielding:
 		first.seeker.class.line.yields = true
 	case seeking:
@@ -166,21 +177,21 @@ func (l *line) heads() []*seeker {
 }
 
 // addPending puts a pending task into its line, when it is ready.
-func (c *Core) addPending(t *task.Task) {
-	if _, aside := c.suspects.Tasks[t.ID]; aside || c.delay(t) {
+func (ls *lines) addPending(t *task.Task) {
+	if _, aside := ls.suspects.Tasks[t.ID]; aside || ls.c.moments.delay(t) {
 		return
 	}
-	l := &c.class(&t.Spec).line
+	l := &ls.c.classes.class(&t.Spec).line
 	l.pending.add(turn{t.Spec.Priority, t.ID})
 	l.parkedUntil = time.Time{}
 }
 
 // dropPending takes a task that waits no longer out of its line.
-func (c *Core) dropPending(t *task.Task) {
-	if c.undelay(t) {
+func (ls *lines) dropPending(t *task.Task) {
+	if ls.c.moments.undelay(t) {
 		return
 	}
-	cl := c.classes[keyOf(&t.Spec)]
+	cl := ls.c.classes.all[keyOf(&t.Spec)]
 	if cl == nil {
 		return
 	}
@@ -189,21 +200,21 @@ func (c *Core) dropPending(t *task.Task) {
 	first, _ := l.pending.first()
 	if l.pending.remove(own) && first == own && l.head != nil {
 		if l.head.at != nil {
-			c.release(l.head.at, l.head)
+			ls.release(l.head.at, l.head)
 		}
 		l.head = nil // what it was told serves the next in line, as a word that is fresh
 	}
 }
 
 // assign proposes that a pending task goes to the slave.
-func (c *Core) assign(id task.ID, s *slaveBook, now time.Time) {
-	t, ok := c.view.Task(id)
+func (ls *lines) assign(id task.ID, s *slaveBook, now time.Time) {
+	t, ok := ls.c.view.Task(id)
 	if !ok || t.Status != task.Pending {
-		c.unreserve(s, now)
+		ls.c.fleet.unreserve(s, now)
 		return
 	}
 	at := task.Attempt{ID: id, Attempt: t.Attempt + 1, Slave: s.rec.Name, Incarnation: s.rec.Incarnation}
-	c.propose(fsm.AssignTask{Attempt: at}, assigning{s, at})
+	ls.c.log.propose(fsm.AssignTask{Attempt: at}, assigning{s, at})
 }
 
 // assigning is an assignment of a pending task on its way into the log.
@@ -213,24 +224,61 @@ type assigning struct {
 }
 
 func (f assigning) settle(c *Core, _ fsm.Outcome, err error, now time.Time) {
-	c.unreserve(f.on, now)
-	c.confirm(f.on, f.at, now)
+	c.fleet.unreserve(f.on, now)
+	c.lines.confirm(f.on, f.at, now)
 	if err == nil {
 		return
 	}
 	if t, ok := c.view.Task(f.at.ID); ok && t.Status == task.Pending && !c.stopped {
-		c.addPending(&t)
+		c.lines.addPending(&t)
 	}
 }
 
 // confirm takes over an assignment that was committed, unless the state has
 // already moved on.
-func (c *Core) confirm(s *slaveBook, at task.Attempt, now time.Time) {
-	t, ok := c.view.Task(at.ID)
+func (ls *lines) confirm(s *slaveBook, at task.Attempt, now time.Time) {
+	t, ok := ls.c.view.Task(at.ID)
 	if !ok {
 		return
 	}
-	if cur, running := t.Current(); running && cur == at && c.attempts[at.ID] == nil && s.rec.Incarnation == at.Incarnation {
-		c.addAttempt(s, &t, false, now)
+	if cur, running := t.Current(); running && cur == at && ls.c.attempts.all[at.ID] == nil && s.rec.Incarnation == at.Incarnation {
+		ls.c.attempts.addAttempt(s, &t, false, now)
 	}
+}
+
+// enterLine puts a submit into its line, by when it came the first time.
+func (ls *lines) enterLine(s *Submit) {
+	if s.arrival == 0 {
+		ls.arrivals++
+		s.arrival = ls.arrivals
+	}
+	s.seeker = seeker{class: s.seeker.class, yields: true}
+	if s.Explain {
+		s.seeker.tell = &dialogue{}
+	}
+	l := &s.seeker.class.line
+	at, _ := slices.BinarySearchFunc(l.submits, s, byArrival)
+	l.submits = slices.Insert(l.submits, at, s)
+	s.inLine = true
+	ls.waiting++
+}
+
+func byArrival(a, b *Submit) int { return cmp.Compare(a.arrival, b.arrival) }
+
+// leaveLine takes a submit out of its line.
+func (ls *lines) leaveLine(s *Submit) {
+	l := &s.seeker.class.line
+	if at, ok := slices.BinarySearchFunc(l.submits, s, byArrival); ok {
+		if at == 0 {
+			l.submits[0] = nil
+			l.submits = l.submits[1:]
+		} else {
+			l.submits = slices.Delete(l.submits, at, at+1)
+		}
+	}
+	if s.seeker.at != nil {
+		ls.release(s.seeker.at, &s.seeker)
+	}
+	s.inLine = false
+	ls.waiting--
 }

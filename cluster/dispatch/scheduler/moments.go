@@ -44,50 +44,51 @@ func deadlineMoment(t *task.Task) moment { return moment{at: t.DeadlineAt(), id:
 // moments are what waits for the cluster's clock. They hold the deadlines of tasks
 // that are not done, and the pending tasks that are delayed.
 type moments struct {
+	c        *Core
 	set      *btree.BTreeG[moment]
 	expiring int       // expiries on their way
 	paused   time.Time // no more expiries before
 	wake     time.Time // when to look again; zero: nothing waits
 }
 
-func newMoments() moments {
-	return moments{set: btree.NewBTreeGOptions(moment.before, btree.Options{NoLocks: true})}
+func newMoments(c *Core) moments {
+	return moments{c: c, set: btree.NewBTreeGOptions(moment.before, btree.Options{NoLocks: true})}
 }
 
 // watch notes the deadline of a task that is not done.
-func (c *Core) watch(t *task.Task) {
+func (m *moments) watch(t *task.Task) {
 	if t.DeadlineAt() != 0 {
-		c.moments.set.Set(deadlineMoment(t))
+		m.set.Set(deadlineMoment(t))
 	}
 }
 
 // unwatch forgets the deadline of a task that is done.
-func (c *Core) unwatch(t *task.Task) {
+func (m *moments) unwatch(t *task.Task) {
 	if t.DeadlineAt() != 0 {
-		c.moments.set.Delete(deadlineMoment(t))
+		m.set.Delete(deadlineMoment(t))
 	}
 }
 
 // delay has a pending task wait until it is ready, and tells whether it has to.
-func (c *Core) delay(t *task.Task) bool {
-	if t.ReadyAt <= c.clock {
+func (m *moments) delay(t *task.Task) bool {
+	if t.ReadyAt <= m.c.clock {
 		return false
 	}
-	c.moments.set.Set(readyMoment(t))
+	m.set.Set(readyMoment(t))
 	return true
 }
 
 // undelay takes a task out of those that are delayed, and tells whether it was
 // there.
-func (c *Core) undelay(t *task.Task) bool {
-	_, there := c.moments.set.Delete(readyMoment(t))
+func (m *moments) undelay(t *task.Task) bool {
+	_, there := m.set.Delete(readyMoment(t))
 	return there
 }
 
-// lookAtMoments moves the tasks that are ready into their lines, and expires those
+// look moves the tasks that are ready into their lines, and expires those
 // whose deadline has passed.
-func (c *Core) lookAtMoments(now time.Time) {
-	m, clock := &c.moments, c.clock
+func (m *moments) look(now time.Time) {
+	clock := m.c.clock
 	m.wake = time.Time{}
 	for next, some := m.set.Min(); some; next, some = m.set.Min() {
 		if next.at > clock {
@@ -102,24 +103,24 @@ func (c *Core) lookAtMoments(now time.Time) {
 			return // the fate of those on their way wakes the loop
 		}
 		m.set.Delete(next)
-		c.about = Blame{Task: next.id}
-		t, ok := c.view.Task(next.id)
+		m.c.about = Blame{Task: next.id}
+		t, ok := m.c.view.Task(next.id)
 		switch {
 		case !ok || t.Status == task.Done:
 		case next.deadline:
-			c.expire(&t)
+			m.expire(&t)
 		case t.Status == task.Pending:
-			c.addPending(&t)
+			m.c.lines.addPending(&t)
 		}
 	}
 }
 
 // expire proposes that a task ends because its deadline has passed. It is given to
 // no slave meanwhile.
-func (c *Core) expire(t *task.Task) {
-	c.dropPending(t)
-	c.moments.expiring++
-	c.propose(fsm.ExpireTask{ID: t.ID}, expiring{t.ID})
+func (m *moments) expire(t *task.Task) {
+	m.c.lines.dropPending(t)
+	m.expiring++
+	m.c.log.propose(fsm.ExpireTask{ID: t.ID}, expiring{t.ID})
 }
 
 // expiring is the expiry of a task on its way into the log.
@@ -132,16 +133,16 @@ func (f expiring) settle(c *Core, _ fsm.Outcome, err error, now time.Time) {
 	}
 	if t, ok := c.view.Task(f.id); ok && t.Status != task.Done {
 		c.moments.paused = now.Add(expirePause)
-		c.watch(&t)
+		c.moments.watch(&t)
 		if t.Status == task.Pending {
-			c.addPending(&t)
+			c.lines.addPending(&t)
 		}
 	}
 }
 
 // untimely refuses what a submit says of time if it can't be.
-func (c *Core) untimely(spec *task.Spec) *task.Error {
-	now := c.clock
+func (d *desk) untimely(spec *task.Spec) *task.Error {
+	now := d.c.clock
 	deadline := spec.Deadline.From(now)
 	switch {
 	case deadline == 0:
@@ -157,7 +158,7 @@ func (c *Core) untimely(spec *task.Spec) *task.Error {
 
 // isDelayed tells whether a submit's task has to wait before it may start. It is
 // then recorded as pending, whatever is free.
-func (c *Core) isDelayed(spec *task.Spec) bool {
-	now := c.clock
+func (d *desk) isDelayed(spec *task.Spec) bool {
+	now := d.c.clock
 	return spec.NotBefore.From(now) > now
 }

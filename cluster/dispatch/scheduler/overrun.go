@@ -42,7 +42,7 @@ func newOverruns() overruns {
 	return overruns{set: btree.NewBTreeGOptions(overrun.before, btree.Options{NoLocks: true})}
 }
 
-func (c *Core) grace() time.Duration { return max(leastGrace, 2*c.cfg.SlaveTimeout) }
+func (as *attempts) grace() time.Duration { return max(leastGrace, 2*as.c.cfg.SlaveTimeout) }
 
 func executionLimit(timeoutMS int64) time.Duration {
 	return time.Duration(task.ExecutionLimit(timeoutMS)) * time.Millisecond
@@ -51,43 +51,43 @@ func executionLimit(timeoutMS int64) time.Duration {
 // limit notes when an attempt is given up. For one that an earlier leader assigned,
 // the state and the cluster's clock say what is left of its time; it has the grace
 // anew, as nobody may have taken reports before.
-func (c *Core) limit(a *attempt, t *task.Task, again bool, now time.Time) {
+func (as *attempts) limit(a *attempt, t *task.Task, again bool, now time.Time) {
 	left := executionLimit(t.Spec.TimeoutMS)
 	if again {
 		ends := t.StartedAt + task.ExecutionLimit(t.Spec.TimeoutMS)
-		left = min(left, max(0, time.Duration(ends-c.clock)*time.Millisecond))
+		left = min(left, max(0, time.Duration(ends-as.c.clock)*time.Millisecond))
 	}
-	c.limitAt(a, now.Add(left+c.grace()))
+	as.limitAt(a, now.Add(left+as.grace()))
 }
 
-func (c *Core) limitAt(a *attempt, at time.Time) {
+func (as *attempts) limitAt(a *attempt, at time.Time) {
 	a.overrun = overrun{at, a.ID}
-	c.overruns.set.Set(a.overrun)
+	as.overruns.set.Set(a.overrun)
 }
 
 // lookAtOverruns gives up the attempts that have had their time.
-func (c *Core) lookAtOverruns(now time.Time) {
-	for c.overruns.ending < maxOverrun {
-		next, some := c.overruns.set.Min()
+func (as *attempts) lookAtOverruns(now time.Time) {
+	for as.overruns.ending < maxOverrun {
+		next, some := as.overruns.set.Min()
 		if !some || now.Before(next.at) {
 			return
 		}
-		c.overruns.set.Delete(next)
-		if a := c.attempts[next.id]; a != nil && a.overrun == next {
-			c.overran(a)
+		as.overruns.set.Delete(next)
+		if a := as.all[next.id]; a != nil && a.overrun == next {
+			as.overran(a)
 		}
 	}
 }
 
 // overran gives up an attempt that its slave does not end. The slave is told to
 // stop it; what it reports of it from then on is refused.
-func (c *Core) overran(a *attempt) {
-	s, limit, grace := a.slave, executionLimit(a.order.TimeoutMS), c.grace()
-	c.note(Warn, "giving up an attempt that its slave does not end",
+func (as *attempts) overran(a *attempt) {
+	s, limit, grace := a.slave, executionLimit(a.order.TimeoutMS), as.grace()
+	as.c.note(Warn, "giving up an attempt that its slave does not end",
 		"task", a.ID, "attempt", a.Attempt.Attempt, "slave", s.rec.Name, "timeout", limit, "grace", grace)
 	reason := fmt.Sprintf("slave %s did not end it within its time-out of %v, nor within %v more", s.rec.Name, limit, grace)
-	c.overruns.ending++
-	c.propose(fsm.GiveUpAttempt{Attempt: a.Attempt, Began: a.begun, Reason: reason}, overrunning{a})
+	as.overruns.ending++
+	as.c.log.propose(fsm.GiveUpAttempt{Attempt: a.Attempt, Began: a.begun, Reason: reason}, overrunning{a})
 }
 
 // overrunning is the end of an attempt that has had its time, on its way into the log.
@@ -95,12 +95,12 @@ type overrunning struct{ a *attempt }
 
 func (f overrunning) settle(c *Core, _ fsm.Outcome, err error, now time.Time) {
 	a, s := f.a, f.a.slave
-	c.overruns.ending--
+	c.attempts.overruns.ending--
 	switch {
 	case err == nil && a.begun && s.rec.Incarnation == a.Incarnation:
 		s.lane.cancels = append(s.lane.cancels, a.Attempt)
-		c.touch(s)
+		c.outbox.touch(s)
 	case err != nil && !a.dropped && !c.stopped:
-		c.limitAt(a, now.Add(overrunPause))
+		c.attempts.limitAt(a, now.Add(overrunPause))
 	}
 }

@@ -64,22 +64,22 @@ type pacer struct {
 }
 
 // lineUp puts a slave into the queue of its next request, if it is not there.
-func (c *Core) lineUp(s *slaveBook, now time.Time) {
-	u := c.urgency(s, now)
+func (ob *outbox) lineUp(s *slaveBook, now time.Time) {
+	u := ob.urgency(s, now)
 	if u == notUrgent || s.lane.queued[u] {
 		return
 	}
 	s.lane.queued[u] = true
-	c.pacer.queues[u] = append(c.pacer.queues[u], s)
+	ob.pacer.queues[u] = append(ob.pacer.queues[u], s)
 }
 
 // lineUpTouched does so for all whose lanes may have something to do.
-func (c *Core) lineUpTouched(now time.Time) {
-	touched := c.touched
-	c.touched = nil
+func (ob *outbox) lineUpTouched(now time.Time) {
+	touched := ob.touched
+	ob.touched = nil
 	for _, s := range touched {
 		s.lane.touched = false
-		c.lineUp(s, now)
+		ob.lineUp(s, now)
 	}
 }
 
@@ -138,13 +138,13 @@ func (p *pacer) wake() time.Time {
 }
 
 // urgency is that of what fillLane would ask of a slave next.
-func (c *Core) urgency(s *slaveBook, now time.Time) urgency {
+func (ob *outbox) urgency(s *slaveBook, now time.Time) urgency {
 	l := &s.lane
 	if l.busy || !s.askable() {
 		return notUrgent
 	}
 	sends := len(l.queue) > 0 && !now.Before(l.retryAt)
-	asks := len(l.askers) > 0 && c.needsQuestion(s, now)
+	asks := len(l.askers) > 0 && ob.c.fleet.needsQuestion(s, now)
 	switch {
 	case asks:
 		return urgentTask

@@ -113,7 +113,7 @@ func (w *crowd) run(d time.Duration) {
 // plan plans once and takes up what comes of it.
 func (w *crowd) plan() {
 	w.t.Helper()
-	w.mostSeen = max(w.mostSeen, len(w.core.touched)+w.due(0))
+	w.mostSeen = max(w.mostSeen, len(w.core.outbox.touched)+w.due(0))
 	out := w.core.Plan(true, w.now)
 	for i := range out.Requests {
 		r := &out.Requests[i]
@@ -129,7 +129,7 @@ func (w *crowd) plan() {
 		w.insert(answer)
 	}
 	for u := range urgencies {
-		w.mostAt[u] = max(w.mostAt[u], w.core.pacer.underWay[u])
+		w.mostAt[u] = max(w.mostAt[u], w.core.outbox.pacer.underWay[u])
 	}
 	for _, s := range out.Submits {
 		w.answers[s] = w.now
@@ -151,7 +151,7 @@ func (w *crowd) plan() {
 
 // due counts the slaves whose time has come, from a place in the heap down.
 func (w *crowd) due(at int) int {
-	if at >= len(w.core.dues) || w.core.dues[at].due.After(w.now) {
+	if at >= len(w.core.liveness.dues) || w.core.liveness.dues[at].due.After(w.now) {
 		return 0
 	}
 	return 1 + w.due(2*at+1) + w.due(2*at+2)
@@ -210,7 +210,7 @@ func TestANewLeaderAsksItsSlavesAtAPace(t *testing.T) {
 		t.Errorf("after %v %d of %d slaves were asked", pace(slaves), len(w.asked), slaves)
 	}
 	for i, name := range w.order[:holders] {
-		if len(w.core.slaves[name].held) == 0 {
+		if len(w.core.fleet.slaves[name].held) == 0 {
 			t.Fatalf("slave %s was asked as number %d, before slaves that hold attempts", name, i+1)
 		}
 	}
@@ -295,7 +295,7 @@ func TestSilentSlavesDoNotHoldUpTheOthers(t *testing.T) {
 	if len(w.lost) != before {
 		t.Errorf("later %d slaves more were lost", len(w.lost)-before)
 	}
-	for name, s := range w.core.slaves {
+	for name, s := range w.core.fleet.slaves {
 		if since := w.now.Sub(s.seenAt); !w.silent[name] && since > 2*w.core.cfg.ProbeIdle {
 			t.Fatalf("slave %s was not asked for %v", name, since)
 		}

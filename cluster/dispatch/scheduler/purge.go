@@ -22,21 +22,21 @@ const (
 //
 // Proposals enter the log in their order, so a slave that comes back registers
 // behind its removal, as a new one, or is not removed.
-func (c *Core) purge(now time.Time) {
-	if now.Before(c.nextPurge) {
+func (fl *fleet) purge(now time.Time) {
+	if now.Before(fl.nextPurge) {
 		return
 	}
-	c.nextPurge = now.Add(min(purgeLook, c.cfg.SlaveRetention))
+	fl.nextPurge = now.Add(min(purgeLook, fl.c.cfg.SlaveRetention))
 	var gone []string
-	for name, s := range c.slaves {
-		if !s.goneAt.IsZero() && now.Sub(s.goneAt) >= c.cfg.SlaveRetention && s.ending == 0 && !c.comesBack(name) {
+	for name, s := range fl.slaves {
+		if !s.goneAt.IsZero() && now.Sub(s.goneAt) >= fl.c.cfg.SlaveRetention && s.ending == 0 && !fl.comesBack(name) {
 			gone = append(gone, name)
 		}
 	}
 	slices.Sort(gone)
 	for _, name := range gone[:min(len(gone), purgeStep)] {
-		c.note(Info, "purging a slave that has been gone for long", "slave", name, "retention", c.cfg.SlaveRetention)
-		c.propose(fsm.RemoveSlave{Slave: name}, purging{name})
+		fl.c.note(Info, "purging a slave that has been gone for long", "slave", name, "retention", fl.c.cfg.SlaveRetention)
+		fl.c.log.propose(fsm.RemoveSlave{Slave: name}, purging{name})
 	}
 }
 
@@ -50,8 +50,8 @@ func (f purging) settle(c *Core, _ fsm.Outcome, err error, _ time.Time) {
 }
 
 // comesBack reports whether a registration of a slave is on its way.
-func (c *Core) comesBack(name string) bool {
-	for _, registering := range c.enlisting {
+func (fl *fleet) comesBack(name string) bool {
+	for _, registering := range fl.enlisting {
 		if registering == name {
 			return true
 		}

@@ -7,38 +7,38 @@ import "muster/task"
 // and of that this master may know too little: while its log hangs, or right after
 // it was frozen, another may lead already and have recorded the key. So a submit
 // with a key is refused when the log has shown that this master still leads.
-func (c *Core) refuse(s *Submit, refusal *task.Error) {
+func (d *desk) refuse(s *Submit, refusal *task.Error) {
 	switch {
-	case c.stopped:
-		c.finish(s, Answer{}, NotLeader())
+	case d.c.stopped:
+		d.finish(s, Answer{}, NotLeader())
 	case s.Key == "":
-		c.finish(s, Answer{}, refusal)
+		d.finish(s, Answer{}, refusal)
 	default:
 		if s.inLine {
-			c.leaveLine(s)
+			d.c.lines.leaveLine(s)
 		}
 		s.refusal = refusal
-		c.out.Refused = append(c.out.Refused, s)
+		d.c.out.Refused = append(d.c.out.Refused, s)
 	}
 }
 
-// StillLeads ends submits that are refused. err tells that it is not known whether
+// stillLeads ends submits that are refused. err tells that it is not known whether
 // this master leads.
-func (c *Core) StillLeads(refused []*Submit, err error) {
+func (d *desk) stillLeads(refused []*Submit, err error) {
 	for _, s := range refused {
 		if s.refusal == nil {
 			continue // its client has left
 		}
-		t, known := c.view.TaskByKey(s.Key)
+		t, known := d.c.view.TaskByKey(s.Key)
 		switch {
 		case err != nil:
-			c.finish(s, Answer{}, NotLeader())
+			d.finish(s, Answer{}, NotLeader())
 		case known && sameRequest(t.Spec, s.Spec):
-			c.finish(s, Answer{Task: t, Existing: true}, nil)
+			d.finish(s, Answer{Task: t, Existing: true}, nil)
 		case known:
-			c.finish(s, Answer{}, keyReused(s.Key, t.ID))
+			d.finish(s, Answer{}, keyReused(s.Key, t.ID))
 		default:
-			c.finish(s, Answer{}, s.refusal)
+			d.finish(s, Answer{}, s.refusal)
 		}
 	}
 }

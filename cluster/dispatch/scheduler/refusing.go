@@ -42,26 +42,26 @@ type witnesses struct {
 	found  time.Time // when one was asked that answered; zero: never
 }
 
-// Broke takes in that a connection to the slave at a URL has ended from the other
+// broke takes in that a connection to the slave at a URL has ended from the other
 // side. That is no proof of anything: the slave is asked on a new one.
-func (c *Core) Broke(url string, now time.Time) {
-	s := c.urls[url]
+func (lv *liveness) broke(url string, now time.Time) {
+	s := lv.c.fleet.urls[url]
 	if s == nil || len(s.held) == 0 || !s.knockAt.IsZero() {
 		return
 	}
 	// One that ends its connections after each answer is not asked in a circle.
-	s.knockAt, s.unclear = later(now, s.knockedAt.Add(c.cfg.ProbeBusy)), 0
-	c.refresh(s, now)
+	s.knockAt, s.unclear = later(now, s.knockedAt.Add(lv.c.cfg.ProbeBusy)), 0
+	lv.c.fleet.refresh(s, now)
 }
 
 // noteRefusal takes in how a request to the slave failed.
-func (c *Core) noteRefusal(s *slaveBook, r *SlaveRequest, err error, now time.Time) {
+func (lv *liveness) noteRefusal(s *slaveBook, r *SlaveRequest, err error, now time.Time) {
 	if len(s.held) == 0 || r.URL != s.rec.URL {
-		c.unrefused(s)
+		lv.unrefused(s)
 		return
 	}
 	if !errors.Is(err, task.ErrRefused) {
-		c.unrefused(s)
+		lv.unrefused(s)
 		if r.Kind == RequestKnock && s.unclear < maxUnclear {
 			// A process that ends closes its connections, and its port after that: this
 			// came in between.
@@ -75,44 +75,44 @@ func (c *Core) noteRefusal(s *slaveBook, r *SlaveRequest, err error, now time.Ti
 		s.refusedAt = now
 	case s.refusedAgain.IsZero() && now.Sub(s.refusedAt) >= knockGap:
 		s.refusedAgain = now
-		c.refusing.Set(s.rec.Order, s)
+		lv.refusing.Set(s.rec.Order, s)
 	}
 	if s.knockAt.IsZero() {
 		s.knockAt = now.Add(knockGap)
 	}
-	c.judgeRefusing(now)
+	lv.judgeRefusing(now)
 }
 
 // unrefused forgets the refusals of a slave: something else has come of a request.
-func (c *Core) unrefused(s *slaveBook) {
+func (lv *liveness) unrefused(s *slaveBook) {
 	if !s.refusedAgain.IsZero() {
-		c.refusing.Delete(s.rec.Order)
+		lv.refusing.Delete(s.rec.Order)
 	}
 	s.refusedAt, s.refusedAgain = time.Time{}, time.Time{}
 }
 
 // judgeRefusing loses the slaves that are dead, and has witnesses sought for those
 // that may be.
-func (c *Core) judgeRefusing(now time.Time) {
-	c.refusing.Scan(func(_ uint64, s *slaveBook) bool {
-		if c.witnesses.found.Before(s.refusedAgain) {
-			c.witnesses.wanted = true
+func (lv *liveness) judgeRefusing(now time.Time) {
+	lv.refusing.Scan(func(_ uint64, s *slaveBook) bool {
+		if lv.witnesses.found.Before(s.refusedAgain) {
+			lv.witnesses.wanted = true
 		} else {
-			c.lose(s, "the port of slave "+s.rec.Name+" refuses connections: its process has ended", now)
+			lv.lose(s, "the port of slave "+s.rec.Name+" refuses connections: its process has ended", now)
 		}
 		return true
 	})
 }
 
 // witness takes in that a slave has answered on a new connection.
-func (c *Core) witness(r *SlaveRequest, now time.Time) {
-	c.witnesses.found = later(c.witnesses.found, r.began)
-	c.judgeRefusing(now)
+func (lv *liveness) witness(r *SlaveRequest, now time.Time) {
+	lv.witnesses.found = later(lv.witnesses.found, r.began)
+	lv.judgeRefusing(now)
 }
 
 // seekWitnesses has a few slaves asked that have answered so far, others each time.
-func (c *Core) seekWitnesses(now time.Time) {
-	w := &c.witnesses
+func (lv *liveness) seekWitnesses(now time.Time) {
+	w := &lv.witnesses
 	if !w.wanted || now.Sub(w.sought) < witnessGap {
 		return
 	}
@@ -120,15 +120,15 @@ func (c *Core) seekWitnesses(now time.Time) {
 	ask := func(order uint64, s *slaveBook) bool {
 		if s.refusedAt.IsZero() {
 			s.lane.knock, s.lane.witness = true, true
-			c.touch(s)
+			lv.c.outbox.touch(s)
 			w.last = order
 			left--
 		}
 		return left > 0
 	}
-	c.answering.Ascend(before+1, ask)
+	lv.c.fleet.answering.Ascend(before+1, ask)
 	if left > 0 {
-		c.answering.Scan(func(order uint64, s *slaveBook) bool { return order <= before && ask(order, s) })
+		lv.c.fleet.answering.Scan(func(order uint64, s *slaveBook) bool { return order <= before && ask(order, s) })
 	}
 	w.wanted, w.sought = false, now
 }

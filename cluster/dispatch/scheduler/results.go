@@ -7,20 +7,20 @@ import (
 	"muster/task"
 )
 
-// Report takes in the results that a slave reports, with its word. Each is answered
+// report takes in the results that a slave reports, with its word. Each is answered
 // when its fate is known. The slot of a current attempt is free from now on: what is
 // assigned to it stands behind the result in the log, so that both take one entry.
-func (c *Core) Report(call *Call, r task.Report, now time.Time) {
-	if s := c.slaves[r.Slave]; s != nil && r.Availability.Slots > 0 {
-		c.reported(s, r.Availability, now)
+func (as *attempts) report(call *Call, r task.Report, now time.Time) {
+	if s := as.c.fleet.slaves[r.Slave]; s != nil && r.Availability.Slots > 0 {
+		as.c.liveness.reported(s, r.Availability, now)
 	}
 	call.Verdicts, call.open = make([]task.Verdict, len(r.Results)), len(r.Results)
 	for i, x := range r.Results {
 		call.Verdicts[i] = task.Verdict{ID: x.ID, Attempt: x.Attempt}
-		c.complete(Complete(&r, x), call, i, now)
+		as.complete(Complete(&r, x), call, i, now)
 	}
 	if len(r.Results) == 0 {
-		c.out.Calls = append(c.out.Calls, call)
+		as.c.out.Calls = append(as.c.out.Calls, call)
 	}
 }
 
@@ -32,17 +32,17 @@ func Complete(r *task.Report, x task.Result) fsm.CompleteTask {
 
 // complete proposes that an attempt has a result. It is not bound to this core's term:
 // who ran the attempt does not care who leads.
-func (c *Core) complete(cmd fsm.CompleteTask, call *Call, number int, now time.Time) {
-	a := c.attempts[cmd.Attempt.ID]
+func (as *attempts) complete(cmd fsm.CompleteTask, call *Call, number int, now time.Time) {
+	a := as.all[cmd.Attempt.ID]
 	if a == nil || a.Attempt != cmd.Attempt || a.completing {
 		a = nil
 	} else {
 		a.completing = true
 		a.slave.completing++
-		c.unpark(a.slave)
-		c.refresh(a.slave, now)
+		as.c.lines.unpark(a.slave)
+		as.c.fleet.refresh(a.slave, now)
 	}
-	c.log.waiting = append(c.log.waiting, proposal{fsm.Proposal{Command: cmd}, nil, completing{a, call, number}})
+	as.c.log.proposeUnbound(cmd, completing{a, call, number})
 }
 
 // completing is a result on its way into the log.
@@ -56,7 +56,7 @@ func (f completing) settle(c *Core, o fsm.Outcome, err error, now time.Time) {
 	if a := f.a; a != nil && !a.dropped {
 		a.completing = false
 		a.slave.completing--
-		c.refresh(a.slave, now)
+		c.fleet.refresh(a.slave, now)
 	}
 	call := f.call
 	if call == nil {

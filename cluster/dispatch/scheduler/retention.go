@@ -34,8 +34,9 @@ type mark struct {
 	index uint64
 }
 
-// sweeper forgets old tasks.
-type sweeper struct {
+// retention forgets old tasks.
+type retention struct {
+	c       *Core
 	marks   []mark // the newest that is older than Min, and those after it
 	next    time.Time
 	busy    bool // a command is on its way
@@ -43,67 +44,67 @@ type sweeper struct {
 }
 
 // sweep proposes to forget what is too much or too old.
-func (c *Core) sweep(now time.Time) {
-	if c.sweeper.busy || now.Before(c.sweeper.next) {
+func (rt *retention) sweep(now time.Time) {
+	if rt.busy || now.Before(rt.next) {
 		return
 	}
-	c.sweeper.next = now.Add(c.cfg.Retention.Min / looks)
-	v := c.view
-	safe := c.sweeper.mark(now, v.Index(), c.cfg.Retention.Min)
-	want := c.excess(v)
-	cmd, n, more := c.choose(v, safe, want, now)
-	c.sweeper.crowded = n == 0 && v.DoneBytes() > c.cfg.Retention.Bytes
+	rt.next = now.Add(rt.c.cfg.Retention.Min / looks)
+	v := rt.c.view
+	safe := rt.mark(now, v.Index(), rt.c.cfg.Retention.Min)
+	want := rt.excess(v)
+	cmd, n, more := rt.choose(v, safe, want, now)
+	rt.crowded = n == 0 && v.DoneBytes() > rt.c.cfg.Retention.Bytes
 	if n == 0 {
 		return
 	}
-	c.sweeper.busy = true
-	c.propose(cmd, forgetting{more})
+	rt.busy = true
+	rt.c.log.propose(cmd, forgetting{more})
 }
 
 // forgetting is a step of forgetting on its way into the log.
 type forgetting struct{ more bool }
 
 func (f forgetting) settle(c *Core, _ fsm.Outcome, err error, now time.Time) {
-	c.sweeper.busy = false
+	c.retention.busy = false
 	switch {
 	case err != nil:
 		c.note(Debug, "old tasks were not forgotten", "error", err)
 	case f.more:
-		c.sweeper.next = now
+		c.retention.next = now
 	}
 }
 
 // mark notes where the log is, and returns the index up to which everything has
 // been there for at least so long; 0 for nothing.
-func (s *sweeper) mark(now time.Time, index uint64, atLeast time.Duration) uint64 {
-	if n := len(s.marks); n == 0 || now.Sub(s.marks[n-1].at) >= atLeast/looks {
-		s.marks = append(s.marks, mark{now, index})
+func (rt *retention) mark(now time.Time, index uint64, atLeast time.Duration) uint64 {
+	if n := len(rt.marks); n == 0 || now.Sub(rt.marks[n-1].at) >= atLeast/looks {
+		rt.marks = append(rt.marks, mark{now, index})
 	}
-	for len(s.marks) > 1 && now.Sub(s.marks[1].at) >= atLeast {
-		s.marks = s.marks[1:]
+	for len(rt.marks) > 1 && now.Sub(rt.marks[1].at) >= atLeast {
+		rt.marks = rt.marks[1:]
 	}
-	if now.Sub(s.marks[0].at) < atLeast {
+	if now.Sub(rt.marks[0].at) < atLeast {
 		return 0
 	}
-	return s.marks[0].index
+	return rt.marks[0].index
 }
 
 // excess is how many tasks too many there are, by number or by memory.
-func (c *Core) excess(v *fsm.View) int {
+func (rt *retention) excess(v *fsm.View) int {
 	counts := v.Counts()
 	kept := int(counts.Done - counts.Forgotten)
 	if kept == 0 {
 		return 0
 	}
 	average := max(1, v.DoneBytes()/int64(kept))
-	tooLarge := (v.DoneBytes() - c.cfg.Retention.Bytes + average - 1) / average
-	return max(0, kept-c.cfg.Retention.Tasks, int(tooLarge))
+	tooLarge := (v.DoneBytes() - rt.c.cfg.Retention.Bytes + average - 1) / average
+	return max(0, kept-rt.c.cfg.Retention.Tasks, int(tooLarge))
 }
 
 // choose names the n oldest tasks that are too many or too old, as far as one step
 // goes; more tells that there may be others.
-func (c *Core) choose(v *fsm.View, safe uint64, want int, now time.Time) (cmd fsm.ForgetTasks, n int, more bool) {
-	tooOld := task.Millis(now.Add(-c.cfg.Retention.Age).UnixMilli())
+func (rt *retention) choose(v *fsm.View, safe uint64, want int, now time.Time) (cmd fsm.ForgetTasks, n int, more bool) {
+	tooOld := task.Millis(now.Add(-rt.c.cfg.Retention.Age).UnixMilli())
 	page := v.List(task.Query{Status: task.Done, Limit: 1})
 	if want == 0 && (len(page.Tasks) == 0 || page.Tasks[0].FinishedAt > tooOld) {
 		return cmd, 0, false

@@ -34,28 +34,28 @@ const (
 
 // seek takes a seeker to the next slave that has a slot for it, or has to be
 // asked.
-func (c *Core) seek(k *seeker, now time.Time) (*slaveBook, verdict) {
+func (ls *lines) seek(k *seeker, now time.Time) (*slaveBook, verdict) {
 	if s := k.offered; s != nil {
 		if k.yields && s.wanted() {
 			return nil, yielding
 		}
 		k.offered = nil
 		if first := s.earliest(k); first != k {
-			c.release(s, first)
-			first.offered, c.woken = s, true
-			c.await(k, s, now)
+			ls.release(s, first)
+			first.offered, ls.woken = s, true
+			ls.await(k, s, now)
 			k.since = now
 			return nil, seeking
 		}
 		if s.choosable(now) && s.free() > 0 && s.credit > 0 {
-			c.reserve(s, now)
+			ls.c.fleet.reserve(s, now)
 			k.tell.add(s, task.AnswerAvailable, task.FromSlave)
 			return s, found
 		}
 		k.after = s.rec.Order // promised to another task
 	}
 	set := &k.class.candidates
-	if c.literal() {
+	if ls.c.literal() {
 		set = &k.class.alive
 	}
 	for {
@@ -63,16 +63,16 @@ func (c *Core) seek(k *seeker, now time.Time) (*slaveBook, verdict) {
 		if s == nil {
 			return nil, nowhere
 		}
-		switch c.word(s, now) {
+		switch ls.c.fleet.word(s, now) {
 		case wordFree:
 			if k.yields && s.wanted() {
 				return nil, yielding
 			}
-			c.reserve(s, now)
+			ls.c.fleet.reserve(s, now)
 			k.tell.add(s, task.AnswerAvailable, k.source(s))
 			return s, found
 		case wordAsk:
-			c.await(k, s, now)
+			ls.await(k, s, now)
 			return nil, seeking
 		case wordFull:
 			k.after = s.rec.Order
@@ -87,13 +87,13 @@ func (s *slaveBook) wanted() bool {
 }
 
 // await has a seeker wait for the slave's word.
-func (c *Core) await(k *seeker, s *slaveBook, now time.Time) {
+func (ls *lines) await(k *seeker, s *slaveBook, now time.Time) {
 	if k.waited != s {
 		k.since = now
 	}
 	k.at, k.waited = s, s
 	s.lane.askers = append(s.lane.askers, k)
-	c.touch(s)
+	ls.c.outbox.touch(s)
 }
 
 // source tells whether what is known of the slave came as the answer to this
@@ -116,23 +116,23 @@ func nextAfter(set *btree.Map[uint64, *slaveBook], after uint64) *slaveBook {
 }
 
 // answerAll lets all go on who waited for the slave's word.
-func (c *Core) answerAll(s *slaveBook) {
+func (ls *lines) answerAll(s *slaveBook) {
 	if !s.heard.Available() {
 		for _, k := range s.lane.askers {
 			k.tell.add(s, s.heard.Answer(), task.FromSlave)
 		}
 	}
-	c.release(s, nil)
+	ls.release(s, nil)
 }
 
 // resolve lets the one go on that asked the slave. With a ttl it went on when the
 // word was heard, with all others who waited for it.
-func (c *Core) resolve(s *slaveBook, r *SlaveRequest) {
+func (ls *lines) resolve(s *slaveBook, r *SlaveRequest) {
 	k := r.asker
 	if k == nil || k.at != s {
 		return
 	}
-	c.release(s, k)
+	ls.release(s, k)
 	if s.heard.Available() {
 		k.offered = s
 		return
@@ -160,22 +160,22 @@ func (s *slaveBook) earliest(k *seeker) *seeker {
 
 // resolveSilent lets those go on to the next slave who waited for one that did
 // not answer.
-func (c *Core) resolveSilent(s *slaveBook, r *SlaveRequest) {
+func (ls *lines) resolveSilent(s *slaveBook, r *SlaveRequest) {
 	passed := s.lane.askers
-	if c.literal() {
+	if ls.c.literal() {
 		if r.asker == nil || r.asker.at != s {
 			return
 		}
 		passed = []*seeker{r.asker}
 	}
 	for _, k := range slices.Clone(passed) { // passBy takes them out of the lane, one by one
-		c.passBy(k)
+		ls.passBy(k)
 	}
 }
 
 // askAgain has the one who asked the slave ask once more, and tells whether it
 // does: its question was overtaken.
-func (c *Core) askAgain(s *slaveBook, r *SlaveRequest) bool {
+func (ls *lines) askAgain(s *slaveBook, r *SlaveRequest) bool {
 	k := r.asker
 	if k == nil || k.at != s || k.again == s {
 		return false
@@ -185,16 +185,16 @@ func (c *Core) askAgain(s *slaveBook, r *SlaveRequest) bool {
 }
 
 // passBy has a seeker stop waiting for a slave and count it as silent.
-func (c *Core) passBy(k *seeker) {
+func (ls *lines) passBy(k *seeker) {
 	s := k.at
-	c.release(s, k)
+	ls.release(s, k)
 	s.passed = true
 	k.tell.add(s, "", task.FromSlave)
 	k.after = s.rec.Order
 }
 
 // release has one seeker, or all if k is nil, wait no longer for the slave.
-func (c *Core) release(s *slaveBook, k *seeker) {
+func (ls *lines) release(s *slaveBook, k *seeker) {
 	s.lane.askers = slices.DeleteFunc(s.lane.askers, func(o *seeker) bool {
 		if k != nil && o != k {
 			return false
@@ -209,11 +209,11 @@ func (c *Core) release(s *slaveBook, k *seeker) {
 const askGrace = 50 * time.Millisecond
 
 // passSilent has the heads of the lines stop waiting when a slave's time is up.
-func (c *Core) passSilent(now time.Time) {
-	for _, cl := range c.classes {
+func (ls *lines) passSilent(now time.Time) {
+	for _, cl := range ls.c.classes.all {
 		for _, k := range cl.line.heads() {
-			if k.at != nil && !now.Before(k.since.Add(c.cfg.QuestionTimeout+askGrace)) {
-				c.passBy(k)
+			if k.at != nil && !now.Before(k.since.Add(ls.c.cfg.QuestionTimeout+askGrace)) {
+				ls.passBy(k)
 			}
 		}
 	}

@@ -1,14 +1,11 @@
 package scheduler
 
 import (
-	"cmp"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"time"
 
-	"muster/fsm"
 	"muster/task"
 )
 
@@ -70,58 +67,63 @@ func (s *Submit) first() *Submit {
 }
 
 // answer gives a submit its answer, once.
-func (c *Core) answer(s *Submit, a Answer, err error) {
+func (d *desk) answer(s *Submit, a Answer, err error) {
 	if s.told {
 		return
 	}
 	s.told = true
 	s.Answer, s.Err = a, err
-	c.out.Submits = append(c.out.Submits, s)
+	d.c.out.Submits = append(d.c.out.Submits, s)
 }
 
-// Submit takes in a request: the key first, then the line. It is answered once.
-func (c *Core) Submit(s *Submit, now time.Time) {
-	c.about = Blame{Submit: s}
-	switch known, err := c.byKey(s); {
+// desk answers submits.
+type desk struct {
+	c        *Core
+	keys     map[string]*Submit // submits under way, by idempotency key
+	queueing int                // submits on their way to being pending
+}
+
+// submit takes in a request: the key first, then the line. It is answered once.
+func (d *desk) submit(s *Submit, now time.Time) {
+	d.c.about = Blame{Submit: s}
+	switch known, err := d.byKey(s); {
 	case err != nil:
-		c.answer(s, Answer{}, err)
+		d.answer(s, Answer{}, err)
 	case known:
-	case c.stopped:
-		c.answer(s, Answer{}, NotLeader())
-	case c.suspects.include(&s.Request, now):
-		c.refuse(s, Suspected(c.suspects.Window))
-	case c.waiting >= c.cfg.MaxWaiting:
-		c.answer(s, Answer{}, task.Refuse(task.CodeOverloaded, fmt.Sprintf("%d tasks already wait for a slave's answer; try again in a moment", c.waiting)))
+	case d.c.stopped:
+		d.answer(s, Answer{}, NotLeader())
+	case d.c.lines.suspects.include(&s.Request, now):
+		d.refuse(s, Suspected(d.c.lines.suspects.Window))
+	case d.c.lines.waiting >= d.c.cfg.MaxWaiting:
+		d.answer(s, Answer{}, task.Refuse(task.CodeOverloaded, fmt.Sprintf("%d tasks already wait for a slave's answer; try again in a moment", d.c.lines.waiting)))
 	default:
 		if s.Key != "" {
-			c.keys[s.Key] = s
+			d.keys[s.Key] = s
 		}
-		s.delayed = c.isDelayed(&s.Spec)
+		s.delayed = d.isDelayed(&s.Spec)
 		s.Queue = s.Queue || s.delayed
-		if refusal := c.admit(s, now); refusal != nil {
-			c.refuse(s, refusal)
+		if refusal := d.admit(s, now); refusal != nil {
+			d.refuse(s, refusal)
 			return
 		}
-		c.arrivals++
-		s.arrival = c.arrivals
-		c.enterLine(s)
+		d.c.lines.enterLine(s)
 	}
 }
 
 // byKey answers a submit whose key is known, and has one whose key is under way
 // wait for that one.
-func (c *Core) byKey(s *Submit) (known bool, err error) {
+func (d *desk) byKey(s *Submit) (known bool, err error) {
 	if s.Key == "" {
 		return false, nil
 	}
-	if t, ok := c.view.TaskByKey(s.Key); ok {
+	if t, ok := d.c.view.TaskByKey(s.Key); ok {
 		if !sameRequest(t.Spec, s.Spec) {
 			return false, keyReused(s.Key, t.ID)
 		}
-		c.answer(s, Answer{Task: t, Existing: true}, nil)
+		d.answer(s, Answer{Task: t, Existing: true}, nil)
 		return true, nil
 	}
-	first := c.keys[s.Key]
+	first := d.keys[s.Key]
 	if first == nil {
 		return false, nil
 	}
@@ -149,11 +151,11 @@ func keyReused(key string, id task.ID) error {
 }
 
 // admit checks what only the leader can, and fills in what slaves declare.
-func (c *Core) admit(s *Submit, now time.Time) *task.Error {
-	if c.crowded(&s.Spec) {
-		return task.Refuse(task.CodeOverloaded, fmt.Sprintf("tasks of %d different kinds and requirements wait already; try again later", len(c.classes)))
+func (d *desk) admit(s *Submit, now time.Time) *task.Error {
+	if d.c.classes.crowded(&s.Spec) {
+		return task.Refuse(task.CodeOverloaded, fmt.Sprintf("tasks of %d different kinds and requirements wait already; try again later", len(d.c.classes.all)))
 	}
-	cl := c.class(&s.Spec)
+	cl := d.c.classes.class(&s.Spec)
 	if cl.alive.Len() == 0 && !s.Queue && !s.plain() {
 		refusal := cl.noSlaveFor(&s.Spec)
 		if s.Explain {
@@ -166,18 +168,18 @@ func (c *Core) admit(s *Submit, now time.Time) *task.Error {
 	s.Spec.Idempotent = s.Spec.Kind == task.KindExpression || cl.kind.cautious == 0 && (cl.alive.Len() > 0 || cl.kind.repeatable > 0)
 	s.seeker.class = cl
 	cl.submits++
-	if c.sweeper.crowded {
+	if d.c.retention.crowded {
 		return task.Refuse(task.CodeRetentionFull, "the done tasks take more memory than they may, and all are too young to be forgotten; try again later")
 	}
-	if refusal := c.untimely(&s.Spec); refusal != nil {
+	if refusal := d.untimely(&s.Spec); refusal != nil {
 		return refusal
 	}
 	if s.Spec.RetryOf == 0 {
 		return nil
 	}
-	switch t, ok := c.view.Task(s.Spec.RetryOf); {
-	case !ok && uint64(s.Spec.RetryOf) <= c.view.Counts().Submitted:
-		return c.view.Counts().Missing(s.Spec.RetryOf)
+	switch t, ok := d.c.view.Task(s.Spec.RetryOf); {
+	case !ok && uint64(s.Spec.RetryOf) <= d.c.view.Counts().Submitted:
+		return d.c.view.Counts().Missing(s.Spec.RetryOf)
 	case !ok:
 		return task.Refuse(task.CodeTaskNotFound, "retry_of names task "+s.Spec.RetryOf.String()+", which does not exist")
 	case t.Status != task.Done:
@@ -192,96 +194,38 @@ func (s *Submit) plain() bool { return s.Spec.Kind == task.KindExpression && len
 
 // noSlot ends the search of a submit for a slave: it is refused, or waits as a
 // pending task.
-func (c *Core) noSlot(s *Submit, now time.Time) {
+func (d *desk) noSlot(s *Submit, now time.Time) {
 	if !s.Queue {
-		c.refuse(s, s.explained(c.fullCapacity(s, now), now))
+		d.refuse(s, s.explained(d.fullCapacity(s, now), now))
 		return
 	}
-	if waiting := int(c.view.Counts().Pending) + c.queueing; waiting >= c.cfg.QueueLimit {
-		refusal := task.Refuse(task.CodeQueueFull, fmt.Sprintf("%d tasks wait already, and there is room for %d; try again later", waiting, c.cfg.QueueLimit))
-		c.refuse(s, s.explained(refusal, now))
+	if waiting := int(d.c.view.Counts().Pending) + d.queueing; waiting >= d.c.cfg.QueueLimit {
+		refusal := task.Refuse(task.CodeQueueFull, fmt.Sprintf("%d tasks wait already, and there is room for %d; try again later", waiting, d.c.cfg.QueueLimit))
+		d.refuse(s, s.explained(refusal, now))
 		return
 	}
 	if s.inLine {
-		c.leaveLine(s)
+		d.c.lines.leaveLine(s)
 	}
-	c.queue(s, now)
+	d.queue(s, now)
 }
 
-// queue proposes the task without an assignment.
-func (c *Core) queue(s *Submit, now time.Time) {
-	c.queueing++
-	asked := s.seeker.tell.upTo(math.MaxUint64, s.seeker.class, now)
-	c.proposeSubmit(s, fsm.SubmitTask{Spec: s.Spec, Key: s.Key}, queueing{s, asked})
-}
-
-// queueing is a submit on its way into the log, to be pending.
-type queueing struct {
-	s     *Submit
-	asked []task.Asked
-}
-
-func (f queueing) settle(c *Core, o fsm.Outcome, err error, now time.Time) {
-	c.queueing--
-	if err != nil {
-		c.unrecorded(f.s, err, now)
-		return
-	}
-	if !o.Existing {
-		c.addPending(o.Task)
-	}
-	c.finish(f.s, Answer{Task: *o.Task, Existing: o.Existing, Asked: f.asked}, nil)
-}
-
-// enterLine puts a submit into its line, by arrival.
-func (c *Core) enterLine(s *Submit) {
-	s.seeker = seeker{class: s.seeker.class, yields: true}
-	if s.Explain {
-		s.seeker.tell = &dialogue{}
-	}
-	l := &s.seeker.class.line
-	at, _ := slices.BinarySearchFunc(l.submits, s, byArrival)
-	l.submits = slices.Insert(l.submits, at, s)
-	s.inLine = true
-	c.waiting++
-}
-
-func byArrival(a, b *Submit) int { return cmp.Compare(a.arrival, b.arrival) }
-
-// leaveLine takes a submit out of its line.
-func (c *Core) leaveLine(s *Submit) {
-	l := &s.seeker.class.line
-	if at, ok := slices.BinarySearchFunc(l.submits, s, byArrival); ok {
-		if at == 0 {
-			l.submits[0] = nil
-			l.submits = l.submits[1:]
-		} else {
-			l.submits = slices.Delete(l.submits, at, at+1)
-		}
-	}
-	if s.seeker.at != nil {
-		c.release(s.seeker.at, &s.seeker)
-	}
-	s.inLine = false
-	c.waiting--
-}
-
-// Withdraw ends a submit whose client waits no longer, if nothing was proposed
+// withdraw ends a submit whose client waits no longer, if nothing was proposed
 // for it yet. While another with its key goes on, nobody can say that nothing
 // will be recorded.
-func (c *Core) Withdraw(s *Submit, now time.Time) {
+func (d *desk) withdraw(s *Submit, now time.Time) {
 	switch {
 	case (s.inLine || s.refusal != nil) && len(s.twins) == 0:
 		refusal := task.Refuse(task.CodeOverloaded, "no slave could be found for the task in time; nothing was recorded, try again")
 		refusal.Asked = s.askedSoFar(now)
-		c.finish(s, Answer{}, refusal)
+		d.finish(s, Answer{}, refusal)
 	case s.inLine || s.refusal != nil:
-		c.answer(s, Answer{}, underWay(s.Key)) // it goes on for its twins
+		d.answer(s, Answer{}, underWay(s.Key)) // it goes on for its twins
 	default:
-		if first := c.keys[s.Key]; first != nil && first != s {
+		if first := d.keys[s.Key]; first != nil && first != s {
 			if at := slices.Index(first.twins, s); at >= 0 {
 				first.twins = slices.Delete(first.twins, at, at+1)
-				c.answer(s, Answer{}, underWay(s.Key))
+				d.answer(s, Answer{}, underWay(s.Key))
 			}
 		}
 	}
@@ -303,80 +247,4 @@ func (s *Submit) askedSoFar(now time.Time) []task.Asked {
 
 func underWay(key string) *task.Error {
 	return task.Refuse(task.CodeOutcomeUnknown, fmt.Sprintf("another submit with the Idempotency-Key %q is still under way; repeat it to learn what becomes of the task", key))
-}
-
-// record proposes the task together with its assignment.
-func (c *Core) record(s *Submit, on *slaveBook, now time.Time) {
-	place := fsm.Place{Slave: on.rec.Name, Incarnation: on.rec.Incarnation}
-	asked := s.seeker.tell.upTo(on.rec.Order, s.seeker.class, now)
-	c.proposeSubmit(s, fsm.SubmitTask{Spec: s.Spec, Key: s.Key, Assign: &place}, recording{s, on, asked})
-}
-
-// recording is a submit on its way into the log, together with its assignment.
-type recording struct {
-	s     *Submit
-	on    *slaveBook
-	asked []task.Asked
-}
-
-func (f recording) settle(c *Core, o fsm.Outcome, err error, now time.Time) {
-	c.unreserve(f.on, now)
-	if err != nil {
-		c.unrecorded(f.s, err, now)
-		return
-	}
-	c.finish(f.s, Answer{Task: *o.Task, Existing: o.Existing, Asked: f.asked}, nil)
-	if at, ok := o.Task.Current(); ok && !o.Existing {
-		c.confirm(f.on, at, now)
-	}
-}
-
-// unrecorded ends a submit whose proposal was refused, or plans it anew when
-// only its slot was gone.
-func (c *Core) unrecorded(s *Submit, err error, now time.Time) {
-	var refusal *task.Error
-	if !errors.As(err, &refusal) {
-		refusal = task.Refuse(task.CodeOutcomeUnknown, "the task may or may not have been recorded ("+err.Error()+"); repeat it with the same Idempotency-Key to find out")
-	}
-	switch refusal.Code {
-	case task.CodeSlaveFull, task.CodeSlaveNotAlive, task.CodeSlaveNotFound, task.CodeWrongIncarnation, task.CodeNoSlaveForKind,
-		task.CodeLabelsMissing:
-		if s.replans++; s.replans < maxReplans && !c.stopped {
-			c.enterLine(s)
-			return
-		}
-		c.noSlot(s, now)
-		return
-	case task.CodeDiskLow:
-		c.refuse(s, refusal)
-		return
-	case task.CodeStaleTerm:
-		refusal = NotLeader()
-	}
-	c.finish(s, Answer{}, refusal)
-}
-
-// finish answers a submit, and those that repeat it.
-func (c *Core) finish(s *Submit, a Answer, err error) {
-	if s.inLine {
-		c.leaveLine(s)
-	}
-	s.refusal = nil
-	if s.seeker.class != nil {
-		s.seeker.class.submits--
-	}
-	if s.Key != "" && c.keys[s.Key] == s {
-		delete(c.keys, s.Key)
-	}
-	c.answer(s, a, err)
-	a.Existing = true
-	for _, twin := range s.twins {
-		c.answer(twin, a, err)
-	}
-	s.twins = nil
-}
-
-// NotLeader is the refusal of what came when this master did not lead any more.
-func NotLeader() *task.Error {
-	return task.Refuse(task.CodeNotLeader, "this master does not lead any more; repeat the call at the leader")
 }

@@ -47,15 +47,15 @@ func (x *Suspects) include(r *Request, now time.Time) bool {
 }
 
 // lookAtAside takes tasks up again that were set aside.
-func (c *Core) lookAtAside(now time.Time) {
-	for id, until := range c.suspects.Tasks {
+func (ls *lines) lookAtAside(now time.Time) {
+	for id, until := range ls.suspects.Tasks {
 		if now.Before(until) {
 			continue
 		}
-		delete(c.suspects.Tasks, id)
-		c.about = Blame{Task: id}
-		if t, ok := c.view.Task(id); ok && t.Status == task.Pending {
-			c.addPending(&t)
+		delete(ls.suspects.Tasks, id)
+		ls.c.about = Blame{Task: id}
+		if t, ok := ls.c.view.Task(id); ok && t.Status == task.Pending {
+			ls.addPending(&t)
 		}
 	}
 }

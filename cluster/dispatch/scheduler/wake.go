@@ -10,29 +10,29 @@ func (c *Core) nextWake() time.Time {
 			next = t
 		}
 	}
-	if len(c.dues) > 0 {
-		earlier(c.dues[0].due)
+	if len(c.liveness.dues) > 0 {
+		earlier(c.liveness.dues[0].due)
 	}
-	if step := c.pacer.wake(); !step.IsZero() {
+	if step := c.outbox.pacer.wake(); !step.IsZero() {
 		earlier(step)
 	}
-	if c.witnesses.wanted {
-		earlier(c.witnesses.sought.Add(witnessGap))
+	if c.liveness.witnesses.wanted {
+		earlier(c.liveness.witnesses.sought.Add(witnessGap))
 	}
-	if !c.sweeper.busy {
-		earlier(c.sweeper.next)
+	if !c.retention.busy {
+		earlier(c.retention.next)
 	}
-	earlier(c.nextPurge)
-	for _, until := range c.suspects.Tasks {
+	earlier(c.fleet.nextPurge)
+	for _, until := range c.lines.suspects.Tasks {
 		earlier(until)
 	}
-	if next, some := c.overruns.set.Min(); some && c.overruns.ending < maxOverrun {
+	if next, some := c.attempts.overruns.set.Min(); some && c.attempts.overruns.ending < maxOverrun {
 		earlier(next.at)
 	}
 	if !c.moments.wake.IsZero() {
 		earlier(c.moments.wake)
 	}
-	for _, cl := range c.classes {
+	for _, cl := range c.classes.all {
 		l := &cl.line
 		if !l.parkedUntil.IsZero() && l.pending.len() > 0 {
 			earlier(l.parkedUntil)
