@@ -83,7 +83,7 @@ func TestAFullDisk(t *testing.T) {
 		Result:  task.Result{ID: 1, Attempt: 1, Outcome: task.Succeeded, Value: task.Value{Type: task.Number, Text: "2"}},
 	}
 	if outcomes, err = leader.node.Propose(t.Context(), fsm.Proposal{Command: done}); err != nil || outcomes[0].Err != nil {
-		t.Errorf("a result, on a disk that is low: %v, %v", err, outcomes)
+		t.Fatalf("a result, on a disk that is low: %v, %v", err, outcomes)
 	}
 
 	fill(t, leader.dir, ballast+"2", 0)
