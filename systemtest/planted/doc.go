@@ -7,5 +7,23 @@
 //	go run ./systemtest/planted -list           what there is
 //
 // A mistake that its test does not catch, or that does not compile, is an error.
-// That each still fits its source is a test of its own, and cheap.
+// That each still fits its source, and compiles, are tests of their own, and cheap.
+//
+// A mistake is anchored by the declaration that it changes, wherever in its package
+// that is, and by the text that it replaces there:
+//
+//	# silence counts as a refusal
+//	in: muster/cluster/dispatch/scheduler.(*Core).noteRefusal
+//	old: <<<
+//		if !errors.Is(err, task.ErrRefused) {
+//	>>>
+//	new: <<<
+//		if errors.Is(err, task.ErrWrongIncarnation) {
+//	>>>
+//	test: ./cluster/dispatch TestWhatIsNotARefusalKeepsASlave
+//
+// The declaration is written as in a stack trace. It may be a function, a method
+// (muster/fsm.(*State).Apply), a type, a constant or a variable: when it moves to
+// another file, nothing has to be done. The old text must be there once. What is in no
+// declaration has the file in its place (file: go.mod).
 package main

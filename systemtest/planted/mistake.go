@@ -23,8 +23,9 @@ type mistake struct {
 // edit is one change of the product's source. A mistake has several where one
 // line of defence would make up for another that is missing.
 type edit struct {
-	file string // from the module's root
-	old  string // in the file exactly once
+	file string // from the module's root; or
+	in   string // a symbol, see findSymbol
+	old  string // in the file, or in the symbol's declaration, exactly once
 	new  string
 }
 
@@ -32,7 +33,7 @@ type edit struct {
 func (m mistake) text() string {
 	words := []string{m.what}
 	for _, e := range m.edits {
-		words = append(words, e.file)
+		words = append(words, e.file+e.in)
 	}
 	return strings.Join(append(append(words, m.pkg), m.tests...), " ")
 }
@@ -62,7 +63,7 @@ func load(dir string) ([]mistake, error) {
 // parse reads one list:
 //
 //	# what the mistake is
-//	file: cluster/propose.go
+//	in: muster/cluster.(*Node).Propose
 //	old: <<<
 //	lines
 //	>>>
@@ -71,8 +72,8 @@ func load(dir string) ([]mistake, error) {
 //	>>>
 //	test: ./cluster TestName TestOther
 //
-// file, old and new may stand several times. An empty line stands between two
-// mistakes.
+// in, old and new may stand several times. What is in no declaration has, in the place
+// of in, its file: cluster/propose.go. An empty line stands between two mistakes.
 func parse(name string, r io.Reader) ([]mistake, error) {
 	var all []mistake
 	var m mistake
@@ -90,6 +91,8 @@ func parse(name string, r io.Reader) ([]mistake, error) {
 			m.what = strings.TrimSpace(m.what + " " + strings.TrimSpace(strings.TrimPrefix(line, "#")))
 		case key == "file":
 			m.edits = append(m.edits, edit{file: value})
+		case key == "in":
+			m.edits = append(m.edits, edit{in: value})
 		case line == "old: <<<" || line == "new: <<<":
 			text, read, err := block(lines)
 			if err != nil {
@@ -97,7 +100,7 @@ func parse(name string, r io.Reader) ([]mistake, error) {
 			}
 			n += read
 			if len(m.edits) == 0 {
-				return nil, fmt.Errorf("%s:%d: %s without a file: line before it", name, n, key)
+				return nil, fmt.Errorf("%s:%d: %s without an in: or file: line before it", name, n, key)
 			}
 			if e := &m.edits[len(m.edits)-1]; key == "old" {
 				e.old = text
@@ -108,7 +111,7 @@ func parse(name string, r io.Reader) ([]mistake, error) {
 			words := strings.Fields(value)
 			hollow := slices.ContainsFunc(m.edits, func(e edit) bool { return e.old == "" })
 			if m.what == "" || len(m.edits) == 0 || hollow || len(words) < 2 {
-				return nil, fmt.Errorf("%s:%d: a mistake needs what it is (#), file, old, new, and test: ./package Name", name, n)
+				return nil, fmt.Errorf("%s:%d: a mistake needs what it is (#), in or file, old, new, and test: ./package Name", name, n)
 			}
 			m.pkg, m.tests = words[0], words[1:]
 			all = append(all, m)
@@ -140,19 +143,25 @@ func block(lines *bufio.Scanner) (text string, read int, err error) {
 func (m mistake) plant(root string) (map[string]string, error) {
 	changed := map[string]string{}
 	for _, e := range m.edits {
-		path := filepath.Join(root, filepath.FromSlash(e.file))
-		text, again := changed[path]
-		if !again {
-			source, err := os.ReadFile(path)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", m.at, err)
-			}
-			text = string(source)
+		at, err := e.find(root, changed)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", m.at, err)
 		}
-		if n := strings.Count(text, e.old); n != 1 {
-			return nil, fmt.Errorf("%s: %s has the old text %d times; it must be there once:\n%s", m.at, e.file, n, e.old)
+		part := at.text[at.begin:at.end]
+		if n := strings.Count(part, e.old); n != 1 {
+			return nil, fmt.Errorf("%s: %s has the old text %d times; it must be there once:\n%s", m.at, e.file+e.in, n, e.old)
 		}
-		changed[path] = strings.Replace(text, e.old, e.new, 1)
+		changed[at.path] = at.text[:at.begin] + strings.Replace(part, e.old, e.new, 1) + at.text[at.end:]
 	}
 	return changed, nil
+}
+
+// find returns where the old text has to be.
+func (e edit) find(root string, changed map[string]string) (section, error) {
+	if e.in != "" {
+		return findSymbol(root, e.in, changed)
+	}
+	path := filepath.Join(root, filepath.FromSlash(e.file))
+	text, err := textOf(path, changed)
+	return section{path, text, 0, len(text)}, err
 }

@@ -110,9 +110,9 @@ func TestOnlyAFailureCatchesAMistake(t *testing.T) {
 }
 
 func TestListsAreReadStrictly(t *testing.T) {
-	good := "# a mistake\n# of two lines\nfile: a.go\nold: <<<\nx\n\ty\n>>>\nnew: <<<\n>>>\nfile: c.go\nold: <<<\nv\n>>>\nnew: <<<\nw\n>>>\ntest: ./a TestA TestB\n\n# next\nfile: b.go\nold: <<<\nz\n>>>\ntest: ./b TestC\n"
+	good := "# a mistake\n# of two lines\nfile: a.go\nold: <<<\nx\n\ty\n>>>\nnew: <<<\n>>>\nin: muster/c.F\nold: <<<\nv\n>>>\nnew: <<<\nw\n>>>\ntest: ./a TestA TestB\n\n# next\nfile: b.go\nold: <<<\nz\n>>>\ntest: ./b TestC\n"
 	all, err := parse("l", strings.NewReader(good))
-	if err != nil || len(all) != 2 || all[0].what != "a mistake of two lines" || !slices.Equal(all[0].edits, []edit{{"a.go", "x\n\ty", ""}, {"c.go", "v", "w"}}) ||
+	if err != nil || len(all) != 2 || all[0].what != "a mistake of two lines" || !slices.Equal(all[0].edits, []edit{{file: "a.go", old: "x\n\ty"}, {in: "muster/c.F", old: "v", new: "w"}}) ||
 		all[0].at != "l:1" || len(all[0].tests) != 2 || all[1].pkg != "./b" {
 		t.Errorf("%+v, %v", all, err)
 	}
