@@ -32,14 +32,16 @@ type Config struct {
 	Join      []string  // API URLs of masters to join
 	Founders  []Founder // form a cluster with these masters, this one included
 
-	Timings           Timings       // default: LAN()
-	SnapshotThreshold uint64        // log entries between snapshots; default 8192
-	SnapshotInterval  time.Duration // between looks at the threshold; default 20 s
-	TrailingLogs      uint64        // entries kept behind a snapshot; default 10240
-	MaxLogBytes       int64         // log bytes that force a snapshot; default 256 MiB
-	MaxTrailingBytes  int64         // bytes kept behind a snapshot; default 64 MiB
-	MaxCacheBytes     int64         // recent entries kept in memory; default 32 MiB
-	MaxAppendEntries  int           // entries of one message to a follower; default 64
+	Timings Timings // default: LAN()
+	// A snapshot is due when the log behind the last one has as many bytes as that, but
+	// not less than MinLogBytes, or when it has MaxLogBytes or SnapshotThreshold entries.
+	MinLogBytes       int64  // default 16 MiB
+	MaxLogBytes       int64  // default 256 MiB
+	SnapshotThreshold uint64 // default 32768
+	TrailingLogs      uint64 // entries kept behind a snapshot; default 10240
+	MaxTrailingBytes  int64  // bytes kept behind a snapshot; default 64 MiB
+	MaxCacheBytes     int64  // recent entries kept in memory; default 32 MiB
+	MaxAppendEntries  int    // entries of one message to a follower; default 64
 
 	MinFreeDisk uint64 // bytes; below, no new tasks are taken; default 64 MiB
 	// FreeDisk tells the bytes that are free for a directory. Default: the
@@ -100,8 +102,8 @@ func WAN() Timings {
 func (c Config) withDefaults() Config {
 	set(&c.Timings, LAN())
 	set(&c.Timings.Silence, c.Timings.Heartbeat)
-	set(&c.SnapshotThreshold, 8192)
-	set(&c.SnapshotInterval, 20*time.Second)
+	set(&c.SnapshotThreshold, 32768)
+	set(&c.MinLogBytes, 16<<20)
 	set(&c.TrailingLogs, 10240)
 	set(&c.MaxLogBytes, 256<<20)
 	set(&c.MaxTrailingBytes, 64<<20)

@@ -109,7 +109,7 @@ func TestASnapshotThatBreaksOffIsSentAgain(t *testing.T) {
 				all := w.trio()
 				for _, m := range all {
 					m.adjust = func(c *Config) {
-						c.SnapshotThreshold, c.SnapshotInterval, c.TrailingLogs = 50, 200*time.Millisecond, 10
+						c.SnapshotThreshold, c.TrailingLogs = 50, 10
 						c.Transport = snapshotSender{c.Transport, breaks}
 					}
 					m.start(founders(all...))
@@ -163,7 +163,7 @@ func TestAMasterThatWasLongAwayCatchesUpUnderLoad(t *testing.T) {
 	all := w.trio()
 	for _, m := range all {
 		m.adjust = func(c *Config) {
-			c.SnapshotThreshold, c.SnapshotInterval, c.TrailingLogs = 50, 50*time.Millisecond, 10
+			c.SnapshotThreshold, c.TrailingLogs = 50, 10
 		}
 		m.start(founders(all...))
 	}

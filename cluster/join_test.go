@@ -359,7 +359,7 @@ func TestAJoinerGetsASnapshot(t *testing.T) {
 		w := newWorld(t, false)
 		m1, m2 := w.master("m1"), w.master("m2")
 		m1.adjust = func(c *Config) {
-			c.SnapshotThreshold, c.SnapshotInterval, c.TrailingLogs = 50, 100*time.Millisecond, 10
+			c.SnapshotThreshold, c.TrailingLogs = 50, 10
 		}
 		m1.start(bootstrap)
 		w.leader(m1)

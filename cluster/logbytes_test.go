@@ -11,7 +11,7 @@ func entry(index uint64, bytes int) *raft.Log {
 }
 
 func TestTrailingEntriesAreBoundedByBytes(t *testing.T) {
-	s := newLogSizes(1<<30, 100)
+	s := newLogSizes(logBounds{1 << 30, 1 << 30, 1 << 30}, 100)
 	if got := s.trailing(1000); got != 0 {
 		t.Errorf("of an empty log: %d", got)
 	}
@@ -43,7 +43,7 @@ func TestTrailingEntriesAreBoundedByBytes(t *testing.T) {
 }
 
 func TestAGrownLogAsksForASnapshot(t *testing.T) {
-	s := newLogSizes(1000, 10)
+	s := newLogSizes(logBounds{1000, 3000, 1 << 30}, 10)
 	asked := func() bool {
 		select {
 		case <-s.over:
@@ -62,10 +62,52 @@ func TestAGrownLogAsksForASnapshot(t *testing.T) {
 	if !asked() {
 		t.Error("not asked above the bound")
 	}
-	s.snapshotBegan()
-	s.add(entry(12, 100))
-	if asked() || s.bytes() != 100 {
+	s.snapshotBegan(10) // 11 is not in it
+	s.add(entry(12, 150))
+	if asked() || s.bytes() != 250 {
 		t.Errorf("after the snapshot: %d bytes", s.bytes())
+	}
+	grow := func(bytes int64) {
+		t.Helper()
+		for s.bytes()+100 <= bytes {
+			s.add(entry(s.last+1, 100))
+		}
+		if asked() {
+			t.Errorf("asked at %d bytes", s.bytes())
+		}
+		if s.add(entry(s.last+1, 100)); !asked() {
+			t.Errorf("not asked at %d bytes", s.bytes())
+		}
+		s.snapshotBegan(s.last)
+	}
+	s.snapshotEnded(2000)
+	grow(2000) // as long as the snapshot is
+	s.snapshotEnded(100_000)
+	grow(3000)
+	s.snapshotEnded(1)
+	grow(1000)
+	s.bounds.entries = 3
+	for range 3 {
+		s.add(entry(s.last+1, 100))
+	}
+	if asked() {
+		t.Error("asked at the bound of entries")
+	}
+	if s.add(entry(s.last+1, 100)); !asked() {
+		t.Error("not asked above the bound of entries")
+	}
+}
+
+// TestWhatASnapshotLacksCounts also where the log is longer than what is remembered of it.
+func TestWhatASnapshotLacksCounts(t *testing.T) {
+	s := newLogSizes(logBounds{1 << 30, 1 << 30, 1 << 30}, 10)
+	for i := uint64(1); i <= 100; i++ {
+		s.add(entry(i, 100))
+	}
+	for _, c := range []struct{ index, entries, bytes uint64 }{{40, 60, 6000}, {95, 5, 500}, {100, 0, 0}, {200, 0, 0}} {
+		if s.snapshotBegan(c.index); s.entries != c.entries || s.bytes() != int64(c.bytes) {
+			t.Errorf("behind %d: %d entries, %d bytes; want %d, %d", c.index, s.entries, s.bytes(), c.entries, c.bytes)
+		}
 	}
 }
 

@@ -129,7 +129,7 @@ func (n *Node) assemble() {
 		state: state, old: n.stores.logs.old, committed: n.commitIndex, hub: n.hub, fail: n.fail, metrics: n.metrics, stamped: n.clock.advance,
 		configuration: n.sawConfiguration, snapshotting: n.boundTrailing,
 	}
-	n.stores.snapshots.configuration, n.stores.snapshots.taken = n.sawConfiguration, n.stores.sizes.snapshotBegan
+	n.stores.snapshots.configuration = n.sawConfiguration
 	n.disk = &diskGuard{dir: n.cfg.DataDir, min: n.cfg.MinFreeDisk, free: n.cfg.FreeDisk, logger: n.logger}
 	n.space = &spaceKeeper{disk: n.disk, leads: n.IsLeader, handOver: func(ctx context.Context) (tried, handed bool) { return n.handOverForSpace(ctx, n.raft.Load()) }}
 	n.committer = newCommitter(fsm.Encode, n.clock.now, n.metrics, n.futures)

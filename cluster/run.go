@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -76,7 +77,7 @@ func (n *Node) runRaft(ctx context.Context, failed func() bool) error {
 	loops.Go(func() { n.disk.run(ctx) })
 	loops.Go(func() { n.late.run(ctx, n.metrics.late) })
 	loops.Go(func() { n.committer.run(ctx, r) })
-	loops.Go(func() { n.snapshotBySize(ctx, r) })
+	loops.Go(func() { n.takeSnapshots(ctx, r) })
 	loops.Go(func() { n.leadership(ctx, r) })
 	loops.Go(func() { n.standEarly(ctx, r) })
 	loops.Go(func() { n.comeIn(ctx, r) })
@@ -175,8 +176,7 @@ func (n *Node) raftConfig() *raft.Config {
 	c.LeaderLeaseTimeout = n.cfg.Timings.Lease
 	c.CommitTimeout = n.cfg.Timings.Commit
 	c.MaxAppendEntries = n.cfg.MaxAppendEntries
-	c.SnapshotInterval = n.cfg.SnapshotInterval
-	c.SnapshotThreshold = n.cfg.SnapshotThreshold
+	c.SnapshotThreshold = math.MaxUint64 // takeSnapshots takes them
 	c.TrailingLogs = n.cfg.TrailingLogs
 	// Buffering the entries ahead of Raft's loop brought no speed, and their
 	// futures are never answered when Raft stops during a stuck write.

@@ -32,14 +32,14 @@ type snapshots struct {
 	dir           string
 	guard         *storeGuard
 	configuration func(index uint64, c raft.Configuration)
-	taken         func()        // a snapshot begins: the log behind it no longer counts
+	sizes         *logSizes     // of the log behind the newest one
 	newest        atomic.Uint64 // the last index that is in a whole snapshot
 }
 
 // openSnapshots opens the snapshots in a data directory. The newest must be
 // readable, as far as its name and its description go; its content is checked
 // when Raft reads it.
-func openSnapshots(dataDir string, logger hclog.Logger, guard *storeGuard) (*snapshots, error) {
+func openSnapshots(dataDir string, logger hclog.Logger, guard *storeGuard, sizes *logSizes) (*snapshots, error) {
 	dir := filepath.Join(dataDir, snapshotsDir)
 	if err := removeUnfinished(dir, ""); err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ func openSnapshots(dataDir string, logger hclog.Logger, guard *storeGuard) (*sna
 	if err != nil {
 		return nil, fmt.Errorf("open snapshots in %s: %w", dir, err)
 	}
-	s := &snapshots{disk: disk, dir: dir, guard: guard, configuration: func(uint64, raft.Configuration) {}, taken: func() {}}
+	s := &snapshots{disk: disk, dir: dir, guard: guard, configuration: func(uint64, raft.Configuration) {}, sizes: sizes}
 	if err := s.checkNewest(); err != nil {
 		return nil, err
 	}
@@ -70,6 +70,7 @@ func (s *snapshots) checkNewest() error {
 	if len(readable) > 0 {
 		newest = position{readable[0].Term, readable[0].Index}
 		s.newest.Store(newest.index)
+		s.sizes.snapshotEnded(readable[0].Size)
 		if named, ok := positionOf(readable[0].ID); !ok || named != newest {
 			return s.damaged(readable[0].ID, fmt.Errorf("its description, meta.json, says term %d and index %d", newest.term, newest.index))
 		}
@@ -140,8 +141,11 @@ func (s *snapshots) Create(version raft.SnapshotVersion, index, term uint64, c r
 		return nil, errors.Join(err, removeUnfinished(s.dir, fmt.Sprintf("%d-%d-", term, index)))
 	}
 	s.configuration(configurationIndex, c)
-	s.taken()
-	finished := func() { raise(&s.newest, index) }
+	s.sizes.snapshotBegan(index)
+	finished := func(bytes int64) {
+		raise(&s.newest, index)
+		s.sizes.snapshotEnded(bytes)
+	}
 	return &snapshotSink{SnapshotSink: sink, guard: s.guard, path: filepath.Join(s.dir, sink.ID()+unfinished), finished: finished}, nil
 }
 
@@ -164,13 +168,15 @@ type snapshotSink struct {
 	raft.SnapshotSink
 	guard    *storeGuard
 	path     string // while it is not finished
-	finished func()
+	bytes    int64  // written
+	finished func(bytes int64)
 }
 
 // Write appends to the snapshot.
 func (s *snapshotSink) Write(p []byte) (n int, err error) {
 	s.guard.pieces.Add(1)
 	err = s.guard.slowly("write a snapshot", func() error { n, err = s.SnapshotSink.Write(p); return err })
+	s.bytes += int64(n)
 	return n, err
 }
 
@@ -178,7 +184,7 @@ func (s *snapshotSink) Write(p []byte) (n int, err error) {
 func (s *snapshotSink) Close() error {
 	err := s.end("finish a snapshot", s.SnapshotSink.Close)
 	if err == nil {
-		s.finished()
+		s.finished(s.bytes)
 	}
 	return err
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 )
 
 // finished returns the directories of a master's snapshots, the newest last.
@@ -46,7 +45,7 @@ func (w *world) withSnapshots() []*master {
 	all := w.trio()
 	for _, m := range all {
 		m.adjust = func(c *Config) {
-			c.SnapshotThreshold, c.SnapshotInterval, c.TrailingLogs = 10, 50*time.Millisecond, 1
+			c.SnapshotThreshold, c.TrailingLogs = 10, 1
 		}
 		m.start(founders(all...))
 	}
@@ -146,6 +145,43 @@ func TestADamagedSnapshotIsNotUsed(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestTheNextSnapshotIsDueByTheSizeOfTheLast also after a restart.
+func TestTheNextSnapshotIsDueByTheSizeOfTheLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, false)
+		one := w.master("m1")
+		one.adjust = func(c *Config) { c.MinLogBytes = 4 << 10 }
+		one.start(func(c *Config) { c.Bootstrap = true })
+		w.ready(one)
+		fill := func() {
+			for n := len(one.finished()); len(one.finished()) == n; synctest.Wait() {
+				one.put("")
+			}
+		}
+		known := func() int64 {
+			s := one.node.stores.sizes
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return s.snapshot
+		}
+		fill()
+		fill()
+		last := one.finished()[1]
+		want := fileSize(t, filepath.Join(last, "state.bin"))
+		if got := known(); got != want {
+			t.Errorf("the last snapshot has %d bytes, and %d are known", want, got)
+		}
+		one.kill()
+		if err := one.reopen(); err != nil {
+			t.Fatal(err)
+		}
+		w.ready(one)
+		if got := known(); got != want {
+			t.Errorf("after a restart, %d bytes are known of %d", got, want)
+		}
+	})
 }
 
 // TestALeaderWhoseSnapshotIsDamagedStops: it could not give it to a master that

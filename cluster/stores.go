@@ -45,7 +45,8 @@ func openStores(cfg *Config, m *metrics, fail func(error)) (*stores, error) {
 		return nil, err
 	}
 	guard := newStoreGuard(cfg.HungStore, fail)
-	snaps, err := openSnapshots(cfg.DataDir, newRaftLogger(cfg.Logger), guard)
+	sizes := newLogSizes(logBounds{least: cfg.MinLogBytes, most: cfg.MaxLogBytes, entries: cfg.SnapshotThreshold}, cfg.TrailingLogs)
+	snaps, err := openSnapshots(cfg.DataDir, newRaftLogger(cfg.Logger), guard, sizes)
 	if err != nil {
 		return nil, errors.Join(err, bolt.Close())
 	}
@@ -53,7 +54,6 @@ func openStores(cfg *Config, m *metrics, fail func(error)) (*stores, error) {
 	if cfg.WrapLogStore != nil {
 		disk = cfg.WrapLogStore(disk)
 	}
-	sizes := newLogSizes(cfg.MaxLogBytes, cfg.TrailingLogs)
 	table := crc32.MakeTable(crc32.Castagnoli)
 	return &stores{
 		bolt:      bolt,

@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"testing"
-	"time"
 
 	"muster/systemtest/timelimit"
 )
@@ -16,7 +15,7 @@ func TestThreeMastersOverTCP(t *testing.T) {
 	all := w.trio()
 	for _, m := range all {
 		m.adjust = func(c *Config) {
-			c.SnapshotThreshold, c.SnapshotInterval, c.TrailingLogs = 40, 50*time.Millisecond, 5
+			c.SnapshotThreshold, c.TrailingLogs = 40, 5
 		}
 		m.start(founders(all...))
 	}

@@ -42,7 +42,7 @@ type MasterConfig struct {
 	SlaveTimeout         time.Duration // silence after which a slave is lost; default 5 s
 	SlaveRetention       time.Duration // how long lost and left slaves are kept; default 7 days
 	Profile              string        // "lan" (default) or "wan": Raft's time-outs
-	SnapshotThreshold    uint64        // log entries between snapshots; default 8192
+	SnapshotThreshold    uint64        // log entries between snapshots, at most; default 32768
 	TrailingLogs         uint64        // entries kept behind a snapshot; default 10240
 	MinFreeDisk          uint64        // bytes below which no new task is taken; default 64 MiB
 

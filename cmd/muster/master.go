@@ -80,7 +80,7 @@ func (s *masterSettings) define(cmd *cobra.Command) {
 	flags.DurationVar(&cfg.SlaveTimeout, "slave-timeout", 5*time.Second, "silence after which a slave is lost")
 	flags.DurationVar(&cfg.SlaveRetention, "slave-retention", 7*24*time.Hour, "how long slaves that are lost or have left stay in the registry")
 	flags.StringVar(&cfg.Profile, "profile", app.ProfileLAN, "Raft's time-outs: lan, or wan for masters far apart")
-	flags.Uint64Var(&cfg.SnapshotThreshold, "snapshot-threshold", 8192, "log entries between snapshots")
+	flags.Uint64Var(&cfg.SnapshotThreshold, "snapshot-threshold", 32768, "log entries between snapshots, at most: one is due when the log has grown by the size of the last, 16 to 256 MiB")
 	flags.Uint64Var(&cfg.MinFreeDisk, "min-free-disk", 64<<20, "bytes of free disk below which a leader hands over to a master with more, or takes no new task")
 	complete(cmd, "followers", followersWords[:]...)
 	complete(cmd, "when-full", whenFullWords[:]...)
