@@ -18,12 +18,18 @@ import (
 // Handler executes one attempt of a task; see worker.Handler.
 type Handler = worker.Handler
 
+// Engine executes many attempts at once, without a goroutine for each; see
+// worker.Engine.
+type Engine = worker.Engine
+
 // Kind is a kind of task that the slave runs.
 type Kind struct {
 	Name string
 	// Idempotent says that running a task of this kind twice does no harm.
 	Idempotent bool
 	Handle     Handler
+	// Begin is for kinds of which thousands run in a second, in the place of Handle.
+	Begin Engine
 }
 
 // Config describes a slave. Name, Masters, at least one Kind, and Listen or
@@ -109,8 +115,8 @@ func (c *Config) check() error {
 		if err := task.CheckName(k.Name); err != nil {
 			return fmt.Errorf("its kind %w", err)
 		}
-		if k.Handle == nil || seen[k.Name] {
-			return fmt.Errorf("kind %q needs a name of its own and a handler", k.Name)
+		if (k.Handle == nil) == (k.Begin == nil) || seen[k.Name] {
+			return fmt.Errorf("kind %q needs a name of its own, and either a handler or an engine", k.Name)
 		}
 		seen[k.Name] = true
 	}
@@ -134,13 +140,17 @@ func (c *Config) checkLabels() error {
 	return nil
 }
 
-// handlers are the kinds in the worker's terms.
-func (c *Config) handlers() map[string]Handler {
-	hs := make(map[string]Handler, len(c.Kinds))
+// executors are the kinds in the worker's terms.
+func (c *Config) executors() (map[string]Handler, map[string]Engine) {
+	handlers, engines := make(map[string]Handler, len(c.Kinds)), make(map[string]Engine, len(c.Kinds))
 	for _, k := range c.Kinds {
-		hs[k.Name] = k.Handle
+		if k.Begin != nil {
+			engines[k.Name] = k.Begin
+		} else {
+			handlers[k.Name] = k.Handle
+		}
 	}
-	return hs
+	return handlers, engines
 }
 
 // registration is what the slave says of itself.

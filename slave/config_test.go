@@ -24,11 +24,14 @@ func TestConfigIsChecked(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, spoil := range map[string]func(*slave.Config){
-		"no name":          func(c *slave.Config) { c.Name = "" },
-		"long name":        func(c *slave.Config) { c.Name = strings.Repeat("x", task.MaxNameBytes+1) },
-		"nowhere":          func(c *slave.Config) { c.Listen = "" },
-		"negative slots":   func(c *slave.Config) { c.Slots = -1 },
-		"too many slots":   func(c *slave.Config) { c.Slots = task.MaxSlots + 1 },
+		"no name":        func(c *slave.Config) { c.Name = "" },
+		"long name":      func(c *slave.Config) { c.Name = strings.Repeat("x", task.MaxNameBytes+1) },
+		"nowhere":        func(c *slave.Config) { c.Listen = "" },
+		"negative slots": func(c *slave.Config) { c.Slots = -1 },
+		"too many slots": func(c *slave.Config) { c.Slots = task.MaxSlots + 1 },
+		"two executors": func(c *slave.Config) {
+			c.Kinds = []slave.Kind{{Name: "sleep", Handle: nothing, Begin: func([]task.Order, func([]task.Ending)) func(int, error) { return nil }}}
+		},
 		"no masters":       func(c *slave.Config) { c.Masters = nil },
 		"no kinds":         func(c *slave.Config) { c.Kinds = nil },
 		"kind twice":       func(c *slave.Config) { c.Kinds = append(c.Kinds, c.Kinds[0]) },

@@ -73,7 +73,7 @@ func slaveProcess() error {
 	defer masters.Close()
 	s, err := slave.New(slave.Config{
 		Name: "slave-1", Listen: "127.0.0.1:0", Slots: 1024, Masters: masters,
-		Kinds: []slave.Kind{{Name: task.KindExpression, Idempotent: true, Handle: pool.Evaluate}},
+		Kinds: []slave.Kind{{Name: task.KindExpression, Idempotent: true, Begin: pool.Begin}},
 	})
 	if err != nil {
 		return err

@@ -42,9 +42,10 @@ func (s *Slave) run(ctx context.Context) error {
 		return err
 	}
 	incarnation := newIncarnation()
+	handlers, engines := s.cfg.executors()
 	resized, estranged := make(chan struct{}, 1), make(chan struct{}, 1)
 	w, err := s.begin(worker.Config{
-		Name: s.cfg.Name, Incarnation: incarnation, Handlers: s.cfg.handlers(), Reporter: s.cfg.Masters, Logger: s.cfg.Logger,
+		Name: s.cfg.Name, Incarnation: incarnation, Handlers: handlers, Engines: engines, Reporter: s.cfg.Masters, Logger: s.cfg.Logger,
 		Resized:   func() { tell(resized) },
 		Estranged: func() { tell(estranged) },
 	})

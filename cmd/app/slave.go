@@ -25,7 +25,7 @@ func RunSlave(ctx context.Context, cfg SlaveConfig, ready func(url string)) (err
 	if err != nil {
 		return err
 	}
-	evaluator, closeEvaluator, err := cfg.evaluator()
+	kind, closeEvaluator, err := cfg.evaluator()
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,7 @@ func RunSlave(ctx context.Context, cfg SlaveConfig, ready func(url string)) (err
 	}
 	s, err := slave.New(slave.Config{
 		Name: cfg.Name, Listener: listener, Advertise: cfg.Advertise, Slots: cfg.Slots,
-		Kinds:  []slave.Kind{{Name: task.KindExpression, Idempotent: true, Handle: evaluator}},
+		Kinds:  []slave.Kind{kind},
 		Labels: cfg.Labels, Version: cfg.Version,
 		Masters: masters, DrainTimeout: cfg.DrainTimeout, Listening: ready, Logger: cfg.Logger,
 	})
@@ -53,16 +53,17 @@ func RunSlave(ctx context.Context, cfg SlaveConfig, ready func(url string)) (err
 	return s.Run(ctx)
 }
 
-// evaluator returns what computes expressions, and what ends it.
-func (c SlaveConfig) evaluator() (handle slave.Handler, end func() error, err error) {
+// evaluator returns the kind of tasks whose expressions are computed, and what ends it.
+func (c SlaveConfig) evaluator() (kind slave.Kind, end func() error, err error) {
+	kind = slave.Kind{Name: task.KindExpression, Idempotent: true, Handle: c.Evaluate}
 	if c.Evaluate != nil {
-		return c.Evaluate, func() error { return nil }, nil
+		return kind, func() error { return nil }, nil
 	}
 	command := c.EvaluateCommand
 	if len(command) == 0 {
 		self, executableErr := os.Executable()
 		if executableErr != nil {
-			return nil, nil, fmt.Errorf("find this executable, to start it as %s: %w", EvaluateCommand, executableErr)
+			return kind, nil, fmt.Errorf("find this executable, to start it as %s: %w", EvaluateCommand, executableErr)
 		}
 		if runtime.GOOS == "linux" {
 			// This very file, also when an upgrade has put another one in its place: that
@@ -73,7 +74,8 @@ func (c SlaveConfig) evaluator() (handle slave.Handler, end func() error, err er
 	}
 	pool, err := evaluate.NewPool(evaluate.PoolConfig{Command: command, Logger: c.Logger})
 	if err != nil {
-		return nil, nil, fmt.Errorf("start the processes that evaluate expressions: %w", err)
+		return kind, nil, fmt.Errorf("start the processes that evaluate expressions: %w", err)
 	}
-	return pool.Evaluate, pool.Close, nil
+	kind.Begin = pool.Begin
+	return kind, pool.Close, nil
 }

@@ -15,20 +15,31 @@ import (
 // none was looked at.
 // A receipt that refuses says that the attempt has not begun here.
 func (w *Worker) Accept(stamp task.Stamp, incarnation string, orders []task.Order) ([]task.Receipt, task.Availability, error) {
+	receipts, a, runs, err := w.take(stamp, incarnation, orders)
+	for _, r := range runs {
+		w.begin(r)
+	}
+	return receipts, a, err
+}
+
+// take is Accept but for what it leaves to engines.
+func (w *Worker) take(stamp task.Stamp, incarnation string, orders []task.Order) ([]task.Receipt, task.Availability, []*run, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err := w.admit(stamp, incarnation); err != nil {
-		return nil, task.Availability{}, err
+		return nil, task.Availability{}, nil, err
 	}
 	receipts := make([]task.Receipt, len(orders))
+	var runs []*run
 	for i := range orders {
-		receipts[i] = w.accept(orders[i])
+		receipts[i] = w.accept(&orders[i], &runs)
 	}
-	return receipts, w.availability(), nil
+	return receipts, w.availability(), runs, nil
 }
 
-// accept judges one order and starts it if it may run. The caller holds w.mu.
-func (w *Worker) accept(o task.Order) task.Receipt {
+// accept judges one order and starts it if it may run, or puts it among what engines
+// are to run. The caller holds w.mu.
+func (w *Worker) accept(o *task.Order, runs *[]*run) task.Receipt {
 	r := task.Receipt{ID: o.ID, Attempt: o.Attempt}
 	if a := w.known.attempts[key{o.ID, o.Attempt}]; a != nil {
 		switch a.state {
@@ -39,18 +50,22 @@ func (w *Worker) accept(o task.Order) task.Receipt {
 		}
 		return r
 	}
-	handler := w.cfg.Handlers[o.Kind]
+	handler, engine := w.cfg.Handlers[o.Kind], w.cfg.Engines[o.Kind]
 	switch {
 	case o.Attempt < w.known.highest(o.ID):
 		r.Reason = task.ReasonSuperseded
-	case handler == nil:
+	case handler == nil && engine == nil:
 		r.Reason = task.ReasonUnknownKind
 	case w.phase != taking:
 		r.Reason = task.ReasonDraining
 	case w.free < 1:
 		r.Reason = task.ReasonNoSlot
+	case engine != nil:
+		w.enlist(engine, o, runs)
+		r.Status = task.Accepted
+		return r
 	default:
-		w.start(handler, o)
+		w.start(handler, *o)
 		r.Status = task.Accepted
 		return r
 	}
@@ -61,14 +76,14 @@ func (w *Worker) accept(o task.Order) task.Receipt {
 // start gives the order a slot and a goroutine. The caller holds w.mu.
 func (w *Worker) start(h Handler, o task.Order) {
 	ctx, cancel := context.WithCancelCause(w.work)
-	a := &attempt{key: key{o.ID, o.Attempt}, state: running, cancel: cancel, returned: make(chan struct{})}
+	a := &attempt{key: key{o.ID, o.Attempt}, state: running, cancel: cancel}
 	w.known.add(a)
 	w.running++
 	w.refresh()
 	w.handlers.Go(func() {
 		limit := timeout(o)
 		timed, release := context.WithTimeoutCause(ctx, limit, &timeoutError{limit})
-		result, err := failure(o, errVanished), errVanished
+		result, err := failure(a.key, errVanished), errVanished
 		// Deferred, because a handler may end its goroutine.
 		defer func() {
 			w.finish(a, result, err != nil && errors.Is(context.Cause(timed), ErrStopped))
@@ -79,13 +94,22 @@ func (w *Worker) start(h Handler, o task.Order) {
 	})
 }
 
-// finish frees the slot of an attempt whose handler has returned, and says what
-// becomes of its result.
+// finish takes in the end of an attempt whose handler has returned.
 func (w *Worker) finish(a *attempt, r task.Result, cutShort bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.release(a, r, cutShort)
+	w.refresh()
+}
+
+// release frees the slot of an attempt that has ended, and says what becomes of its
+// result. The caller holds w.mu and refreshes.
+func (w *Worker) release(a *attempt, r task.Result, cutShort bool) {
 	w.running--
-	close(a.returned)
+	if a.returned != nil {
+		close(a.returned)
+	}
+	a.cancel, a.run = nil, nil // they hold what nobody needs any more
 	if a.cancelled {
 		w.stopping--
 	}
@@ -108,7 +132,6 @@ func (w *Worker) finish(a *attempt, r task.Result, cutShort bool) {
 		default: // the reporter was told and has not looked yet
 		}
 	}
-	w.refresh()
 }
 
 // timeout returns an order's limit: none, or one out of bounds, is the default

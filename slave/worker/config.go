@@ -30,7 +30,7 @@ type Reporter interface {
 	Report(ctx context.Context, r task.Report) ([]task.Verdict, error)
 }
 
-// Config describes a worker. Name, Incarnation, Handlers and Reporter are
+// Config describes a worker. Name, Incarnation, Handlers or Engines, and Reporter are
 // required.
 type Config struct {
 	Name        string
@@ -42,7 +42,8 @@ type Config struct {
 	// Estranged, if not nil, is called when a report was refused because the masters
 	// are another cluster. It must not block, nor call the worker.
 	Estranged func()
-	Handlers  map[string]Handler
+	Handlers  map[string]Handler // by kind
+	Engines   map[string]Engine  // by kind, of the kinds that have no Handler
 	Reporter  Reporter
 	// ReportTimeout bounds one call of Reporter.Report, which may try several
 	// masters; default 30 s.
@@ -72,13 +73,20 @@ func New(cfg Config) (*Worker, error) {
 		return nil, fmt.Errorf("worker %q with a negative report time-out", cfg.Name)
 	case cfg.Reporter == nil:
 		return nil, fmt.Errorf("worker %q without a reporter", cfg.Name)
-	case len(cfg.Handlers) == 0:
+	case len(cfg.Handlers)+len(cfg.Engines) == 0:
 		return nil, fmt.Errorf("worker %q without handlers", cfg.Name)
 	}
 	cfg.Handlers = maps.Clone(cfg.Handlers)
 	for kind, h := range cfg.Handlers {
 		if kind == "" || h == nil {
 			return nil, fmt.Errorf("worker %q: kind %q needs a name and a handler", cfg.Name, kind)
+		}
+	}
+
+	cfg.Engines = maps.Clone(cfg.Engines)
+	for kind, e := range cfg.Engines {
+		if kind == "" || e == nil || cfg.Handlers[kind] != nil {
+			return nil, fmt.Errorf("worker %q: kind %q needs a name, and either an engine or a handler", cfg.Name, kind)
 		}
 	}
 

@@ -18,22 +18,28 @@ var errVanished = errors.New("the handler ended its goroutine")
 // error, for a result that is a failure, is the reason.
 func (w *Worker) execute(ctx context.Context, h Handler, o task.Order) (task.Result, error) {
 	value, err := w.call(ctx, h, o)
+	return conclude(key{o.ID, o.Attempt}, value, err, context.Cause(ctx))
+}
+
+// conclude makes a result of what an attempt came to, by its handler or its engine, and
+// why it was to end before, if it was.
+func conclude(k key, value task.Value, err, cause error) (task.Result, error) {
 	if err == nil {
 		value, err = checked(value)
 	}
 	if err == nil {
-		return task.Result{ID: o.ID, Attempt: o.Attempt, Outcome: task.Succeeded, Value: value}, nil
+		return task.Result{ID: k.id, Attempt: k.number, Outcome: task.Succeeded, Value: value}, nil
 	}
-	limit, late := errors.AsType[*timeoutError](context.Cause(ctx))
+	limit, late := errors.AsType[*timeoutError](cause)
 	if !late {
-		return failure(o, err), err
+		return failure(k, err), err
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = limit // the handler has nothing to add
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, limit) {
+		err = limit // there is nothing to add
 	} else {
 		err = fmt.Errorf("%w: %w", limit, err)
 	}
-	r := failure(o, err)
+	r := failure(k, err)
 	r.Retryable = false // it would most likely take as long again
 	return r, err
 }
@@ -50,8 +56,8 @@ func (w *Worker) call(ctx context.Context, h Handler, o task.Order) (v task.Valu
 }
 
 // failure is the result of an attempt that ended with an error.
-func failure(o task.Order, err error) task.Result {
-	return task.Result{ID: o.ID, Attempt: o.Attempt, Outcome: task.Failed, Error: errorText(err), Retryable: retryable(err)}
+func failure(k key, err error) task.Result {
+	return task.Result{ID: k.id, Attempt: k.number, Outcome: task.Failed, Error: errorText(err), Retryable: retryable(err)}
 }
 
 // checked returns a value that the masters can store and show, or the error

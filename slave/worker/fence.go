@@ -108,7 +108,7 @@ func (w *Worker) Serve(cluster, incarnation string) bool {
 	for _, a := range w.known.attempts {
 		a.estranged = true
 		if a.state == running {
-			a.cancel(ErrEstranged)
+			w.halt(a, ErrEstranged)
 		}
 	}
 	w.known, w.queue, w.kept = newTable(), nil, 0

@@ -179,6 +179,8 @@ func TestConfigIsChecked(t *testing.T) {
 		"many slots":    func(c *worker.Config) { c.Slots = task.MaxSlots + 1 },
 		"handlers":      func(c *worker.Config) { c.Handlers = nil },
 		"nil handler":   func(c *worker.Config) { c.Handlers = map[string]worker.Handler{"x": nil} },
+		"nil engine":    func(c *worker.Config) { c.Engines = map[string]worker.Engine{"x": nil} },
+		"engine, too":   func(c *worker.Config) { c.Engines = map[string]worker.Engine{"sleep": new(together).begin} },
 		"reporter":      func(c *worker.Config) { c.Reporter = nil },
 		"reportTimeout": func(c *worker.Config) { c.ReportTimeout = -1 },
 	} {

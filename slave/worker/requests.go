@@ -86,7 +86,10 @@ func (w *Worker) cancel(stamp task.Stamp, incarnation string, k key) (<-chan str
 		return nothing, nil
 	}
 	a.cancelled = true
-	a.cancel(ErrCancelled)
+	w.halt(a, ErrCancelled)
+	if a.returned == nil {
+		a.returned = make(chan struct{})
+	}
 	if w.stopping++; w.stopping > 1 {
 		return nothing, nil
 	}

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"time"
 
 	"muster/task"
 )
@@ -24,11 +25,21 @@ type key struct {
 type attempt struct {
 	key
 	state     state
-	cancel    context.CancelCauseFunc
 	cancelled bool          // a master had it stopped: its result is not wanted
 	estranged bool          // of a cluster that the worker has left: no master wants it
-	returned  chan struct{} // closed when its handler has
+	returned  chan struct{} // closed when it has ended; nil while nobody waits for that
 	result    task.Result   // once finished
+
+	// Of one that a handler runs, while it does.
+	cancel context.CancelCauseFunc
+
+	// Of one that an engine runs, while it does.
+	run      *run
+	place    int           // in run
+	live     int           // its index in Worker.live
+	cause    error         // why it is to end; nil: it is not
+	limit    time.Duration // until deadline, at the start
+	deadline time.Time
 }
 
 // state is how far an attempt is.

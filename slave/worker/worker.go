@@ -47,8 +47,14 @@ type Worker struct {
 	asked       time.Time             // of the last request with a good stamp
 	known       table                 // the attempts, by id and number
 	slots       int                   // attempts at once
-	running     int                   // handlers that have not returned
+	running     int                   // attempts that have not ended
 	stopping    int                   // of these, how many were cancelled
+
+	// Attempts that engines run, in no order; and when the clock looks for those whose
+	// time is over, zero: it does not.
+	live  []*attempt
+	clock *time.Timer
+	due   time.Time
 
 	// The results that no verdict has settled: waiting for the next report, and
 	// in the one under way.
@@ -109,6 +115,9 @@ func (w *Worker) Drain(ctx context.Context) error {
 func (w *Worker) Stop(ctx context.Context) error {
 	w.mu.Lock()
 	w.enter(stopped)
+	for _, a := range w.live {
+		w.halt(a, ErrStopped)
+	}
 	w.mu.Unlock()
 
 	w.interrupt(ErrStopped)
@@ -116,6 +125,11 @@ func (w *Worker) Stop(ctx context.Context) error {
 	if err := w.await(ctx, func() bool { return w.running == 0 }); err != nil {
 		return fmt.Errorf("stop worker %q: its handlers do not return: %w", w.cfg.Name, err)
 	}
+	w.mu.Lock()
+	if w.clock != nil {
+		w.clock.Stop()
+	}
+	w.mu.Unlock()
 	w.handlers.Wait() // they are past their last step
 	w.reporter.Wait() // its Reporter returns when its context ends
 	return nil
