@@ -7,6 +7,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"muster/cluster/watch"
 	"muster/fsm"
 	"muster/task"
 )
@@ -38,7 +39,7 @@ type replica struct {
 	committed func() uint64 // Raft's commit index, 0 while it is not known; needed with old
 	replayed  int           // that goroutine's; commands that were replayed and are not shown
 
-	hub           *hub
+	hub           *watch.Hub
 	fail          func(error)                              // stops the node
 	configuration func(index uint64, c raft.Configuration) // a committed configuration
 	snapshotting  func()                                   // a snapshot is about to be taken
@@ -61,12 +62,12 @@ func (r *replica) ApplyBatch(logs []*raft.Log) []any {
 	answers := make([]any, len(logs))
 	ahead := decodeAhead(logs)
 	defer ahead.end()
-	var applied []entryOutcomes // and not shown yet
+	var applied []watch.Entry // and not shown yet
 	unshown := 0
 	show := func() {
 		if len(applied) > 0 {
 			r.state.Show()
-			r.hub.publish(r.state.View(), applied...)
+			r.hub.Publish(r.state.View(), applied...)
 		}
 		applied, unshown = nil, 0
 	}
@@ -90,7 +91,7 @@ func (r *replica) ApplyBatch(logs []*raft.Log) []any {
 			continue
 		}
 		answers[i] = outcomes
-		applied = append(applied, entryOutcomes{l.Index, outcomes})
+		applied = append(applied, watch.Entry{Index: l.Index, Outcomes: outcomes})
 		if unshown += len(outcomes); unshown >= maxUnshown {
 			show()
 		}
@@ -130,7 +131,7 @@ func (r *replica) showReplayed() {
 	if r.replayed > 0 {
 		r.replayed = 0
 		r.state.Show()
-		r.hub.replace(r.state.View())
+		r.hub.Replace(r.state.View())
 	}
 }
 
@@ -181,7 +182,7 @@ func (r *replica) Restore(from io.ReadCloser) error {
 		return err
 	}
 	r.state, r.halted, r.replayed = state, false, 0
-	r.hub.replace(state.View())
+	r.hub.Replace(state.View())
 	return nil
 }
 

@@ -10,13 +10,14 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"muster/cluster/watch"
 	"muster/fsm"
 )
 
 func TestNothingIsAppliedAfterAnEntryThatIsNotUnderstood(t *testing.T) {
 	state := fsm.New()
 	var failure error
-	r := &replica{state: state, hub: newHub(state.View()), metrics: newMetrics(), fail: func(err error) { failure = err }}
+	r := &replica{state: state, hub: watch.NewHub(state.View()), metrics: newMetrics(), fail: func(err error) { failure = err }}
 	good, err := fsm.Encode(fsm.Envelope{Term: 1, Proposals: []fsm.Proposal{submit("x")}})
 	if err != nil {
 		t.Fatal(err)
@@ -29,8 +30,8 @@ func TestNothingIsAppliedAfterAnEntryThatIsNotUnderstood(t *testing.T) {
 			t.Errorf("entry %d: %v; want errHalted", 2+index, err)
 		}
 	}
-	if failure == nil || r.hub.view.Load().Index() != 1 {
-		t.Errorf("failure %v, index %d", failure, r.hub.view.Load().Index())
+	if failure == nil || r.hub.Reader().View().Index() != 1 {
+		t.Errorf("failure %v, index %d", failure, r.hub.Reader().View().Index())
 	}
 	if _, err := r.Snapshot(); !errors.Is(err, errHalted) {
 		t.Errorf("a snapshot that would skip the entry: %v", err)
@@ -40,7 +41,7 @@ func TestNothingIsAppliedAfterAnEntryThatIsNotUnderstood(t *testing.T) {
 func TestASnapshotThatCannotBeLoadedStopsTheNode(t *testing.T) {
 	state := fsm.New()
 	var failure error
-	r := &replica{state: state, hub: newHub(state.View()), metrics: newMetrics(), fail: func(err error) { failure = err }}
+	r := &replica{state: state, hub: watch.NewHub(state.View()), metrics: newMetrics(), fail: func(err error) { failure = err }}
 	err := r.Restore(io.NopCloser(strings.NewReader("not a snapshot")))
 	if err == nil || failure == nil {
 		t.Errorf("restore: %v; failure: %v", err, failure)
@@ -54,7 +55,7 @@ func TestABatchIsAppliedAsItsEntriesAre(t *testing.T) {
 		state := fsm.New()
 		var configured []uint64
 		return &replica{
-			state: state, hub: newHub(state.View()), metrics: newMetrics(), fail: func(error) {},
+			state: state, hub: watch.NewHub(state.View()), metrics: newMetrics(), fail: func(error) {},
 			configuration: func(index uint64, _ raft.Configuration) { configured = append(configured, index) },
 		}, &configured
 	}
@@ -86,16 +87,17 @@ func TestABatchIsAppliedAsItsEntriesAre(t *testing.T) {
 		one.Apply(l)
 	}
 	all, configured := newReplica()
-	_, w := (&Node{hub: all.hub}).NewWriter()
+	var shown followed
+	all.hub.Follow(&shown)
 	answers := all.ApplyBatch(logs)
-	if want, got := one.hub.view.Load(), all.hub.view.Load(); got.Index() != want.Index() || got.Fingerprint() != want.Fingerprint() {
+	if want, got := one.hub.Reader().View(), all.hub.Reader().View(); got.Index() != want.Index() || got.Fingerprint() != want.Fingerprint() {
 		t.Errorf("at index %d it shows another state than one by one at %d", got.Index(), want.Index())
 	}
 	if !slices.Equal(*configured, []uint64{7}) {
 		t.Errorf("configurations of %v were taken", *configured)
 	}
-	if applied, _ := w.Committed(); len(applied) != entries || len(eventsOf(applied)) != entries*commands {
-		t.Errorf("%d entries with %d events; want %d with %d", len(applied), len(eventsOf(applied)), entries, entries*commands)
+	if shown != (followed{entries: entries, events: entries * commands}) {
+		t.Errorf("%+v were shown; want %d entries with %d events", shown, entries, entries*commands)
 	}
 	for i, a := range answers {
 		outcomes, applied := a.([]fsm.Outcome)
@@ -109,3 +111,17 @@ func TestABatchIsAppliedAsItsEntriesAre(t *testing.T) {
 		}
 	}
 }
+
+// followed counts what a watch.Follower is told of.
+type followed struct{ entries, events, skips int }
+
+func (f *followed) Push(entries []watch.Entry) {
+	f.entries += len(entries)
+	for _, e := range entries {
+		for _, o := range e.Outcomes {
+			f.events += len(o.Events)
+		}
+	}
+}
+
+func (f *followed) Skip() { f.skips++ }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"muster/cluster/commit"
 )
 
 // barrierTimeout bounds one barrier.
@@ -33,20 +35,20 @@ type round struct {
 // that was paused.
 func (n *Node) Barrier(ctx context.Context) error {
 	if !n.IsLeader() {
-		return notLeaderError(n.otherLeaderURL())
+		return commit.NotLeaderError(n.otherLeaderURL())
 	}
 	err := n.barriers.wait(ctx)
-	switch fateOf(err) {
-	case committed:
+	switch commit.FateOf(err) {
+	case commit.Committed:
 		return nil
-	case notLeader:
-		return notLeaderError(n.otherLeaderURL())
+	case commit.NotLeader:
+		return commit.NotLeaderError(n.otherLeaderURL())
 	default:
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		// A barrier changes nothing: whatever became of it, asking again is safe.
-		return notLeaderError("")
+		return commit.NotLeaderError("")
 	}
 }
 
@@ -66,7 +68,7 @@ func (b *barriers) wait(ctx context.Context) error {
 	case <-own.done:
 		return own.err
 	case <-ctx.Done():
-		return errAbandoned
+		return commit.ErrAbandoned
 	}
 }
 
@@ -96,5 +98,5 @@ func (n *Node) raftBarrier(ctx context.Context) error {
 	if r == nil {
 		return raft.ErrNotLeader
 	}
-	return n.futures.await(ctx, func() raft.Future { return r.Barrier(enqueueTimeout) })
+	return n.futures.Await(ctx, func() raft.Future { return r.Barrier(commit.EnqueueTimeout) })
 }

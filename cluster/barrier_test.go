@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"muster/cluster/commit"
 )
 
 func TestABarrierServesOnlyThoseWhoCameBeforeIt(t *testing.T) {
@@ -50,8 +52,8 @@ func TestACallerLeavesABarrierWithItsContext(t *testing.T) {
 		b := &barriers{start: func(context.Context) error { <-release; return nil }}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if err := b.wait(ctx); !errors.Is(err, errAbandoned) {
-			t.Errorf("got %v; want errAbandoned", err)
+		if err := b.wait(ctx); !errors.Is(err, commit.ErrAbandoned) {
+			t.Errorf("got %v; want commit.ErrAbandoned", err)
 		}
 		close(release)
 		b.wg.Wait()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"muster/cluster/commit"
 	"muster/fsm"
 	"muster/task"
 	"muster/task/wait"
@@ -170,7 +171,7 @@ func (n *Node) catchUpToOwnTerm(ctx context.Context, r *raft.Raft) (uint64, erro
 	for {
 		term, turn := r.CurrentTerm(), n.replica.turns.n.Load()
 		err := n.barriers.wait(ctx)
-		slow := errors.Is(err, errAbandoned) || errors.Is(err, raft.ErrEnqueueTimeout)
+		slow := errors.Is(err, commit.ErrAbandoned) || errors.Is(err, raft.ErrEnqueueTimeout)
 		switch {
 		case err == nil && r.CurrentTerm() == term: // it was committed between the two readings
 			return term, nil
@@ -255,7 +256,7 @@ func (n *Node) transfer(ctx context.Context, r *raft.Raft) bool {
 }
 
 func (n *Node) transferTo(ctx context.Context, r *raft.Raft, to raft.Server) bool {
-	err := n.futures.await(ctx, func() raft.Future { return r.LeadershipTransferToServer(to.ID, to.Address) })
+	err := n.futures.Await(ctx, func() raft.Future { return r.LeadershipTransferToServer(to.ID, to.Address) })
 	if err != nil {
 		n.logger.Info("leadership was not handed over", "to", to.ID, "reason", err)
 	}

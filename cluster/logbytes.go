@@ -135,7 +135,7 @@ func (n *Node) takeSnapshots(ctx context.Context, r *raft.Raft) {
 			continue // another snapshot has begun since
 		}
 		for {
-			err := n.futures.await(ctx, func() raft.Future { return r.Snapshot() })
+			err := n.futures.Await(ctx, func() raft.Future { return r.Snapshot() })
 			if err == nil || errors.Is(err, raft.ErrNothingNewToSnapshot) {
 				break
 			}

@@ -26,12 +26,12 @@ func (t *turns) busy() bool { return t.n.Load()%2 == 1 }
 // once, and is called by one goroutine.
 func (n *Node) AskRaft() {
 	r := n.raft.Load()
-	if r == nil || n.asked.busy() || !n.futures.begin() {
+	if r == nil || n.asked.busy() || !n.futures.Begin() {
 		return
 	}
 	n.asked.begin()
 	go func() { // futures waits for it
-		defer n.futures.end()
+		defer n.futures.End()
 		defer n.asked.end()
 		_ = r.VerifyLeader().Error() // whether it leads is of no interest, but that it says so
 	}()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"muster/cluster/commit"
 	"muster/fsm"
 	"muster/task"
 )
@@ -33,7 +34,7 @@ func (n *Node) changeMembership() (done func(), err error) {
 func (n *Node) leading() (*raft.Raft, error) {
 	r := n.raft.Load()
 	if r == nil || r.State() != raft.Leader {
-		return nil, notLeaderError(n.otherLeaderURL())
+		return nil, commit.NotLeaderError(n.otherLeaderURL())
 	}
 	return r, nil
 }
@@ -47,7 +48,7 @@ func (n *Node) change(ctx context.Context, start func() raft.Future) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
 	defer cancel()
-	return refusal(n.futures.await(ctx, start), n.otherLeaderURL())
+	return commit.Refusal(n.futures.Await(ctx, start), n.otherLeaderURL())
 }
 
 func server(c raft.Configuration, id string) (raft.Server, bool) {

@@ -1,24 +1,16 @@
 package cluster
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"muster/task"
 )
 
 // metrics counts what a node does. hashicorp/raft counts into a global of
 // go-metrics, which stays off.
 type metrics struct {
-	entries        prometheus.Counter
-	inFlight       prometheus.Gauge
-	entryCommands  prometheus.Histogram
-	commitSeconds  prometheus.Histogram
 	storeSeconds   prometheus.Histogram
-	refusals       *prometheus.CounterVec
 	leaderChanges  prometheus.Counter
 	earlyElections *prometheus.CounterVec
 	snapshotsTaken *prometheus.CounterVec
@@ -29,27 +21,10 @@ func newMetrics() *metrics {
 	// From a tenth of a millisecond to the time-outs.
 	seconds := prometheus.ExponentialBuckets(0.0001, 2.5, 14)
 	return &metrics{
-		entries: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "muster_log_entries_total", Help: "Entries that this master handed to Raft as the leader.",
-		}),
-		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "muster_log_entries_in_flight", Help: "Entries that this master handed to Raft and that Raft has not answered yet.",
-		}),
-		entryCommands: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "muster_log_entry_commands", Help: "Commands that were committed together in one entry.",
-			Buckets: prometheus.ExponentialBuckets(1, 2, 11),
-		}),
-		commitSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "muster_log_commit_seconds", Help: "Time from handing an entry to Raft until it was applied here.",
-			Buckets: seconds,
-		}),
 		storeSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "muster_log_store_seconds", Help: "Time to write entries to this master's disk, with fsync.",
 			Buckets: seconds,
 		}),
-		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "muster_log_refusals_total", Help: "Proposals that were not committed, or whose fate is not known, by code.",
-		}, []string{"code"}),
 		leaderChanges: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "muster_leader_changes_total", Help: "Times that this master won or lost leadership.",
 		}),
@@ -67,27 +42,9 @@ func newMetrics() *metrics {
 	}
 }
 
-func (m *metrics) sent(commands int) {
-	m.entries.Inc()
-	m.inFlight.Inc()
-	m.entryCommands.Observe(float64(commands))
-}
-
 func (m *metrics) late(d time.Duration) { m.loopDelay.Observe(d.Seconds()) }
 
-func (m *metrics) landed() { m.inFlight.Dec() }
-
-func (m *metrics) committed(d time.Duration) { m.commitSeconds.Observe(d.Seconds()) }
-
 func (m *metrics) stored(d time.Duration) { m.storeSeconds.Observe(d.Seconds()) }
-
-func (m *metrics) refused(err error) {
-	code := task.CodeInternal
-	if refusal, ok := errors.AsType[*task.Error](err); ok {
-		code = refusal.Code
-	}
-	m.refusals.WithLabelValues(string(code)).Inc()
-}
 
 func (m *metrics) snapshot(err error) {
 	ended := "ok"
@@ -103,8 +60,8 @@ func (n *Node) collectors() []prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
 	}
 	m := n.metrics
-	return []prometheus.Collector{
-		m.entries, m.inFlight, m.entryCommands, m.commitSeconds, m.storeSeconds, m.refusals, m.leaderChanges, m.earlyElections, m.snapshotsTaken, m.loopDelay,
+	return append(n.committer.Collectors(),
+		m.storeSeconds, m.leaderChanges, m.earlyElections, m.snapshotsTaken, m.loopDelay,
 		gauge("muster_leader", "1 while this master is the leader.", func() float64 {
 			if n.IsLeader() {
 				return 1
@@ -115,7 +72,7 @@ func (n *Node) collectors() []prometheus.Collector {
 		gauge("muster_applied_index", "Log index of the last command entry that this master has applied.", func() float64 { return float64(n.AppliedIndex()) }),
 		gauge("muster_log_bytes", "Bytes of log since the last snapshot, about.", func() float64 { return float64(n.stores.sizes.bytes()) }),
 		gauge("muster_disk_free_bytes", "Free bytes on the disk of the data directory.", func() float64 { return float64(n.disk.bytes.Load()) }),
-	}
+	)
 }
 
 // register registers the collectors and returns how to undo that.

@@ -10,6 +10,8 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"muster/cluster/commit"
+	"muster/cluster/watch"
 	"muster/fsm"
 	"muster/task"
 )
@@ -17,6 +19,8 @@ import (
 // Node is one master's Raft node. All methods are safe for concurrent use, and
 // those that read work before Run, on an empty view.
 type Node struct {
+	watch.Reader // of hub
+
 	cfg      Config
 	logger   *slog.Logger
 	metrics  *metrics
@@ -24,14 +28,14 @@ type Node struct {
 	stores   *stores
 	gate     *gate
 	replica  *replica
-	hub      *hub
+	hub      *watch.Hub
 	disk     *diskGuard
 	space    *spaceKeeper
 	clock    *clock
 
-	committer  *committer
+	committer  *commit.Committer
 	barriers   *barriers
-	futures    *futures
+	futures    *commit.Futures
 	late       lateness
 	asked      turns         // odd while a question to Raft's main loop is open
 	membership chan struct{} // holds a value while a change of the membership is under way
@@ -59,7 +63,7 @@ func Open(cfg Config) (*Node, error) {
 		cfg:        cfg,
 		logger:     cfg.Logger.With("master", cfg.ID),
 		metrics:    newMetrics(),
-		futures:    newFutures(),
+		futures:    commit.NewFutures(),
 		membership: make(chan struct{}, 1),
 		failure:    make(chan error, 1),
 		unregister: func() {},
@@ -124,7 +128,8 @@ func (n *Node) openIdentity() (*identityStore, error) {
 func (n *Node) assemble() {
 	state := fsm.New()
 	n.clock = new(clock)
-	n.hub = newHub(state.View())
+	n.hub = watch.NewHub(state.View())
+	n.Reader = n.hub.Reader()
 	n.replica = &replica{
 		state: state, old: n.stores.logs.old, committed: n.commitIndex, hub: n.hub, fail: n.fail, metrics: n.metrics, stamped: n.clock.advance,
 		configuration: n.sawConfiguration, snapshotting: n.boundTrailing,
@@ -132,7 +137,9 @@ func (n *Node) assemble() {
 	n.stores.snapshots.configuration = n.sawConfiguration
 	n.disk = &diskGuard{dir: n.cfg.DataDir, min: n.cfg.MinFreeDisk, free: n.cfg.FreeDisk, logger: n.logger}
 	n.space = &spaceKeeper{disk: n.disk, leads: n.IsLeader, handOver: func(ctx context.Context) (tried, handed bool) { return n.handOverForSpace(ctx, n.raft.Load()) }}
-	n.committer = newCommitter(fsm.Encode, n.clock.now, n.metrics, n.futures)
+	n.committer = commit.New(commit.Config{
+		Encode: fsm.Encode, Stamp: n.clock.now, Admit: n.mayPropose, OtherLeader: n.otherLeaderURL, Futures: n.futures,
+	})
 	n.barriers = &barriers{start: n.raftBarrier}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"muster/cluster/watch"
 	"muster/fsm"
 	"muster/task"
 )
@@ -78,7 +79,7 @@ func TestWhatReplacesOldEntriesIsNotReplayed(t *testing.T) {
 		}
 	}()
 	store := n.stores.logs
-	for _, l := range logOf(t, 9, windowEvents/4) {
+	for _, l := range logOf(t, 9, watch.WindowEvents/4) {
 		store.old.read(l)
 	}
 	if err := store.StoreLog(&raft.Log{Index: 10, Term: 1}); err != nil || !store.old.covers(5) {
@@ -93,7 +94,7 @@ func TestWhatReplacesOldEntriesIsNotReplayed(t *testing.T) {
 func replays(old *oldLog, committed *uint64) *replica {
 	state := fsm.New()
 	return &replica{
-		state: state, hub: newHub(state.View()), metrics: newMetrics(), fail: func(error) {},
+		state: state, hub: watch.NewHub(state.View()), metrics: newMetrics(), fail: func(error) {},
 		old: old, committed: func() uint64 { return *committed },
 	}
 }
@@ -106,7 +107,7 @@ func TestAReplayComesToTheSame(t *testing.T) {
 	var want []*fsm.View
 	for _, l := range logs {
 		live.Apply(l)
-		want = append(want, live.hub.view.Load())
+		want = append(want, live.hub.Reader().View())
 	}
 	for name, c := range map[string]struct {
 		committed uint64
@@ -131,7 +132,7 @@ func TestAReplayComesToTheSame(t *testing.T) {
 					t.Fatalf("%d answers to %d entries", len(answers), size)
 				}
 				rest = rest[size:]
-				v := r.hub.view.Load()
+				v := r.hub.Reader().View()
 				if v.Index() != c.shown[i] {
 					t.Errorf("after batch %d entry %d is shown; want %d", i+1, v.Index(), c.shown[i])
 				}
@@ -139,12 +140,12 @@ func TestAReplayComesToTheSame(t *testing.T) {
 					t.Errorf("at index %d it differs", v.Index())
 				}
 			}
-			if _, reach, _ := r.hub.window.after(Place{Index: 5}, 99); reach != Gone {
+			if _, reach, _ := r.hub.Reader().EventsAfter(watch.Position{Index: 5}, 99); reach != watch.Gone {
 				t.Errorf("events of a replayed entry: reach %d; want gone", reach)
 			}
-			got, reach, _ := r.hub.window.after(Place{Index: 5, Position: EndOfEntry}, 99)
-			kept, _, _ := live.hub.window.after(Place{Index: 5, Position: EndOfEntry}, 99)
-			if reach != Held || !slices.EqualFunc(got, kept, func(a, b PlacedEvent) bool { return a.Place == b.Place && a.Event.Task.ID == b.Event.Task.ID }) {
+			got, reach, _ := r.hub.Reader().EventsAfter(watch.Position{Index: 5, Number: watch.EndOfEntry}, 99)
+			kept, _, _ := live.hub.Reader().EventsAfter(watch.Position{Index: 5, Number: watch.EndOfEntry}, 99)
+			if reach != watch.Held || !slices.EqualFunc(got, kept, func(a, b watch.Event) bool { return a.Position == b.Position && a.Event.Task.ID == b.Event.Task.ID }) {
 				t.Errorf("%d events after the replay, reach %d; want %d", len(got), reach, len(kept))
 			}
 		})
@@ -175,7 +176,7 @@ func TestAReplayThatFailsShowsWhatItCameTo(t *testing.T) {
 			t.Errorf("entry %d: %v", i+1, a)
 		}
 	}
-	if v := r.hub.view.Load(); v.Index() != 2 {
+	if v := r.hub.Reader().View(); v.Index() != 2 {
 		t.Errorf("entry %d is shown; want 2", v.Index())
 	}
 }
@@ -191,9 +192,10 @@ func TestAReplayWakesWhoWaits(t *testing.T) {
 		logs[3].Data = cancelled
 		committed := uint64(1)
 		r := replays(newOldLog(9, logs...), &committed)
-		n := &Node{hub: r.hub}
+		n := &Node{Reader: r.hub.Reader()}
 		r.ApplyBatch(logs[:1])
-		_, w := n.NewWriter()
+		var follower followed
+		r.hub.Follow(&follower)
 		done := make(chan error, 2)
 		go func() { done <- n.AwaitDone(context.Background(), 1) }()
 		go func() { done <- n.WaitIndex(context.Background(), 4) }()
@@ -204,7 +206,7 @@ func TestAReplayWakesWhoWaits(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if _, overflowed := w.Committed(); !overflowed {
+		if follower.skips == 0 {
 			t.Error("a follower of every event was not told that it missed some")
 		}
 	})
@@ -224,7 +226,7 @@ func TestARestoreEndsAReplay(t *testing.T) {
 	if err := <-saved; err != nil {
 		t.Fatal(err)
 	}
-	if v := r.hub.view.Load(); v.Counts().Submitted != 0 || r.replayed != 0 {
+	if v := r.hub.Reader().View(); v.Counts().Submitted != 0 || r.replayed != 0 {
 		t.Errorf("after the restore it has %d tasks, and %d commands to show", v.Counts().Submitted, r.replayed)
 	}
 }
@@ -264,8 +266,8 @@ func TestAMasterThatRestartsOnALongLogGoesOn(t *testing.T) {
 			}
 		}
 		newest, _ := before.Task(35)
-		events, reach, _ := m.node.EventsAfter(Place{Index: newest.Index, Position: EndOfEntry}, 3)
-		if reach != Held || len(events) != 3 || events[0].Event.Task.ID != 36 {
+		events, reach, _ := m.node.EventsAfter(watch.Position{Index: newest.Index, Number: watch.EndOfEntry}, 3)
+		if reach != watch.Held || len(events) != 3 || events[0].Event.Task.ID != 36 {
 			t.Errorf("after task 35 was submitted: %d events, reach %d", len(events), reach)
 		}
 		if id := m.put("new"); id != 41 {

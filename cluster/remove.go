@@ -8,6 +8,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"muster/cluster/commit"
 	"muster/task"
 	"muster/task/wait"
 )
@@ -40,7 +41,7 @@ func (n *Node) RemoveMaster(ctx context.Context, id string) error {
 			return task.Refuse(task.CodeQuorumAtRisk, "master "+id+" is the leader, and no other took leadership over; it can't be taken out now")
 		}
 		n.awaitLeader(ctx, func(leader string) bool { return leader != "" && leader != id })
-		return notLeaderError(n.otherLeaderURL())
+		return commit.NotLeaderError(n.otherLeaderURL())
 	}
 	if err := n.remove(ctx, r, id); err != nil {
 		return err
@@ -82,7 +83,7 @@ func (n *Node) TransferLeadership(ctx context.Context, id string) error {
 	}
 	waiting, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
-	err = n.futures.await(waiting, func() raft.Future { return r.LeadershipTransferToServer(to.ID, to.Address) })
+	err = n.futures.Await(waiting, func() raft.Future { return r.LeadershipTransferToServer(to.ID, to.Address) })
 	// Raft's answer may be "time-out" although the transfer goes on.
 	if n.awaitLeader(ctx, func(leader string) bool { return leader == id }) {
 		return nil

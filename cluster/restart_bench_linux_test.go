@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"muster/cluster/commit"
 	"muster/fsm"
 	"muster/task"
 )
@@ -22,7 +23,7 @@ const restartTasks = 1_000_000
 //
 //	go test -run - -bench Restart -benchtime 1x ./cluster
 func BenchmarkRestart(b *testing.B) {
-	for name, commands := range map[string]int{"full": maxEnvelopeCommands, "small": 50} {
+	for name, commands := range map[string]int{"full": commit.MaxEnvelopeCommands, "small": 50} {
 		for _, snapshot := range []bool{true, false} {
 			if snapshot && name != "full" {
 				continue // the snapshot is the same
@@ -119,7 +120,7 @@ func fillForRestart(b *testing.B, dir string, commands int, snapshot bool) {
 	}
 	propose(1, func(int) fsm.Command {
 		return fsm.RegisterSlave{Registration: task.Registration{
-			Name: place.Slave, URL: "http://slave-1:8080", Slots: maxEnvelopeCommands, Incarnation: place.Incarnation,
+			Name: place.Slave, URL: "http://slave-1:8080", Slots: commit.MaxEnvelopeCommands, Incarnation: place.Incarnation,
 			Kinds: []task.Kind{{Name: task.KindExpression, Idempotent: true}},
 		}}
 	})

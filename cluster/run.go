@@ -10,14 +10,13 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"muster/cluster/commit"
 	"muster/task/wait"
 )
 
 const (
 	// drainTimeout bounds the wait for Raft's last answers before it is shut down.
-	drainTimeout = flightTimeout
-	// dropTimeout is the same after a failure, when answers may never come.
-	dropTimeout = time.Second
+	drainTimeout = commit.FlightTimeout
 	// shutdownTimeout bounds Raft's own end; only a disk that hangs needs it.
 	shutdownTimeout = 5 * time.Second
 )
@@ -76,7 +75,7 @@ func (n *Node) runRaft(ctx context.Context, failed func() bool) error {
 	loops.Go(func() { n.stores.guard.watch(ctx, n.fail) })
 	loops.Go(func() { n.disk.run(ctx) })
 	loops.Go(func() { n.late.run(ctx, n.metrics.late) })
-	loops.Go(func() { n.committer.run(ctx, r) })
+	loops.Go(func() { n.committer.Run(ctx, r) })
 	loops.Go(func() { n.takeSnapshots(ctx, r) })
 	loops.Go(func() { n.leadership(ctx, r) })
 	loops.Go(func() { n.standEarly(ctx, r) })
@@ -99,7 +98,7 @@ func (n *Node) stopRaft(r *raft.Raft, loops func()) error {
 	n.handOver(r)
 	// Raft's state machine stops with entries in its queue, and their futures are
 	// then never answered: see futures.
-	if !n.futures.close(drainTimeout) {
+	if !n.futures.Close(drainTimeout) {
 		n.logger.Warn("raft has not answered everything; shutting it down all the same")
 	}
 	n.barriers.wg.Wait()
@@ -111,7 +110,7 @@ func (n *Node) stopRaft(r *raft.Raft, loops func()) error {
 func (n *Node) abandon(reason error) {
 	n.logger.Warn("not waiting for raft any longer", "reason", reason)
 	n.closeGate()
-	n.futures.giveUp()
+	n.futures.GiveUp()
 }
 
 // dropRaft ends Raft after a failure. The transport goes first: the heartbeats of
@@ -119,8 +118,8 @@ func (n *Node) abandon(reason error) {
 // down when its lease ends, and answers what it has in hand.
 func (n *Node) dropRaft(r *raft.Raft, loops func()) error {
 	n.closeGate()
-	n.futures.giveUp()
-	n.futures.close(n.cfg.Timings.Lease + dropTimeout)
+	n.futures.GiveUp()
+	n.futures.Close(n.cfg.Timings.Lease + commit.DropTimeout)
 	err := n.shutDown(r)
 	loops()
 	n.barriers.wg.Wait()

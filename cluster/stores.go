@@ -13,6 +13,7 @@ import (
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 
+	"muster/cluster/watch"
 	"muster/task/wait"
 )
 
@@ -57,7 +58,7 @@ func openStores(cfg *Config, m *metrics, fail func(error)) (*stores, error) {
 	table := crc32.MakeTable(crc32.Castagnoli)
 	return &stores{
 		bolt:      bolt,
-		logs:      &logStore{disk: disk, table: table, guard: guard, cache: newLogCache(cfg.MaxCacheBytes), sizes: sizes, backlog: new(backlog), old: &oldLog{keep: windowEvents}, metrics: m},
+		logs:      &logStore{disk: disk, table: table, guard: guard, cache: newLogCache(cfg.MaxCacheBytes), sizes: sizes, backlog: new(backlog), old: &oldLog{keep: watch.WindowEvents}, metrics: m},
 		stable:    &stableStore{disk: bolt, table: table, guard: guard},
 		snapshots: snaps,
 		guard:     guard,

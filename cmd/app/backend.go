@@ -11,6 +11,7 @@ import (
 	"muster/api"
 	"muster/cluster"
 	"muster/cluster/dispatch"
+	"muster/cluster/watch"
 	"muster/fsm"
 	"muster/task"
 )
@@ -95,10 +96,10 @@ func (v leaderView) see(s *task.Slave) {
 
 // Changes returns what follows a place in the log.
 func (b *backend) Changes(after api.Place, limit int) api.Changes {
-	events, reach, more := b.node.EventsAfter(cluster.Place(after), limit)
-	out := api.Changes{Gone: reach == cluster.Gone, Unseen: reach == cluster.Unseen, More: more, List: make([]api.Change, len(events))}
+	events, reach, more := b.node.EventsAfter(watch.Position{Index: after.Index, Number: after.Position}, limit)
+	out := api.Changes{Gone: reach == watch.Gone, Unseen: reach == watch.Unseen, More: more, List: make([]api.Change, len(events))}
 	for i, e := range events {
-		out.List[i] = api.Change{Place: api.Place(e.Place), What: changes[e.Event.Kind], Task: e.Event.Task, Slave: e.Event.Slave, Master: e.Event.Master}
+		out.List[i] = api.Change{Place: api.Place{Index: e.Index, Position: e.Number}, What: changes[e.Event.Kind], Task: e.Event.Task, Slave: e.Event.Slave, Master: e.Event.Master}
 	}
 	return out
 }

@@ -16,6 +16,7 @@ import (
 
 	"muster/api"
 	"muster/cluster"
+	"muster/cluster/commit"
 	"muster/cluster/dispatch"
 	"muster/fsm"
 	"muster/slave/link"
@@ -144,7 +145,7 @@ func (r replicated) Open() (*fsm.View, dispatch.Stream) {
 	return view, stream{w}
 }
 
-type stream struct{ *cluster.Writer }
+type stream struct{ *commit.Writer }
 
 // Committed returns what has become of entries.
 func (s stream) Committed() ([]dispatch.Entry, bool) {

@@ -52,8 +52,14 @@ var bans = []ban{
 	{
 		name:   "dispatch does not know the node",
 		of:     []string{"muster/cluster/dispatch/..."},
-		never:  []string{"muster/cluster"},
+		never:  []string{"muster/cluster", "muster/cluster/commit", "muster/cluster/watch"},
 		reason: "the dispatcher knows a Log and a Sender; cmd/app joins it to a node, tests join it to a fake",
+	},
+	{
+		name:   "the node's parts do not know the node",
+		of:     []string{"muster/cluster/commit", "muster/cluster/watch"},
+		never:  []string{"muster/cluster"},
+		reason: "each is one subject that can be read and tested without the others; the node joins them, and they know it by what it hands to them",
 	},
 	{
 		name:   "the node does not know dispatch",
@@ -71,7 +77,7 @@ var bans = []ban{
 	},
 	{
 		name:   "the node serves nobody",
-		of:     []string{"muster/cluster"},
+		of:     []string{"muster/cluster/..."},
 		never:  []string{"muster/api/...", "github.com/gin-gonic/gin/...", "muster/slave/..."},
 		reason: "consensus must not depend on how clients or slaves are spoken to",
 	},
@@ -155,8 +161,19 @@ var allowances = []allowance{
 		because: "it is generated: the shapes of the log and nothing else",
 	},
 	{
-		of: []string{"muster/cluster"}, ours: []string{"muster/task", "muster/task/baseurl", "muster/task/wait", "muster/fsm"},
+		of: []string{"muster/cluster"}, ours: []string{
+			"muster/task", "muster/task/baseurl", "muster/task/wait", "muster/fsm",
+			"muster/cluster/commit", "muster/cluster/watch",
+		},
 		because: "one Raft node and the state that it replicates",
+	},
+	{
+		of: []string{"muster/cluster/commit"}, ours: []string{"muster/task", "muster/task/wait", "muster/fsm", "muster/cluster/watch"},
+		because: "it puts commands into a log and follows what comes out; whose log it is, is told to it",
+	},
+	{
+		of: []string{"muster/cluster/watch"}, ours: []string{"muster/task", "muster/fsm"}, spare: true,
+		because: "it shows the state to readers; how the state came about, by Raft or not, is nothing to them",
 	},
 	{
 		of: []string{"muster/cluster/dispatch"}, ours: []string{"muster/task", "muster/fsm", "muster/cluster/dispatch/scheduler"},

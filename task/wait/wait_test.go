@@ -9,8 +9,8 @@ import (
 )
 
 func TestPausesDoubleUpToTheMost(t *testing.T) {
-	for attempt, step := range []time.Duration{50, 100, 200, 300, 300} {
-		step *= time.Millisecond
+	for attempt, ms := range []int{50, 100, 200, 300, 300} {
+		step := time.Duration(ms) * time.Millisecond
 		for range 100 {
 			if p := Pause(50*time.Millisecond, 300*time.Millisecond, attempt); p < step/2 || p > step {
 				t.Fatalf("before attempt %d: %s; want %s to %s", attempt+1, p, step/2, step)

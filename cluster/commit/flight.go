@@ -1,4 +1,4 @@
-package cluster
+package commit
 
 import (
 	"context"
@@ -14,21 +14,22 @@ import (
 
 const (
 	// maxInFlight is how many entries are on their way at once.
-	maxInFlight    = 2
-	enqueueTimeout = 5 * time.Second
-	// flightTimeout is how long the callers of an entry wait for its fate.
-	flightTimeout = 10 * time.Second
+	maxInFlight = 2
+	// EnqueueTimeout is how long Raft's main loop may take to begin with an entry.
+	EnqueueTimeout = 5 * time.Second
+	// FlightTimeout is how long the callers of an entry wait for its fate.
+	FlightTimeout = 10 * time.Second
 )
 
-// appender is the part of Raft that commits entries; the tests have another.
-type appender interface {
+// Appender is the part of Raft that commits entries; the tests have another.
+type Appender interface {
 	Apply(entry []byte, timeout time.Duration) raft.ApplyFuture
 	CurrentTerm() uint64
 }
 
-// run sends groups until ctx ends, then refuses what waits. It returns when no
+// Run sends groups until ctx ends, then refuses what waits. It returns when no
 // caller is left.
-func (c *committer) run(ctx context.Context, log appender) {
+func (c *Committer) Run(ctx context.Context, log Appender) {
 	slots := make(chan struct{}, maxInFlight)
 	var flights sync.WaitGroup
 	defer flights.Wait()
@@ -58,7 +59,7 @@ func (c *committer) run(ctx context.Context, log appender) {
 }
 
 // next returns the next group, or nil when ctx ends.
-func (c *committer) next(ctx context.Context) []*call {
+func (c *Committer) next(ctx context.Context) []*call {
 	for {
 		if group := c.take(); len(group) > 0 {
 			return group
@@ -73,31 +74,31 @@ func (c *committer) next(ctx context.Context) []*call {
 
 // send hands a group to Raft as one entry. Only one goroutine sends, so entries
 // keep the order of the queue.
-func (c *committer) send(log appender, group []*call) (raft.ApplyFuture, time.Time, error) {
+func (c *Committer) send(log Appender, group []*call) (raft.ApplyFuture, time.Time, error) {
 	var proposals []fsm.Proposal
 	for _, own := range group {
 		proposals = append(proposals, own.proposals...)
 	}
 	start := time.Now()
-	entry, err := c.encode(fsm.Envelope{
+	entry, err := c.cfg.Encode(fsm.Envelope{
 		Term:      log.CurrentTerm(),
-		Stamp:     c.stamp(),
+		Stamp:     c.cfg.Stamp(),
 		Proposals: proposals,
 	})
 	if err != nil {
 		return nil, start, task.Refuse(task.CodeInternal, fmt.Sprintf("encode commands: %v", err))
 	}
 	c.metrics.sent(len(proposals))
-	return log.Apply(entry, enqueueTimeout), start, nil
+	return log.Apply(entry, EnqueueTimeout), start, nil
 }
 
 // fly waits for an entry's fate and tells the callers. landed is called when
 // Raft has answered, which may be long after the callers were told: the slot of
 // an entry that hangs stays taken.
-func (c *committer) fly(group []*call, f raft.ApplyFuture, start time.Time, landed func()) {
-	ctx, cancel := context.WithTimeout(context.Background(), flightTimeout)
+func (c *Committer) fly(group []*call, f raft.ApplyFuture, start time.Time, landed func()) {
+	ctx, cancel := context.WithTimeout(context.Background(), FlightTimeout)
 	defer cancel()
-	err := c.futures.await(ctx, func() raft.Future { return landing{f, landed} })
+	err := c.cfg.Futures.Await(ctx, func() raft.Future { return landing{f, landed} })
 	if err != nil {
 		land(group, 0, nil, err)
 		return

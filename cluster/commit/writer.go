@@ -1,8 +1,9 @@
-package cluster
+package commit
 
 import (
 	"sync"
 
+	"muster/cluster/watch"
 	"muster/fsm"
 )
 
@@ -13,15 +14,16 @@ const maxFollowed = 1 << 17
 // and everything that is applied after its making comes out of Committed, in the order
 // of the log. Nothing waits in it.
 type Writer struct {
-	node  *Node
+	hub   *watch.Hub
+	put   func(own *call, landed func(err error)) // into the log
 	limit int
 	wake  chan struct{}
 
 	mu         sync.Mutex
-	flights    []*flight       // under mu; own entries that have not come back, oldest first
-	applied    []entryOutcomes // under mu; entries that have not come back, in log order
-	size       int             // under mu; of applied
-	overflowed bool            // under mu; stays true
+	flights    []*flight     // under mu; own entries that have not come back, oldest first
+	applied    []watch.Entry // under mu; entries that have not come back, in log order
+	size       int           // under mu; of applied
+	overflowed bool          // under mu; stays true
 }
 
 // Entry is what has become of an entry.
@@ -38,10 +40,10 @@ type flight struct {
 	err  error
 }
 
-// NewWriter returns a view, and the log from there on. Close it.
-func (n *Node) NewWriter() (*fsm.View, *Writer) {
-	w := &Writer{node: n, limit: maxFollowed, wake: make(chan struct{}, 1)}
-	return n.hub.follow(w), w
+// NewWriter returns a view of the hub, and the log from there on. Close it.
+func (c *Committer) NewWriter(hub *watch.Hub) (*fsm.View, *Writer) {
+	w := &Writer{hub: hub, put: c.propose, limit: maxFollowed, wake: make(chan struct{}, 1)}
+	return hub.Follow(w), w
 }
 
 // Wake has a value when Ready may have become true, or Committed returns something.
@@ -62,7 +64,7 @@ func (w *Writer) Append(proposals []fsm.Proposal) {
 	w.mu.Lock()
 	w.flights = append(w.flights, f)
 	w.mu.Unlock()
-	w.node.propose(&f.call, func(err error) {
+	w.put(&f.call, func(err error) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		f.done, f.err = true, err
@@ -101,32 +103,32 @@ func (w *Writer) next() (Entry, bool) {
 		return Entry{Own: true, Err: own.err}, true
 	case own == nil && len(w.applied) == 0:
 		return Entry{}, false
-	case len(w.applied) == 0 || own != nil && w.applied[0].index > own.call.index:
+	case len(w.applied) == 0 || own != nil && w.applied[0].Index > own.call.index:
 		w.overflow() // it was applied, and is not there
 		return Entry{}, false
 	}
 	first := w.applied[0]
 	w.applied = w.applied[1:]
-	w.size -= first.size()
-	if own == nil || first.index < own.call.index {
-		return Entry{Outcomes: first.outcomes}, true
+	w.size -= size(first)
+	if own == nil || first.Index < own.call.index {
+		return Entry{Outcomes: first.Outcomes}, true
 	}
 	w.flights = w.flights[1:]
 	return Entry{Own: true, Outcomes: own.call.outcomes}, true
 }
 
 // Close ends the following. It may be repeated.
-func (w *Writer) Close() { w.node.hub.unfollow(w) }
+func (w *Writer) Close() { w.hub.Unfollow(w) }
 
-// push takes in entries that were applied. Each is there before Propose returns for it.
-func (w *Writer) push(entries []entryOutcomes) {
+// Push takes in entries that were applied. Each is there before Propose returns for it.
+func (w *Writer) Push(entries []watch.Entry) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.overflowed {
 		return
 	}
 	for _, e := range entries {
-		w.size += e.size()
+		w.size += size(e)
 	}
 	if w.applied = append(w.applied, entries...); w.size > w.limit {
 		w.overflow()
@@ -134,12 +136,21 @@ func (w *Writer) push(entries []entryOutcomes) {
 	w.signal()
 }
 
-// skipped takes in that entries were applied which nobody can tell of.
-func (w *Writer) skipped() {
+// Skip takes in that entries were applied which nobody can tell of.
+func (w *Writer) Skip() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.overflow()
 	w.signal()
+}
+
+// size is how much has to be remembered of an entry: one for each outcome and each event.
+func size(e watch.Entry) int {
+	n := len(e.Outcomes)
+	for i := range e.Outcomes {
+		n += len(e.Outcomes[i].Events)
+	}
+	return n
 }
 
 func (w *Writer) overflow() { w.applied, w.size, w.overflowed = nil, 0, true }

@@ -1,4 +1,4 @@
-package cluster
+package commit
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 	"muster/task"
 )
 
-// fakeLog is an appender whose entries are answered by the test.
+// fakeLog is an Appender whose entries are answered by the test.
 type fakeLog struct {
 	mu      sync.Mutex
 	entries []*fakeFuture
@@ -96,11 +96,11 @@ type proposed struct {
 	err    error
 }
 
-// bench runs a committer over a fakeLog in a bubble of fake time.
+// bench runs a Committer over a fakeLog in a bubble of fake time.
 type bench struct {
 	t    *testing.T
 	log  *fakeLog
-	c    *committer
+	c    *Committer
 	stop context.CancelFunc
 }
 
@@ -109,9 +109,12 @@ func withCommitter(t *testing.T, do func(b *bench)) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		b := &bench{t: t, log: &fakeLog{}, stop: cancel}
-		b.c = newCommitter(encodeText, new(clock).now, newMetrics(), newFutures())
+		b.c = New(Config{
+			Encode: encodeText, Stamp: func() task.Millis { return 1 }, Futures: NewFutures(),
+			Admit: func([]fsm.Proposal) error { return nil }, OtherLeader: func() string { return "http://leader" },
+		})
 		var wg sync.WaitGroup
-		wg.Go(func() { b.c.run(ctx, b.log) })
+		wg.Go(func() { b.c.Run(ctx, b.log) })
 		do(b)
 		cancel()
 		wg.Wait()
@@ -121,23 +124,14 @@ func withCommitter(t *testing.T, do func(b *bench)) {
 // propose starts a call and returns where its answer will be.
 func (b *bench) propose(ctx context.Context, ids ...string) <-chan proposed {
 	answer := make(chan proposed, 1)
-	own := &call{proposals: commands(ids...)}
-	queued := make(chan struct{})
 	go func() {
-		err := b.c.await(ctx, own, func(own *call, landed func(error)) {
-			own.landed = landed
-			if err := b.c.enqueue(own); err != nil {
-				landed(err)
-			}
-			close(queued)
-		})
+		outcomes, err := b.c.Propose(ctx, commands(ids...)...)
 		var values []string
-		for _, o := range own.outcomes {
+		for _, o := range outcomes {
 			values = append(values, o.Task.Key)
 		}
 		answer <- proposed{values, err}
 	}()
-	<-queued
 	synctest.Wait()
 	return answer
 }
@@ -192,20 +186,10 @@ func (b *bench) expectCode(answer <-chan proposed, code task.Code) {
 	synctest.Wait()
 	select {
 	case got := <-answer:
-		var refused *task.Error
-		err := refusalOf(got.err)
-		if !errors.As(err, &refused) || refused.Code != code {
+		if refused, ok := errors.AsType[*task.Error](got.err); !ok || refused.Code != code {
 			b.t.Fatalf("answer %v, %v; want code %s", got.values, got.err, code)
 		}
 	default:
 		b.t.Fatalf("no answer; want code %s", code)
 	}
-}
-
-// refusalOf does what Node.propose does with the committer's error.
-func refusalOf(err error) error {
-	if _, ok := errors.AsType[*task.Error](err); ok {
-		return err
-	}
-	return refusal(err, "http://leader")
 }

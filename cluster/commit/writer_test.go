@@ -1,10 +1,11 @@
-package cluster
+package commit
 
 import (
 	"errors"
 	"testing"
 	"testing/synctest"
 
+	"muster/cluster/watch"
 	"muster/fsm"
 	"muster/task"
 )
@@ -12,15 +13,14 @@ import (
 // follower is a Writer whose entries are applied and land by hand.
 type follower struct {
 	*Writer
+
 	t *testing.T
-	h *hub
 }
 
 func newFollower(t *testing.T) *follower {
 	t.Helper()
-	n := &Node{hub: newHub(fsm.New().View())}
-	_, w := n.NewWriter()
-	return &follower{w, t, n.hub}
+	_, w := New(Config{}).NewWriter(watch.NewHub(fsm.New().View()))
+	return &follower{w, t}
 }
 
 // append appends an entry and returns what lands it.
@@ -41,7 +41,7 @@ func outcomesOf(values ...string) []fsm.Outcome {
 }
 
 func (f *follower) apply(index uint64, values ...string) {
-	f.push([]entryOutcomes{{index, outcomesOf(values...)}})
+	f.Push([]watch.Entry{{Index: index, Outcomes: outcomesOf(values...)}})
 }
 
 func (f *follower) land(own *flight, index uint64, err error, values ...string) {
@@ -153,8 +153,8 @@ func TestAnEntryThatIsToBeAloneIs(t *testing.T) {
 
 // TestAnEntryThatIsRefusedAtOnceComesBack with the reason.
 func TestAnEntryThatIsRefusedAtOnceComesBack(t *testing.T) {
-	n := &Node{hub: newHub(fsm.New().View()), metrics: newMetrics()}
-	_, w := n.NewWriter()
+	c := New(Config{Admit: func([]fsm.Proposal) error { return NotLeaderError("") }})
+	_, w := c.NewWriter(watch.NewHub(fsm.New().View()))
 	w.Append([]fsm.Proposal{{Command: fsm.CancelTask{ID: 1}}})
 	<-w.Wake()
 	entries, _ := w.Committed()

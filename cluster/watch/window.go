@@ -1,4 +1,4 @@
-package cluster
+package watch
 
 import (
 	"math"
@@ -10,49 +10,41 @@ import (
 
 // The bounds of a window: what a reader may miss before it has to start again.
 const (
-	windowEvents = 1 << 16
+	WindowEvents = 1 << 16
 	windowBytes  = 64 << 20
 )
 
-// Place is where an event stands in the log: the entry's index, and the event's
+// Position is where an event stands in the log: the entry's index, and the event's
 // number within the entry, from 0 over all its commands. It is equal on every
 // master, because Apply is deterministic.
-type Place struct {
-	Index    uint64
-	Position int
+type Position struct {
+	Index  uint64
+	Number int
 }
 
-// EndOfEntry is a Position behind every event of an entry.
+// EndOfEntry is a Number behind every event of an entry.
 const EndOfEntry = math.MaxInt
 
-func (p Place) before(q Place) bool {
-	return p.Index < q.Index || p.Index == q.Index && p.Position < q.Position
+func (p Position) before(q Position) bool {
+	return p.Index < q.Index || p.Index == q.Index && p.Number < q.Number
 }
 
-// PlacedEvent is an event with its place.
-type PlacedEvent struct {
-	Place
+// Event is an event with its position.
+type Event struct {
+	Position
 
 	Event fsm.Event
 }
 
-// Reach tells whether this master can answer for a place.
+// Reach tells whether this master can answer for a position.
 type Reach int
 
 // The reaches.
 const (
-	Held   Reach = iota // every event after the place is there
-	Gone                // events after the place were dropped, or never seen
-	Unseen              // the place lies behind the last entry seen
+	Held   Reach = iota // every event after the position is there
+	Gone                // events after the position were dropped, or never seen
+	Unseen              // the position lies behind the last entry seen
 )
-
-// EventsAfter returns at most limit events that follow a place, in log order, and
-// a channel that closes when there is more to see. A master holds the newest
-// events only, and after its start those since its last snapshot, of a long log only
-// those of its newest commands.
-func (n *Node) EventsAfter(p Place, limit int) (events []PlacedEvent, reach Reach, more <-chan struct{}) {
-	return n.hub.window.after(p, limit)
-}
 
 // window holds the newest events, bounded by count and by bytes. What does not
 // fit any more is dropped from its old end.
@@ -63,7 +55,7 @@ type window struct {
 	mu     sync.Mutex
 	events ring          // under mu; in log order
 	bytes  int           // under mu; of events
-	floor  Place         // under mu; all that came after it is in events
+	floor  Position      // under mu; all that came after it is in events
 	last   uint64        // under mu; index of the last entry seen
 	more   chan struct{} // under mu; closed and replaced when last or floor changes
 }
@@ -82,7 +74,7 @@ func (w *window) restart(index uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.events, w.bytes, w.last = ring{}, 0, index
-	w.floor = Place{Index: index, Position: EndOfEntry}
+	w.floor = Position{Index: index, Number: EndOfEntry}
 	w.tell()
 }
 
@@ -94,17 +86,17 @@ func (w *window) tell() {
 
 // add appends the events of entries. It never waits for a reader's work: after
 // copies under the same lock, and no more than it was asked for.
-func (w *window) add(entries ...entryOutcomes) {
+func (w *window) add(entries ...Entry) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, entry := range entries {
-		w.last = entry.index
-		position := 0
-		for i := range entry.outcomes {
-			for _, e := range entry.outcomes[i].Events {
-				w.events.push(PlacedEvent{Place: Place{Index: entry.index, Position: position}, Event: e})
+		w.last = entry.Index
+		number := 0
+		for i := range entry.Outcomes {
+			for _, e := range entry.Outcomes[i].Events {
+				w.events.push(Event{Position: Position{Index: entry.Index, Number: number}, Event: e})
 				w.bytes += w.size(e)
-				position++
+				number++
 			}
 		}
 		w.shrink()
@@ -116,23 +108,23 @@ func (w *window) add(entries ...entryOutcomes) {
 func (w *window) shrink() {
 	for w.events.n > 0 && (w.events.n > w.maxEvents || w.bytes > w.maxBytes) {
 		first := w.events.shift()
-		w.floor = first.Place
+		w.floor = first.Position
 		w.bytes -= w.size(first.Event)
 	}
 }
 
 // ring is a queue whose memory is used again and again.
 type ring struct {
-	slots []PlacedEvent // their number is a power of two, or none
-	head  int           // the slot of the first event
-	n     int           // events
+	slots []Event // their number is a power of two, or none
+	head  int     // the slot of the first event
+	n     int     // events
 }
 
-func (r *ring) at(i int) *PlacedEvent { return &r.slots[(r.head+i)&(len(r.slots)-1)] }
+func (r *ring) at(i int) *Event { return &r.slots[(r.head+i)&(len(r.slots)-1)] }
 
-func (r *ring) push(e PlacedEvent) {
+func (r *ring) push(e Event) {
 	if r.n == len(r.slots) {
-		grown := make([]PlacedEvent, max(64, 2*len(r.slots)))
+		grown := make([]Event, max(64, 2*len(r.slots)))
 		for i := range r.n {
 			grown[i] = *r.at(i)
 		}
@@ -143,17 +135,17 @@ func (r *ring) push(e PlacedEvent) {
 }
 
 // shift takes the first event out.
-func (r *ring) shift() PlacedEvent {
+func (r *ring) shift() Event {
 	first := r.at(0)
 	e := *first
-	*first = PlacedEvent{}
+	*first = Event{}
 	r.head = (r.head + 1) & (len(r.slots) - 1)
 	r.n--
 	return e
 }
 
 // after is EventsAfter.
-func (w *window) after(p Place, limit int) ([]PlacedEvent, Reach, <-chan struct{}) {
+func (w *window) after(p Position, limit int) ([]Event, Reach, <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
@@ -162,8 +154,8 @@ func (w *window) after(p Place, limit int) ([]PlacedEvent, Reach, <-chan struct{
 	case p.before(w.floor):
 		return nil, Gone, w.more
 	}
-	from := sort.Search(w.events.n, func(i int) bool { return p.before(w.events.at(i).Place) })
-	var events []PlacedEvent
+	from := sort.Search(w.events.n, func(i int) bool { return p.before(w.events.at(i).Position) })
+	var events []Event
 	for i := from; i < min(w.events.n, from+limit); i++ {
 		e := *w.events.at(i)
 		e.Event.Task = e.Event.Then()

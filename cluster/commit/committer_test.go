@@ -1,4 +1,4 @@
-package cluster
+package commit
 
 import (
 	"context"
@@ -42,7 +42,7 @@ func TestAnEnvelopeHasBounds(t *testing.T) {
 		b.propose(ctx, "y")
 		big := strings.Repeat("B", maxEnvelopeBytes*2/3)
 		huge := strings.Repeat("H", maxEnvelopeBytes*2)
-		many := make([]string, maxEnvelopeCommands-1)
+		many := make([]string, MaxEnvelopeCommands-1)
 		for i := range many {
 			many[i] = "m"
 		}
@@ -64,7 +64,7 @@ func TestAnEnvelopeHasBounds(t *testing.T) {
 
 func TestTooMuchInOneCallIsRefused(t *testing.T) {
 	withCommitter(t, func(b *bench) {
-		b.expectCode(b.propose(b.t.Context(), make([]string, maxEnvelopeCommands+1)...), task.CodeInvalidRequest)
+		b.expectCode(b.propose(b.t.Context(), make([]string, MaxEnvelopeCommands+1)...), task.CodeInvalidRequest)
 		b.expectCode(b.propose(b.t.Context(), strings.Repeat("x", maxCallBytes)), task.CodeBodyTooLarge)
 		b.entries()
 	})
@@ -75,8 +75,8 @@ func TestAFullQueueRefusesBeforeRaft(t *testing.T) {
 		ctx := b.t.Context()
 		b.propose(ctx, "x")
 		b.propose(ctx, "y")
-		full := make([]string, maxEnvelopeCommands)
-		for range maxQueuedCommands / maxEnvelopeCommands {
+		full := make([]string, MaxEnvelopeCommands)
+		for range maxQueuedCommands / MaxEnvelopeCommands {
 			b.propose(ctx, full...)
 		}
 		b.expectCode(b.propose(ctx, "z"), task.CodeOverloaded)
@@ -126,7 +126,7 @@ func TestAnEntryWithoutAnAnswerIsUnknown(t *testing.T) {
 	withCommitter(t, func(b *bench) {
 		x := b.propose(b.t.Context(), "x")
 		y := b.propose(b.t.Context(), "y")
-		time.Sleep(flightTimeout)
+		time.Sleep(FlightTimeout)
 		b.expectCode(x, task.CodeOutcomeUnknown)
 		b.expectCode(y, task.CodeOutcomeUnknown)
 		// Both are in flight still, so nothing else is sent.
@@ -150,7 +150,7 @@ func TestEveryErrorOfRaftHasAFate(t *testing.T) {
 		{raft.ErrRaftShutdown, task.CodeOutcomeUnknown},
 		{raft.ErrAbortedByRestore, task.CodeOutcomeUnknown},
 		{fmt.Errorf("append to the log: %w", errors.New("no space left on device")), task.CodeOutcomeUnknown},
-		{errHalted, task.CodeOutcomeUnknown},
+		{errors.New("this master has stopped applying the log"), task.CodeOutcomeUnknown},
 	} {
 		withCommitter(t, func(b *bench) {
 			answer := b.propose(b.t.Context(), "x")
