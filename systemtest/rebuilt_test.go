@@ -8,6 +8,7 @@ import (
 	"muster/api/client"
 	"muster/cmd/app"
 	"muster/systemtest/ports"
+	"muster/systemtest/timelimit"
 )
 
 // TestMastersThatAreBuiltAnewGetTheirSlaves takes the disks away below a slave that runs
@@ -61,7 +62,7 @@ func TestMastersThatAreBuiltAnewGetTheirSlaves(t *testing.T) {
 	if second.Task.ID != first.Task.ID {
 		t.Fatalf("the tasks are %d and %d, and not of one number: the test shows nothing", first.Task.ID, second.Task.ID)
 	}
-	done, err := c.Wait(ctx, second.Task.ID)
+	done, err := c.Wait(timelimit.Context(t), second.Task.ID)
 	if err != nil || done.Result == nil || *done.Result != "new" || done.Slave != "slave-1" {
 		t.Errorf("task %d of the new masters: %+v, %v", second.Task.ID, done, err)
 	}
