@@ -65,7 +65,7 @@ func (s *server) release(b *bytes.Buffer) {
 }
 
 func (s *server) write(c *gin.Context, status int, contentType []string, body []byte) {
-	set(c.Writer.Header(), "Content-Length", strconv.Itoa(len(body)))
+	c.Writer.Header()["Content-Length"] = []string{strconv.Itoa(len(body))}
 	s.head(c, status, contentType)
 	if len(body) > smallAnswer {
 		s.deadline(c, answerTimeout+time.Duration(len(body))*time.Second/slowestReader)
@@ -92,15 +92,13 @@ func (s *server) head(c *gin.Context, status int, contentType []string) {
 func (s *server) stamp(c *gin.Context, index uint64) {
 	leader, _ := s.Backend.Leader()
 	h := c.Writer.Header()
-	set(h, headerIndex, strconv.FormatUint(index, 10))
-	set(h, headerLeader, leader)
-	if own := s.Backend.Cluster(); own != "" {
-		set(h, headerCluster, own)
+	// As Set does, which would look again whether the names are in canonical form.
+	values := [...]string{strconv.FormatUint(index, 10), leader, s.Backend.Cluster()}
+	h[headerIndex], h[headerLeader] = values[0:1:1], values[1:2:2]
+	if values[2] != "" {
+		h[headerCluster] = values[2:]
 	}
 }
-
-// set is Set for a name that is known to be in its canonical form.
-func set(h http.Header, name, value string) { h[name] = []string{value} }
 
 // meant refuses a call that is for another cluster: at this address there may have
 // been masters of that before, and numbers of tasks and of entries mean something else

@@ -38,6 +38,9 @@ func readReport(body wire.ReportBody) (r task.Report, refused map[int]*task.Erro
 	for i := range r.Results {
 		if refused[i] == nil {
 			if err := checkResult(&r.Results[i]); err != nil {
+				if refused == nil {
+					refused = map[int]*task.Error{}
+				}
 				refused[i] = err
 			}
 		}
@@ -49,6 +52,9 @@ func readReport(body wire.ReportBody) (r task.Report, refused map[int]*task.Erro
 // ended all the same, and is recorded as failed; where it can't be told which
 // attempt that was, nothing is.
 func (s *server) tell(ctx context.Context, r task.Report, refused map[int]*task.Error) ([]task.Verdict, error) {
+	if len(refused) == 0 {
+		return s.Backend.Results(ctx, r)
+	}
 	verdicts := make([]task.Verdict, len(r.Results))
 	var told []task.Result
 	var at []int // of told in r.Results

@@ -127,18 +127,18 @@ func (g *grammar) binary(least int) (Expr, *Error) {
 			return left, nil
 		}
 		g.at++
-		var right []Expr
-		if op.Text == "in" {
-			right, err = g.list()
-		} else {
-			right = make([]Expr, 1)
-			right[0], err = g.binary(level + 1)
-		}
 		plus := op.Text == "+"
-		if chain && plus {
-			left.Args = append(left.Args, right...)
+		if !chain || !plus {
+			left = Expr{Kind: ExprBinary, Token: op, Args: append(make([]Expr, 0, 2), left)}
+		}
+		if op.Text == "in" {
+			var list []Expr
+			list, err = g.list()
+			left.Args = append(left.Args, list...)
 		} else {
-			left = Expr{Kind: ExprBinary, Token: op, Args: append([]Expr{left}, right...)}
+			var right Expr
+			right, err = g.binary(level + 1)
+			left.Args = append(left.Args, right)
 		}
 		chain = plus
 	}

@@ -89,6 +89,19 @@ func (c *cursor) string() (string, error) {
 	return c.unquote(begin)
 }
 
+// word reads a string, of which the quote was seen. One of those that are known is not
+// made again.
+func (c *cursor) word(known []string) (string, error) {
+	for _, k := range known {
+		end := c.at + 1 + len(k)
+		if end < len(c.body) && c.body[end] == '"' && string(c.body[c.at+1:end]) == k {
+			c.at = end + 1
+			return k, nil
+		}
+	}
+	return c.string()
+}
+
 // unquote reads a string again that has escapes or is not UTF-8.
 func (c *cursor) unquote(begin int) (s string, err error) {
 	if json.Unmarshal(c.body[begin:c.at], &s) != nil {

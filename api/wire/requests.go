@@ -135,7 +135,8 @@ func FromResult(r *task.Result) Result {
 }
 
 // ToReport is the inverse of FromReport. In the place of a result that is refused
-// stands one with nothing but its numbers; refused has why, by place.
+// stands one with nothing but its numbers; refused has why, by place, and is nil if
+// there is none.
 func ToReport(w ReportBody) (r task.Report, refused map[int]*task.Error) {
 	r = task.Report{
 		Slave: w.Slave,
@@ -144,13 +145,15 @@ func ToReport(w ReportBody) (r task.Report, refused map[int]*task.Error) {
 		},
 		Results: make([]task.Result, len(w.Results)),
 	}
-	refused = map[int]*task.Error{}
 	for i := range w.Results {
 		read, err := &w.Results[i].Value, w.Results[i].Refusal
 		if err == nil {
 			r.Results[i], err = ToResult(read)
 		}
 		if err != nil {
+			if refused == nil {
+				refused = map[int]*task.Error{}
+			}
 			r.Results[i], refused[i] = task.Result{ID: task.ID(read.ID), Attempt: read.Attempt}, err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 type shape struct {
 	kind     reflect.Kind // Struct, Slice, String, Bool, an integer's, Pointer, or Map for a type that is read by a method of its own
 	least    bool         // what 0 or "" would mean is said by leaving it out
+	words    []string     // that a String probably is; others are possible, too
 	elem     *shape       // of a Slice, a Pointer, or a list of which each element may be refused for itself
 	fields   []field      // of a Struct, as those of the Go type; few, so a scan beats a map
 	required uint64       // a bit for each field
@@ -27,6 +28,10 @@ func shapeOf(t reflect.Type) *shape {
 		return &shape{kind: reflect.Map, elem: shapeOf(reflect.TypeFor[BatchItem]())}
 	case reflect.TypeFor[ResultList]():
 		return &shape{kind: reflect.Map, elem: shapeOf(reflect.TypeFor[Result]())}
+	case reflect.TypeFor[Outcome]():
+		return &shape{kind: reflect.String, words: []string{string(OutcomeSucceeded), string(OutcomeFailed), string(OutcomeCancelled)}}
+	case reflect.TypeFor[ValueType]():
+		return &shape{kind: reflect.String, words: []string{string(ValueTypeNumber), string(ValueTypeString), string(ValueTypeBoolean)}}
 	}
 	switch t.Kind() {
 	case reflect.Pointer, reflect.Slice:

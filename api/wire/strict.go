@@ -224,7 +224,7 @@ func (w *walk) text(s *shape, into reflect.Value) error {
 	if w.peek() != '"' {
 		return w.must("a string")
 	}
-	text, err := w.string()
+	text, err := w.word(s.words)
 	if err != nil {
 		return err
 	}

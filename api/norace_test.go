@@ -1,0 +1,6 @@
+//go:build !race
+
+package api
+
+// slack is none without the race detector.
+const slack = 1
