@@ -211,3 +211,31 @@ func (c *Core) Abandon(now time.Time) {
 
 // Underway tells how many entries are in the log whose fate is not known.
 func (c *Core) Underway() int { return len(c.log.entries) }
+
+// ending returns the tasks that commands on their way may end, by their ids. known is
+// false while one is under way that ends what a slave has.
+func (f *inFlight) ending() (ids []task.ID, known bool) {
+	known = true
+	look := func(ps []proposal) {
+		for i := range ps {
+			switch x := ps[i].Command.(type) {
+			case fsm.CompleteTask:
+				ids = append(ids, x.Attempt.ID)
+			case fsm.GiveUpAttempt:
+				ids = append(ids, x.Attempt.ID)
+			case fsm.CancelTask:
+				ids = append(ids, x.ID)
+			case fsm.ExpireTask:
+				ids = append(ids, x.ID)
+			case fsm.RegisterSlave, fsm.LoseSlave, fsm.LeaveSlave, fsm.RemoveSlave:
+				known = false
+			}
+		}
+	}
+	look(f.waiting)
+	for _, entry := range f.entries {
+		look(entry)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids), known
+}

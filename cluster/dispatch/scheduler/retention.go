@@ -52,7 +52,11 @@ func (rt *retention) sweep(now time.Time) {
 	v := rt.c.view
 	safe := rt.mark(now, v.Index(), rt.c.cfg.Retention.Min)
 	want := rt.excess(v)
-	cmd, n, more := rt.choose(v, safe, want, now)
+	ending, known := rt.c.log.ending()
+	if !known {
+		return // it is looked at again when this is due the next time
+	}
+	cmd, n, more := rt.choose(v, safe, want, ending, now)
 	rt.crowded = n == 0 && v.DoneBytes() > rt.c.cfg.Retention.Bytes
 	if n == 0 {
 		return
@@ -102,8 +106,9 @@ func (rt *retention) excess(v *fsm.View) int {
 }
 
 // choose names the n oldest tasks that are too many or too old, as far as one step
-// goes; more tells that there may be others.
-func (rt *retention) choose(v *fsm.View, safe uint64, want int, now time.Time) (cmd fsm.ForgetTasks, n int, more bool) {
+// goes; more tells that there may be others. Those that are ending stay: they will have
+// just ended when the command is applied.
+func (rt *retention) choose(v *fsm.View, safe uint64, want int, ending []task.ID, now time.Time) (cmd fsm.ForgetTasks, n int, more bool) {
 	tooOld := task.Millis(now.Add(-rt.c.cfg.Retention.Age).UnixMilli())
 	page := v.List(task.Query{Status: task.Done, Limit: 1})
 	if want == 0 && (len(page.Tasks) == 0 || page.Tasks[0].FinishedAt > tooOld) {
@@ -112,7 +117,12 @@ func (rt *retention) choose(v *fsm.View, safe uint64, want int, now time.Time) (
 	page = v.List(task.Query{Status: task.Done, Limit: forgetStep})
 	var keep []task.ID
 	for _, t := range page.Tasks {
-		if n >= want && t.FinishedAt > tooOld || len(keep) == keepMost {
+		for ; len(ending) > 0 && ending[0] <= t.ID; ending = ending[1:] {
+			if ending[0] < t.ID {
+				keep = append(keep, ending[0])
+			}
+		}
+		if n >= want && t.FinishedAt > tooOld || len(keep) >= keepMost {
 			return cmd, n, false
 		}
 		if t.Index > safe {
