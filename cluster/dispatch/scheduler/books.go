@@ -208,6 +208,9 @@ func (fl *fleet) refresh(s *slaveBook, now time.Time) {
 			member(&cl.draining, s, draining)
 		}
 	}
+	if candidate && !s.candidate {
+		fl.c.lines.unpark(s) // else a new task would find it before those that wait look again
+	}
 	s.known, s.alive, s.candidate, s.draining, s.countedSlots, s.countedBusy = known, alive, candidate, draining, slots, busy
 	fl.c.liveness.schedule(s, now)
 }

@@ -19,8 +19,11 @@ type line struct {
 	// parkedUntil is when the first pending task, which found no slave, looks
 	// again without a cause; zero: at once. A slot that becomes free wakes it.
 	parkedUntil time.Time
-	submits     []*Submit
-	yields      bool // in this plan: the first submit has to let a pending task go first
+	// missed: since the head began to look, a slot became free, perhaps with a slave
+	// that it was done with. Before it parks it looks again, or a new task would get it.
+	missed  bool
+	submits []*Submit
+	yields  bool // in this plan: the first submit has to let a pending task go first
 }
 
 // lines are all who wait for a slave, and how they find one.
@@ -70,7 +73,7 @@ func (ls *lines) movePending(cl *class, first turn, now time.Time) {
 	l := &cl.line
 	l.parkedUntil = time.Time{}
 	if l.head == nil {
-		l.head = &seeker{class: cl}
+		l.head, l.missed = &seeker{class: cl}, false
 	}
 	s, v := ls.seek(l.head, now)
 	switch v {
@@ -79,7 +82,9 @@ func (ls *lines) movePending(cl *class, first turn, now time.Time) {
 		l.pending.leave(first)
 		ls.assign(first.id, s, now)
 	case nowhere:
-		l.head, l.parkedUntil = nil, now.Add(parkPause)
+		if l.head = nil; !l.missed {
+			l.parkedUntil = now.Add(parkPause)
+		}
 	case seeking, yielding:
 	}
 }
@@ -101,7 +106,7 @@ func (l *line) movable(now time.Time) bool {
 func (ls *lines) unpark(s *slaveBook) {
 	for _, cl := range s.classes {
 		ls.woken = ls.woken || !cl.line.parkedUntil.IsZero()
-		cl.line.parkedUntil = time.Time{}
+		cl.line.parkedUntil, cl.line.missed = time.Time{}, true
 	}
 }
 

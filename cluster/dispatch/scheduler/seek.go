@@ -47,12 +47,12 @@ func (ls *lines) seek(k *seeker, now time.Time) (*slaveBook, verdict) {
 			k.since = now
 			return nil, seeking
 		}
-		if s.choosable(now) && s.free() > 0 && s.credit > 0 {
+		if s.choosable(now) && s.free() > 0 && s.credit > 0 && s.silentSince.IsZero() {
 			ls.c.fleet.reserve(s, now)
 			k.tell.add(s, task.AnswerAvailable, task.FromSlave)
 			return s, found
 		}
-		k.after = s.rec.Order // promised to another task
+		k.after = s.rec.Order // promised to another task, or silent since
 	}
 	set := &k.class.candidates
 	if ls.c.literal() {
