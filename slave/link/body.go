@@ -28,10 +28,13 @@ var errNoRoom = errors.New("the slave reads as many large bodies as it has room 
 type bodies chan struct{}
 
 // read reads one JSON value and nothing after it. Unknown fields are let pass: a
-// leader of a newer version may send some.
-func (b bodies) read(rw http.ResponseWriter, r *http.Request, limit int64, into any) error {
+// leader of a newer version may send some. What quickly reads is not read again.
+func (b bodies) read(rw http.ResponseWriter, r *http.Request, limit int64, into any, quickly func(text []byte) bool) error {
 	body := http.MaxBytesReader(rw, r.Body, limit)
 	var text bytes.Buffer
+	if n := r.ContentLength; n > 0 && n <= smallBody {
+		text.Grow(int(n) + bytes.MinRead)
+	}
 	_, err := io.CopyN(&text, body, smallBody)
 	if err == nil {
 		if err := b.enter(r); err != nil {
@@ -45,6 +48,9 @@ func (b bodies) read(rw http.ResponseWriter, r *http.Request, limit int64, into 
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("read the body: %w", err)
+	}
+	if quickly != nil && quickly(text.Bytes()) {
+		return nil
 	}
 	if err := json.Unmarshal(text.Bytes(), into); err != nil {
 		return fmt.Errorf("read the body: %w", err)

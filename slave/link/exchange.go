@@ -75,6 +75,9 @@ func exchange(ctx context.Context, by *http.Client, r request, limit int64, into
 	return nil
 }
 
+// jsonType is the value of Content-Type, which nobody changes.
+var jsonType = []string{"application/json"} //nolint:gochecknoglobals // a constant, which a slice can't be
+
 func (r request) http(ctx context.Context) (*http.Request, error) {
 	var body io.Reader
 	if r.body != nil {
@@ -88,13 +91,14 @@ func (r request) http(ctx context.Context) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
+	// The names are as Set would write them, and one list is made for all values.
+	values := [...]string{strconv.FormatUint(r.stamp.Term, 10), strconv.FormatUint(r.stamp.Sequence, 10), r.stamp.Cluster}
 	if r.body != nil {
-		req.Header.Set("Content-Type", "application/json")
+		req.Header["Content-Type"] = jsonType
 	}
-	req.Header.Set(headerTerm, strconv.FormatUint(r.stamp.Term, 10))
-	req.Header.Set(headerSequence, strconv.FormatUint(r.stamp.Sequence, 10))
+	req.Header[headerTerm], req.Header[headerSequence] = values[0:1:1], values[1:2:2]
 	if r.stamp.Cluster != "" {
-		req.Header.Set(headerCluster, r.stamp.Cluster)
+		req.Header[headerCluster] = values[2:3:3]
 	}
 	return req, nil
 }
@@ -106,7 +110,18 @@ func readAnswer(resp *http.Response, limit int64, into any) error {
 		return readRefusal(resp)
 	}
 	body := &io.LimitedReader{R: resp.Body, N: limit + 1}
-	dec := json.NewDecoder(body)
+	var from io.Reader = body
+	if n := resp.ContentLength; n >= 0 && n <= min(limit, quickBytes) {
+		text := make([]byte, n)
+		if _, err := io.ReadFull(body, text); err != nil {
+			return fmt.Errorf("the answer is not one of a slave: %w", withoutText(err))
+		}
+		if reader, ok := into.(interface{ quickly(text string) bool }); ok && reader.quickly(string(text)) {
+			return nil
+		}
+		from = bytes.NewReader(text)
+	}
+	dec := json.NewDecoder(from)
 	err := dec.Decode(into)
 	if err == nil {
 		if _, after := dec.Token(); !errors.Is(after, io.EOF) {
@@ -122,6 +137,9 @@ func readAnswer(resp *http.Response, limit int64, into any) error {
 		return fmt.Errorf("the answer is not one of a slave: %w", withoutText(err))
 	}
 }
+
+// quickBytes is up to which size an answer is read before it is looked at.
+const quickBytes = 256 << 10
 
 // withoutText keeps what others answer out of an error: it is shown to who
 // registers a slave, and what answers at the slave's URL may be somebody else.

@@ -41,12 +41,17 @@ func Handler(w *worker.Worker) http.Handler {
 	} {
 		mux.Handle(route.method+" "+route.path, route.serve)
 	}
-	return jsonErrors(mux)
+	return jsonErrors(mux, map[string]http.HandlerFunc{"/tasks": e.accept})
 }
 
-// jsonErrors answers what the mux does not know in the shape of all errors.
-func jsonErrors(mux *http.ServeMux) http.Handler {
+// jsonErrors answers what the mux does not know in the shape of all errors. hot are
+// paths of POST that need no mux.
+func jsonErrors(mux *http.ServeMux, hot map[string]http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if hot := hot[r.URL.Path]; hot != nil && r.Method == http.MethodPost {
+			hot(rw, r) // the one that the mux would find, too
+			return
+		}
 		refusal, pattern := mux.Handler(r)
 		if pattern != "" {
 			mux.ServeHTTP(rw, r)
@@ -89,7 +94,7 @@ func (e endpoints) available(rw http.ResponseWriter, r *http.Request) {
 		e.refuse(rw, stamp, err)
 		return
 	}
-	writeJSON(rw, http.StatusOK, fromAvailability(a))
+	writeWord(rw, a)
 }
 
 func (e endpoints) accept(rw http.ResponseWriter, r *http.Request) {
@@ -98,22 +103,40 @@ func (e endpoints) accept(rw http.ResponseWriter, r *http.Request) {
 		badRequest(rw, err)
 		return
 	}
-	var body ordersRequest
-	if err := e.bodies.read(rw, r, maxOrdersBytes, &body); err != nil {
-		badRequest(rw, err)
-		return
-	}
-	orders, err := body.orders()
+	incarnation, orders, err := e.orders(rw, r)
 	if err != nil {
 		badRequest(rw, err)
 		return
 	}
-	receipts, a, err := e.worker.Accept(stamp, body.Incarnation, orders)
+	receipts, a, err := e.worker.Accept(stamp, incarnation, orders)
 	if err != nil {
 		e.refuse(rw, stamp, err)
 		return
 	}
-	writeJSON(rw, http.StatusOK, ordersAnswer{fromAvailability(a), fromReceipts(receipts)})
+	b := append(appendAvailability(make([]byte, 0, 256+64*len(receipts)), &a), `,"tasks":[`...)
+	bounded(receipts)
+	for i := range receipts {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendReceipt(b, &receipts[i])
+	}
+	writeBody(rw, http.StatusOK, append(b, "]}\n"...))
+}
+
+// orders reads the body of POST /tasks.
+func (e endpoints) orders(rw http.ResponseWriter, r *http.Request) (incarnation string, orders []task.Order, err error) {
+	var body ordersRequest
+	quickly := false
+	err = e.bodies.read(rw, r, maxOrdersBytes, &body, func(text []byte) bool {
+		incarnation, orders, quickly = quickOrders(text)
+		return quickly
+	})
+	if err != nil || quickly {
+		return incarnation, orders, err
+	}
+	orders, err = body.orders()
+	return body.Incarnation, orders, err
 }
 
 func (e endpoints) held(rw http.ResponseWriter, r *http.Request) {
@@ -146,7 +169,7 @@ func (e endpoints) cancel(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var body cancelRequest
-	if err := e.bodies.read(rw, r, maxShortBytes, &body); err != nil {
+	if err := e.bodies.read(rw, r, maxShortBytes, &body, nil); err != nil {
 		badRequest(rw, err)
 		return
 	}
@@ -159,7 +182,7 @@ func (e endpoints) cancel(rw http.ResponseWriter, r *http.Request) {
 		e.refuse(rw, stamp, err)
 		return
 	}
-	writeJSON(rw, http.StatusOK, fromAvailability(a))
+	writeWord(rw, a)
 }
 
 func (e endpoints) resize(rw http.ResponseWriter, r *http.Request) {
@@ -169,7 +192,7 @@ func (e endpoints) resize(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var body resizeRequest
-	if err := e.bodies.read(rw, r, maxShortBytes, &body); err != nil {
+	if err := e.bodies.read(rw, r, maxShortBytes, &body, nil); err != nil {
 		badRequest(rw, err)
 		return
 	}
@@ -184,7 +207,7 @@ func (e endpoints) resize(rw http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		e.refuse(rw, stamp, err)
 	default:
-		writeJSON(rw, http.StatusOK, fromAvailability(a))
+		writeWord(rw, a)
 	}
 }
 
@@ -202,28 +225,25 @@ func (b ordersRequest) orders() ([]task.Order, error) {
 	return orders, nil
 }
 
-// fromReceipts bounds the answer: of results beyond the bound it says that the
+// bounded bounds the answer: of results beyond the bound it says that the
 // attempt is running. The leader then learns them from the slave's reports,
 // which are bounded one by one.
-func fromReceipts(receipts []task.Receipt) []receipt {
-	tasks := make([]receipt, len(receipts))
+func bounded(receipts []task.Receipt) {
 	room := maxResultsBytes
 	for i, r := range receipts {
 		if r.Status == task.Finished {
 			room -= len(r.Result.Value.Text) + len(r.Result.Error)
 			if room < 0 {
-				r = task.Receipt{ID: r.ID, Attempt: r.Attempt, Status: task.Running}
+				receipts[i] = task.Receipt{ID: r.ID, Attempt: r.Attempt, Status: task.Running}
 			}
 		}
-		tasks[i] = fromReceipt(r)
 	}
-	return tasks
 }
 
 // readStamp reads the stamp of a request; a request without one has the zero
 // stamp.
 func readStamp(r *http.Request) (task.Stamp, error) {
-	term, sequence := r.Header.Get(headerTerm), r.Header.Get(headerSequence)
+	term, sequence := r.Header.Get(headerTerm), r.Header.Get(headerSequence) // the names are as they stand in the map
 	if term == "" && sequence == "" {
 		return task.Stamp{}, nil
 	}
@@ -299,8 +319,16 @@ func writeJSON(rw http.ResponseWriter, status int, v any) {
 		http.Error(rw, `{"error":"`+http.StatusText(http.StatusInternalServerError)+`","code":"internal"}`, http.StatusInternalServerError)
 		return
 	}
-	rw.Header().Set("Content-Type", "application/json")
-	rw.Header().Set("Content-Length", strconv.Itoa(len(body)+1))
+	writeBody(rw, status, append(body, '\n'))
+}
+
+func writeWord(rw http.ResponseWriter, a task.Availability) {
+	writeBody(rw, http.StatusOK, append(appendAvailability(make([]byte, 0, 256), &a), "}\n"...))
+}
+
+func writeBody(rw http.ResponseWriter, status int, body []byte) {
+	h := rw.Header()
+	h["Content-Type"], h["Content-Length"] = jsonType, []string{strconv.Itoa(len(body))}
 	rw.WriteHeader(status)
-	_, _ = rw.Write(append(body, '\n')) // who hung up needs no answer
+	_, _ = rw.Write(body) // who hung up needs no answer
 }

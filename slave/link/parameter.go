@@ -22,46 +22,25 @@ type taggedValue struct {
 }
 
 // MarshalJSON writes the object, in order.
-func (ps parameters) MarshalJSON() ([]byte, error) {
-	var b bytes.Buffer
-	b.WriteByte('{')
-	for i, p := range ps {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		name, err := json.Marshal(p.Name)
-		if err != nil {
-			return nil, fmt.Errorf("name of parameter %q: %w", p.Name, err)
-		}
-		value, err := marshalValue(p.Value)
-		if err != nil {
-			return nil, fmt.Errorf("parameter %q: %w", p.Name, err)
-		}
-		b.Write(name)
-		b.WriteByte(':')
-		b.Write(value)
-	}
-	b.WriteByte('}')
-	return b.Bytes(), nil
-}
-
-func marshalValue(v task.Value) ([]byte, error) {
-	switch {
-	case v.Type == task.String:
-		return json.Marshal(v.Text)
-	case v.Type == task.Boolean && (v.Text == "true" || v.Text == "false"):
-		return []byte(v.Text), nil
-	case v.Type == task.Number && isNumber(v.Text):
-		return []byte(v.Text), nil
-	default:
-		return json.Marshal(taggedValue{Type: v.Type.String(), Text: v.Text})
-	}
-}
+func (ps parameters) MarshalJSON() ([]byte, error) { return appendParameters(nil, ps), nil }
 
 // isNumber reports whether the text is a JSON number and nothing more.
 func isNumber(s string) bool {
+	if plainDigits(s) {
+		return true
+	}
 	return s != "" && (s[0] == '-' || s[0] >= '0' && s[0] <= '9') && s[len(s)-1] >= '0' && s[len(s)-1] <= '9' &&
 		json.Valid([]byte(s))
+}
+
+// plainDigits reports whether the text is a whole number without a sign.
+func plainDigits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return s != "" && (s[0] != '0' || len(s) == 1)
 }
 
 // UnmarshalJSON reads the object; the result is sorted by name.

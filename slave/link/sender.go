@@ -1,7 +1,6 @@
 package link
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -104,10 +103,7 @@ func (s *Sender) available(ctx context.Context, by *http.Client, url string, sta
 // Send hands attempts to an incarnation; the receipts are in order. Orders that
 // don't fit into one request are not sent, and refused with ReasonNotSent.
 func (s *Sender) Send(ctx context.Context, url string, stamp task.Stamp, incarnation string, orders []task.Order) ([]task.Receipt, task.Availability, error) {
-	body, sent, err := encodeOrders(incarnation, orders)
-	if err != nil {
-		return nil, task.Availability{}, fmt.Errorf("send to slave at %s: %w: %w", url, task.ErrUnreached, err)
-	}
+	body, sent := encodeOrders(incarnation, orders)
 	var answer ordersAnswer
 	limit := min(maxShortAnswer+int64(sent)*maxReceipt, maxSendAnswer)
 	if err := exchange(ctx, s.client, request{http.MethodPost, url, "/tasks", stamp, body}, limit, &answer); err != nil {
@@ -181,31 +177,22 @@ func (s *Sender) Cancel(ctx context.Context, url string, stamp task.Stamp, incar
 
 // encodeOrders writes the body of POST /tasks, with as many of the orders as
 // the slave takes at once. It returns how many these are.
-func encodeOrders(incarnation string, orders []task.Order) (body []byte, sent int, err error) {
-	name, err := json.Marshal(incarnation)
-	if err != nil {
-		return nil, 0, fmt.Errorf("encode incarnation %q: %w", incarnation, err)
-	}
-	var b bytes.Buffer
-	b.WriteString(`{"incarnation":`)
-	b.Write(name)
-	b.WriteString(`,"tasks":[`)
-	for _, o := range orders[:min(len(orders), task.MaxSlots)] {
-		one, err := json.Marshal(fromOrder(o))
-		if err != nil {
-			return nil, 0, fmt.Errorf("encode attempt %d of task %d: %w", o.Attempt, o.ID, err)
+func encodeOrders(incarnation string, orders []task.Order) (body []byte, sent int) {
+	b := make([]byte, 0, 64+len(incarnation)+160*len(orders))
+	b = appendString(append(b, `{"incarnation":`...), incarnation)
+	b = append(b, `,"tasks":[`...)
+	for i := range orders[:min(len(orders), task.MaxSlots)] {
+		before := len(b)
+		if sent > 0 {
+			b = append(b, ',')
 		}
-		if b.Len()+len(one) > maxSendBytes {
+		if b = appendOrder(b, &orders[i]); len(b) > maxSendBytes {
+			b = b[:before]
 			break
 		}
-		if sent > 0 {
-			b.WriteByte(',')
-		}
-		b.Write(one)
 		sent++
 	}
-	b.WriteString(`]}`)
-	return b.Bytes(), sent, nil
+	return append(b, `]}`...), sent
 }
 
 // from is toTask for the answer to a request that named an incarnation.
