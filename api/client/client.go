@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"muster/api/wire"
 	"muster/task/baseurl"
 )
 
@@ -42,6 +43,7 @@ type Client struct {
 	addresses []string
 	log       *slog.Logger
 	maxAnswer int64 // bytes
+	verdicts  wire.Decoder[wire.Verdicts]
 
 	seen   atomic.Uint64 // the highest index of an answer
 	traces atomic.Bool   // see connTrace
@@ -60,7 +62,7 @@ type Client struct {
 
 // New returns a client. It asks nobody yet.
 func New(cfg Config) (*Client, error) {
-	c := &Client{cfg: cfg, log: cfg.Logger, maxAnswer: maxAnswer, shunned: map[string]time.Time{}, away: map[string]time.Time{}}
+	c := &Client{cfg: cfg, log: cfg.Logger, maxAnswer: maxAnswer, verdicts: wire.NewDecoder[wire.Verdicts](), shunned: map[string]time.Time{}, away: map[string]time.Time{}}
 	for _, a := range cfg.Addresses {
 		base, err := baseURL(a)
 		if err != nil {

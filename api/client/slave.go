@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -56,10 +57,7 @@ func (c *Client) Report(ctx context.Context, r task.Report) ([]task.Verdict, err
 	verdicts := make([]task.Verdict, 0, len(r.Results))
 	for first := true; first || len(r.Results) > 0; first = false {
 		part := r
-		n, err := fitting(r.Results)
-		if err != nil {
-			return verdicts, err
-		}
+		n := fitting(r.Results)
 		part.Results, r.Results = r.Results[:n], r.Results[n:]
 		told, err := c.report(ctx, part)
 		if err != nil {
@@ -71,12 +69,13 @@ func (c *Client) Report(ctx context.Context, r task.Report) ([]task.Verdict, err
 }
 
 func (c *Client) report(ctx context.Context, r task.Report) ([]task.Verdict, error) {
-	var out wire.Verdicts
+	out := toldVerdicts{strict: c.verdicts}
+	body := wire.AppendReport(nil, &r)
 	err := c.do(ctx, call{
 		what: "report results of slave " + r.Slave, write: true, safe: true, once: true, timeout: c.cfg.AttemptTimeout,
 		cluster: r.Cluster, anyCluster: true,
 		build: func(base string) (*http.Request, error) {
-			return raw.NewReportResultsRequest(base, &wire.ReportResultsParams{}, wire.FromReport(r))
+			return raw.NewReportResultsRequestWithBody(base, &wire.ReportResultsParams{}, "application/json", bytes.NewReader(body))
 		},
 	}, &out)
 	if err != nil {
@@ -85,16 +84,34 @@ func (c *Client) report(ctx context.Context, r task.Report) ([]task.Verdict, err
 	if len(out.Results) != len(r.Results) {
 		return nil, fmt.Errorf("report %d results of slave %s: the master answered for %d", len(r.Results), r.Slave, len(out.Results))
 	}
-	verdicts := make([]task.Verdict, len(out.Results))
+	told := make([]task.Verdict, len(out.Results))
 	for i := range out.Results {
-		verdicts[i] = wire.ToVerdict(out.Results[i])
+		told[i] = wire.ToVerdict(out.Results[i])
 	}
-	return verdicts, nil
+	return told, nil
+}
+
+// toldVerdicts are verdicts that are read strictly, which is quicker, unless a newer master says more of them
+// than is known here.
+type toldVerdicts struct {
+	wire.Verdicts
+
+	strict wire.Decoder[wire.Verdicts]
+}
+
+// UnmarshalJSON reads an answer to a report.
+func (v *toldVerdicts) UnmarshalJSON(body []byte) error {
+	read, refusal := v.strict.Decode(body)
+	if refusal == nil {
+		v.Verdicts = read
+		return nil
+	}
+	return json.Unmarshal(body, &v.Verdicts)
 }
 
 // fitting returns how many of the results fit into one request, at least one if
 // there is one.
-func fitting(results []task.Result) (int, error) {
+func fitting(results []task.Result) int {
 	size := 0
 	for i := range results {
 		// A byte becomes at most six in JSON; what is small even then need not
@@ -102,15 +119,11 @@ func fitting(results []task.Result) (int, error) {
 		if n := 256 + 6*(len(results[i].Value.Text)+len(results[i].Error)); n < 4<<10 {
 			size += n
 		} else {
-			encoded, err := json.Marshal(wire.FromResult(&results[i]))
-			if err != nil {
-				return 0, fmt.Errorf("encode the result of task %d: %w", results[i].ID, err)
-			}
-			size += len(encoded) + 1
+			size += len(wire.AppendResult(nil, &results[i])) + 1
 		}
 		if size > maxReport && i > 0 {
-			return i, nil
+			return i
 		}
 	}
-	return len(results), nil
+	return len(results)
 }

@@ -148,3 +148,15 @@ func TestReportWithWrongAnswer(t *testing.T) {
 		t.Errorf("an empty report: got %v, %v", got, err)
 	}
 }
+
+// TestVerdictsOfANewerMasterAreRead: it may say more of a result than is known here.
+func TestVerdictsOfANewerMasterAreRead(t *testing.T) {
+	master := newScripted(t, func(_ int, w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(`{"results":[{"id":1,"attempt":1,"accepted":true,"kept":"for a day"}],"more":null}`))
+	})
+	got, err := ask(t, master.URL).Report(t.Context(), task.Report{Results: []task.Result{{ID: 1, Attempt: 1}}})
+	if err != nil || len(got) != 1 || got[0].ID != 1 || got[0].Err != nil {
+		t.Errorf("%+v, %v", got, err)
+	}
+}

@@ -8,7 +8,7 @@ import (
 	"muster/task"
 )
 
-// This file writes the answers of which there are many by hand, each as encoding/json
+// This file writes the answers of which there are many, and reports, by hand, each as encoding/json
 // writes its model: a test holds every one against that. Each function appends to b.
 // A member begins with its comma, so what may be the first of an object is written by
 // open and closed.
@@ -147,6 +147,43 @@ func appendVerdict(b []byte, v *task.Verdict) []byte {
 	}
 	b = appendIf(b, `,"error":`, v.Err.Message)
 	b = appendIf(b, `,"code":`, string(v.Err.Code))
+	return append(b, '}')
+}
+
+// AppendReport appends what FromReport says.
+func AppendReport(b []byte, r *task.Report) []byte {
+	b = appendText(b, `{"slave":`, r.Slave)
+	b = appendText(b, `,"incarnation":`, r.Availability.Incarnation)
+	if r.Availability.Free != 0 {
+		b = appendInt(b, `,"free":`, int64(r.Availability.Free))
+	}
+	if r.Availability.Slots != 0 {
+		b = appendInt(b, `,"slots":`, int64(r.Availability.Slots))
+	}
+	b = appendUnlessZero(b, `,"counter":`, r.Availability.Counter)
+	b = append(b, `,"results":[`...)
+	for i := range r.Results {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = AppendResult(b, &r.Results[i])
+	}
+	return append(b, `]}`...)
+}
+
+// AppendResult appends what FromResult says.
+func AppendResult(b []byte, r *task.Result) []byte {
+	b = appendUint(b, `{"id":`, uint64(r.ID))
+	b = appendUint(b, `,"attempt":`, uint64(r.Attempt))
+	b = appendIf(b, `,"outcome":`, r.Outcome.String())
+	if r.Value.Type != task.NoValue {
+		b = appendText(b, `,"result":`, r.Value.Text)
+	}
+	b = appendIf(b, `,"result_type":`, r.Value.Type.String())
+	b = appendIf(b, `,"error":`, r.Error)
+	if r.Retryable {
+		b = append(b, `,"retryable":true`...)
+	}
 	return append(b, '}')
 }
 

@@ -19,7 +19,8 @@ func TestAnswersWrittenByHandAreThoseOfTheModels(t *testing.T) {
 		var verdicts []task.Verdict
 		var asked []task.Asked
 		var slave task.Slave
-		for _, v := range []any{&slave, &one, &e, &verdicts, &asked} {
+		var report task.Report
+		for _, v := range []any{&slave, &report, &one, &e, &verdicts, &asked} {
 			fillAtRandom(r, reflect.ValueOf(v).Elem())
 		}
 		shown := FromTask(&one)
@@ -36,6 +37,7 @@ func TestAnswersWrittenByHandAreThoseOfTheModels(t *testing.T) {
 			"task":          {AppendTask(b, &one), shown},
 			"simple task":   {AppendTaskSimply(b, &one), FromTaskSimply(&one)},
 			"slave":         {AppendSlave(b, &slave), FromSlave(&slave)},
+			"report":        {AppendReport(b, &report), FromReport(report)},
 			"task answer":   {AppendTaskAnswer(b, &one), TaskAnswer{Task: shown}},
 			"submitted":     {AppendSubmitted(b, e.Message, &one, asked), Submitted{Message: e.Message, Task: shown, Asked: FromAsked(asked)}},
 			"batch result":  {AppendBatchTask(b, &one, one.Spec.Idempotent), BatchResult{Task: &shown, Existing: one.Spec.Idempotent}},
