@@ -28,6 +28,9 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			t.Fatalf("decoded and can't be encoded: %v", err)
 		}
+		if generated, err := encodeGenerated(envelope); err != nil || !bytes.Equal(again, generated) {
+			t.Fatalf("it is written as %x, by generated code as %x, %v", again, generated, err)
+		}
 		back, err := Decode(again)
 		if err != nil {
 			t.Fatalf("encoded and can't be decoded: %v", err)
