@@ -131,19 +131,17 @@ func TestAWriterThatMissedItsOwnEntryOverflows(t *testing.T) {
 	f.want("overflowed")
 }
 
-// TestAnEntryThatIsToBeAloneIs: neither what waits before it nor what waits behind it
+// TestAWritersEntryIsForItself: neither what waits before it nor what waits behind it
 // goes with it, and all keep their order.
-func TestAnEntryThatIsToBeAloneIs(t *testing.T) {
+func TestAWritersEntryIsForItself(t *testing.T) {
 	withCommitter(t, func(b *bench) {
 		ctx := b.t.Context()
 		b.propose(ctx, "x")
 		b.propose(ctx, "y")
 		b.propose(ctx, "before1")
 		b.propose(ctx, "before2")
-		own := &call{proposals: commands("own"), alone: true, landed: func(error) {}}
-		if err := b.c.enqueue(own); err != nil {
-			b.t.Fatal(err)
-		}
+		_, w := b.c.NewWriter(watch.NewHub(fsm.New().View()))
+		w.Append(commands("own"))
 		synctest.Wait()
 		b.propose(ctx, "after")
 		b.commitAll()

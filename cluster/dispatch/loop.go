@@ -104,10 +104,13 @@ func (d *Dispatcher) advance(ctx context.Context, first input) (next time.Time, 
 	d.turn.Add(1)
 	defer d.turn.Add(1)
 	now := time.Now()
+	inputs := d.arrived(first) // before the log is looked at: they may come from those who have seen it
 	if err := d.begin(now); err != nil {
 		return next, err
 	}
-	d.takeInputs(first, now)
+	for _, f := range inputs {
+		f(d.core, now)
+	}
 	out := d.core.Plan(d.stream.Ready(), now)
 	d.carryOut(ctx, &out)
 	return out.Wake, out.Broken
@@ -121,8 +124,7 @@ func (d *Dispatcher) Turn() (turn uint64, busy bool) {
 	return turn, turn%2 == 1
 }
 
-// begin begins a turn of the core with what has come of the log: that goes before the
-// inputs, which may come from those who have seen it.
+// begin begins a turn of the core with what has come of the log.
 func (d *Dispatcher) begin(now time.Time) error {
 	entries, overflowed := d.stream.Committed()
 	if overflowed {
@@ -135,21 +137,22 @@ func (d *Dispatcher) begin(now time.Time) error {
 	return nil
 }
 
-// takeInputs feeds what is in the inbox to the core, within reason: what arrives
+// arrived takes out what is in the inbox behind the first, within reason: what arrives
 // together is planned together.
-func (d *Dispatcher) takeInputs(first input, now time.Time) {
+func (d *Dispatcher) arrived(first input) []input {
 	if first == nil {
-		return
+		return nil
 	}
-	first(d.core, now)
+	inputs := []input{first}
 	for range cap(d.inbox) {
 		select {
 		case f := <-d.inbox:
-			f(d.core, now)
+			inputs = append(inputs, f)
 		default:
-			return
+			return inputs
 		}
 	}
+	return inputs
 }
 
 // wind stops the core and takes in what is still under way, so that every submit
