@@ -7,6 +7,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"muster/cluster/store"
 	"muster/cluster/watch"
 	"muster/fsm"
 	"muster/task"
@@ -35,7 +36,7 @@ type replica struct {
 	turns turns
 
 	// old is what is replayed; nil for nothing.
-	old       *oldLog
+	old       *store.OldLog
 	committed func() uint64 // Raft's commit index, 0 while it is not known; needed with old
 	replayed  int           // that goroutine's; commands that were replayed and are not shown
 
@@ -80,7 +81,7 @@ func (r *replica) ApplyBatch(logs []*raft.Log) []any {
 			continue
 		}
 		decode := func() (fsm.Envelope, error) { return ahead.take(i) }
-		if r.old.covers(l.Index) {
+		if r.old.Covers(l.Index) {
 			answers[i] = r.replay(l, decode)
 			continue
 		}
@@ -96,7 +97,7 @@ func (r *replica) ApplyBatch(logs []*raft.Log) []any {
 			show()
 		}
 	}
-	if r.halted || !r.old.goesOn(logs[len(logs)-1].Index, r.committed) {
+	if r.halted || !r.old.GoesOn(logs[len(logs)-1].Index, r.committed) {
 		r.showReplayed()
 	}
 	show()

@@ -9,6 +9,8 @@ import (
 
 	"github.com/hashicorp/raft"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"muster/cluster/store"
 )
 
 // Config is everything that a Node takes from outside. The zero value of an
@@ -113,7 +115,7 @@ func (c Config) withDefaults() Config {
 	set(&c.HungStore, 10*time.Second)
 	set(&c.JoinTimeout, 30*time.Second)
 	if c.FreeDisk == nil {
-		c.FreeDisk = freeDisk
+		c.FreeDisk = store.FreeDisk
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

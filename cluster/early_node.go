@@ -48,11 +48,11 @@ func (n *Node) outlook() outlook {
 func (n *Node) lastEntry(r *raft.Raft) logEnd {
 	p := logEnd{Index: r.LastIndex()}
 	var l raft.Log
-	if n.stores.logs.GetLog(p.Index, &l) == nil {
+	if n.store.Log.GetLog(p.Index, &l) == nil {
 		p.Term = l.Term
 		return p
 	}
-	if snapshots, err := n.stores.snapshots.List(); err == nil && len(snapshots) > 0 && snapshots[0].Index == p.Index {
+	if snapshots, err := n.store.Snapshots.List(); err == nil && len(snapshots) > 0 && snapshots[0].Index == p.Index {
 		p.Term = snapshots[0].Term
 	}
 	return p

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"muster/cluster/store"
 	"muster/fsm"
 	"muster/task"
 )
@@ -119,7 +120,7 @@ func TestRaftDoesNotPanicWhenItsTermCannotBeStored(t *testing.T) {
 		all := w.formed()
 		leader := w.leader(all...)
 		victim := others(all, leader)[0]
-		victim.node.stores.stable.disk = brokenStable{victim.node.stores.stable.disk}
+		victim.node.store.Stable.Disk = brokenStable{victim.node.store.Stable.Disk}
 		leader.kill()
 		expectError(t, victim.ends(), "store raft's", "i/o error")
 	})
@@ -186,7 +187,7 @@ func TestALowDiskTakesResultsAndNoTasks(t *testing.T) {
 		w.leader(m)
 		m.put("a")
 		free.Store(999)
-		time.Sleep(2 * diskPoll)
+		time.Sleep(2 * store.SpacePoll)
 		if _, err := m.node.Propose(t.Context(), submit("b")); codeOf(err) != task.CodeDiskLow {
 			t.Errorf("a task: %v; want disk_low", err)
 		}
@@ -198,12 +199,12 @@ func TestALowDiskTakesResultsAndNoTasks(t *testing.T) {
 			t.Errorf("another command: %v", err)
 		}
 		free.Store(0) // not known: as it was
-		time.Sleep(2 * diskPoll)
+		time.Sleep(2 * store.SpacePoll)
 		if _, err := m.node.Propose(t.Context(), submit("b")); codeOf(err) != task.CodeDiskLow {
 			t.Errorf("a task: %v; want disk_low", err)
 		}
 		free.Store(1250) // a quarter more
-		time.Sleep(2 * diskPoll)
+		time.Sleep(2 * store.SpacePoll)
 		m.put("b")
 	})
 }
@@ -219,7 +220,7 @@ func TestALogThatGrowsInBytesIsSnapshot(t *testing.T) {
 			m.put(fmt.Sprint(i))
 		}
 		w.eventually("the log is shortened", func() bool {
-			first, err := m.node.stores.logs.FirstIndex()
+			first, err := m.node.store.Log.FirstIndex()
 			return err == nil && first > 1
 		})
 		if err := m.halt(); err != nil {

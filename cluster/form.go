@@ -12,6 +12,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"muster/cluster/store"
 	"muster/task/wait"
 )
 
@@ -46,22 +47,22 @@ func (n *Node) belong(ctx context.Context) error {
 // one whose snapshot is gone but whose log is not: Raft would start from what is
 // left.
 func (n *Node) checkNotWiped(id identity) error {
-	hasTerm, err := n.stores.hasTerm()
+	hasTerm, err := n.store.HasTerm()
 	if err != nil {
 		return err
 	}
-	first, err := n.stores.logs.FirstIndex()
+	first, err := n.store.Log.FirstIndex()
 	if err != nil {
 		return err
 	}
-	snapshot, err := n.stores.snapshots.reach()
+	snapshot, err := n.store.Snapshots.Reach()
 	switch {
 	case err != nil:
 		return err
 	case !hasTerm || first == 0 && snapshot == 0:
 		return n.wiped(id.ClusterID)
 	case first > snapshot+1:
-		return startAnew(fmt.Errorf("the log in %s begins with entry %d, and the newest snapshot ends with %d: what is between them is gone", n.cfg.DataDir, first, snapshot))
+		return store.StartAnew(fmt.Errorf("the log in %s begins with entry %d, and the newest snapshot ends with %d: what is between them is gone", n.cfg.DataDir, first, snapshot))
 	}
 	return nil
 }
@@ -214,7 +215,7 @@ func (n *Node) bootstrap(id identity) error {
 	for _, f := range id.Founders {
 		c.Servers = append(c.Servers, raft.Server{Suffrage: raft.Voter, ID: raft.ServerID(f.ID), Address: raft.ServerAddress(f.RaftAddress)})
 	}
-	err := raft.BootstrapCluster(n.raftConfig(), n.stores.logs, n.stores.stable, n.stores.snapshots, n.gate, c)
+	err := raft.BootstrapCluster(n.raftConfig(), n.store.Log, n.store.Stable, n.store.Snapshots, n.gate, c)
 	if errors.Is(err, raft.ErrCantBootstrap) {
 		err = n.finishBootstrap(c)
 	}
@@ -231,11 +232,11 @@ func (n *Node) bootstrap(id identity) error {
 // finishBootstrap goes on after a crash in BootstrapCluster, which stores the
 // term first and the entry second, and refuses to touch a disk that has the term.
 func (n *Node) finishBootstrap(c raft.Configuration) error {
-	last, err := n.stores.logs.LastIndex()
+	last, err := n.store.Log.LastIndex()
 	if err != nil || last > 0 {
 		return err
 	}
-	return n.stores.logs.StoreLog(&raft.Log{Index: 1, Term: 1, Type: raft.LogConfiguration, Data: raft.EncodeConfiguration(c)})
+	return n.store.Log.StoreLog(&raft.Log{Index: 1, Term: 1, Type: raft.LogConfiguration, Data: raft.EncodeConfiguration(c)})
 }
 
 // backoff is the pause before another attempt to get an answer from other masters.

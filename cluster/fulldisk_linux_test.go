@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"muster/cluster/store"
 	"muster/fsm"
 	"muster/systemtest/timelimit"
 	"muster/task"
@@ -125,7 +126,7 @@ func TestAFullDisk(t *testing.T) {
 // fill leaves so many bytes free.
 func fill(t *testing.T, dir, name string, leave uint64) {
 	t.Helper()
-	free, err := freeDisk(dir)
+	free, err := store.FreeDisk(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,6 +22,14 @@ import (
 // linger is, in fake time, longer than any time-out of raft.InmemTransport.
 const linger = time.Minute
 
+// What hashicorp/raft and its store call things on the disk.
+const (
+	logFile       = "raft.db"
+	snapshotsDir  = "snapshots"
+	unfinished    = ".tmp"
+	keptSnapshots = 2
+)
+
 // errKilled ends a node as a crash does: no transfer, no answers.
 var errKilled = errors.New("killed by the test")
 
@@ -30,6 +38,7 @@ var errKilled = errors.New("killed by the test")
 type world struct {
 	t       *testing.T
 	tcp     bool
+	dir     string // of the masters' directories
 	mu      sync.Mutex
 	byURL   map[string]*master                          // those that run, under mu
 	inmem   map[raft.ServerAddress]*raft.InmemTransport // those that run, under mu
@@ -56,8 +65,7 @@ type master struct {
 
 func newWorld(t *testing.T, tcp bool) *world {
 	t.Helper()
-	w := &world{t: t, tcp: tcp, byURL: map[string]*master{}, inmem: map[raft.ServerAddress]*raft.InmemTransport{}, masters: map[string]*master{}}
-	t.TempDir() // the first: directories are removed after the masters have ended
+	w := &world{t: t, tcp: tcp, dir: directory(t), byURL: map[string]*master{}, inmem: map[raft.ServerAddress]*raft.InmemTransport{}, masters: map[string]*master{}}
 	t.Cleanup(func() {
 		for _, m := range w.masters {
 			_ = m.halt() // how it ended is the test's matter
@@ -74,7 +82,7 @@ func newWorld(t *testing.T, tcp bool) *world {
 // master makes a master with a new directory, not running.
 func (w *world) master(id string) *master {
 	w.t.Helper()
-	m := &master{w: w, id: id, dir: w.t.TempDir(), raftAddr: id + ":1", url: "http://" + id}
+	m := &master{w: w, id: id, dir: w.newDir(), raftAddr: id + ":1", url: "http://" + id}
 	if w.tcp {
 		ln := listen(w.t)
 		m.raftAddr = ln.Addr().String()
@@ -84,6 +92,15 @@ func (w *world) master(id string) *master {
 	}
 	w.masters[id] = m
 	return m
+}
+
+func (w *world) newDir() string {
+	w.t.Helper()
+	dir, err := os.MkdirTemp(w.dir, "") //nolint:usetesting // it is in one that the test removes
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return dir
 }
 
 func (w *world) trio() []*master {
@@ -183,7 +200,7 @@ func (m *master) ends() error {
 
 // wipe empties the master's directory.
 func (m *master) wipe() {
-	m.dir = m.w.t.TempDir()
+	m.dir = m.w.newDir()
 }
 
 // eventually waits, in bounded time, until something holds.

@@ -48,6 +48,7 @@ func TestALogOfAnotherVersionIsLeftAlone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		const pageHeaderBytes, metaVersion, metaBytes = 16, 2, 64 // bbolt's
 		for page := range 2 {
 			b := content[page*4096+pageHeaderBytes:]
 			binary.NativeEndian.PutUint32(b[4:], metaVersion+1)

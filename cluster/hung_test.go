@@ -73,7 +73,7 @@ func TestAMasterThatCannotStoreItsVoteStops(t *testing.T) {
 		rest := others(all, leader)
 		victim, other := rest[0], rest[1]
 		release := make(chan struct{})
-		victim.node.stores.stable.disk = hungStable{victim.node.stores.stable.disk, release}
+		victim.node.store.Stable.Disk = hungStable{victim.node.store.Stable.Disk, release}
 		leader.kill()
 		begin := time.Now()
 		expectError(t, victim.ends(), "store raft's", "has not answered for 10s")
@@ -139,8 +139,8 @@ func TestALeaderWhoseSnapshotHangsStops(t *testing.T) {
 				all := w.formed()
 				leader := w.leader(all...)
 				release := make(chan struct{})
-				store := leader.node.stores.snapshots
-				store.disk = slowSnapshots{store.disk, at, func() { <-release }}
+				store := leader.node.store.Snapshots
+				store.Disk = slowSnapshots{store.Disk, at, func() { <-release }}
 				begin := time.Now()
 				snapshot := leader.node.raft.Load().Snapshot()
 				for i := range 50 {
@@ -180,8 +180,8 @@ func TestASnapshotMayTakeLong(t *testing.T) {
 			t.Fatal(err)
 		}
 		writes := 0
-		store := m.node.stores.snapshots
-		store.disk = slowSnapshots{store.disk, "write", func() {
+		store := m.node.store.Snapshots
+		store.Disk = slowSnapshots{store.Disk, "write", func() {
 			writes++
 			time.Sleep(50 * time.Second)
 		}}

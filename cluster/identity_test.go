@@ -65,11 +65,11 @@ func TestANewMasterGetsAName(t *testing.T) {
 	for _, id := range []string{"a/b", "..", "a b"} {
 		dir := t.TempDir()
 		n := &Node{cfg: Config{ID: id, DataDir: dir}}
-		s, err := openStores(&n.cfg, newMetrics(), func(error) {})
+		s, err := n.openStore()
 		if err != nil {
 			t.Fatal(err)
 		}
-		n.stores = s
+		n.store = s
 		if _, err := n.openIdentity(); err == nil || !strings.Contains(err.Error(), "is not a name; it takes") {
 			t.Errorf("%q: %v", id, err)
 		}
@@ -84,7 +84,7 @@ func TestANewMasterGetsAName(t *testing.T) {
 		if _, err := n.openIdentity(); err != nil || !Member(dir) {
 			t.Errorf("%q, from before: %v", id, err)
 		}
-		if err := s.close(); err != nil {
+		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
 	}

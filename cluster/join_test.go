@@ -111,11 +111,11 @@ func TestAJoinThatCannotWorkChangesNothing(t *testing.T) {
 			c.change(&req)
 			w.level(m1, m2)
 			m1.unchanged(name, func() {
-				written, _ := m1.node.stores.logs.LastIndex()
+				written, _ := m1.node.store.Log.LastIndex()
 				if err := m1.node.Join(t.Context(), req); codeOf(err) != c.code {
 					t.Errorf("%s: %v; want %s", name, err, c.code)
 				}
-				if now, _ := m1.node.stores.logs.LastIndex(); now != written {
+				if now, _ := m1.node.store.Log.LastIndex(); now != written {
 					t.Errorf("%s: it was found out after %d entries of the log", name, now-written)
 				}
 			})
@@ -367,7 +367,7 @@ func TestAJoinerGetsASnapshot(t *testing.T) {
 			m1.put(fmt.Sprint(i))
 		}
 		w.eventually("the log is shortened", func() bool {
-			first, err := m1.node.stores.logs.FirstIndex()
+			first, err := m1.node.store.Log.FirstIndex()
 			return err == nil && first > 100
 		})
 		m2.start(joining(m1))
@@ -378,7 +378,7 @@ func TestAJoinerGetsASnapshot(t *testing.T) {
 			t.Error("m2 got no snapshot, or its follower was not told")
 		}
 		w.level(m1, m2)
-		if first, err := m2.node.stores.logs.FirstIndex(); err != nil || first < 100 {
+		if first, err := m2.node.store.Log.FirstIndex(); err != nil || first < 100 {
 			t.Errorf("m2's log begins at %d (%v)", first, err)
 		}
 	})

@@ -239,8 +239,8 @@ func (n *Node) handOver(r *raft.Raft) {
 	if r.State() != raft.Leader {
 		return
 	}
-	if op, hangs := n.stores.guard.hanging(successorTimeout); hangs {
-		n.logger.Warn("leadership can't be handed over: the disk does not answer", "call", op.what)
+	if what, hangs := n.store.Guard.Hanging(successorTimeout); hangs {
+		n.logger.Warn("leadership can't be handed over: the disk does not answer", "call", what)
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), successorTimeout+2*n.cfg.Timings.Election)

@@ -47,10 +47,10 @@ func (n *Node) Loops() []Loop {
 	if n.raft.Load() == nil {
 		return nil
 	}
-	applied, pieces := n.replica.turns.n.Load(), n.stores.guard.pieces.Load()
+	applied, pieces := n.replica.turns.n.Load(), n.store.Guard.Pieces()
 	return []Loop{
-		{Name: "Raft's main loop", Busy: n.asked.busy() && !n.stores.guard.busy(), Turn: n.asked.n.Load() + applied + pieces},
-		{Name: "the loop that applies the log", Busy: n.replica.turns.busy() && !n.stores.guard.busy(), Turn: applied + pieces},
+		{Name: "Raft's main loop", Busy: n.asked.busy() && !n.store.Guard.Busy(), Turn: n.asked.n.Load() + applied + pieces},
+		{Name: "the loop that applies the log", Busy: n.replica.turns.busy() && !n.store.Guard.Busy(), Turn: applied + pieces},
 	}
 }
 

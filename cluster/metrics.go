@@ -70,8 +70,8 @@ func (n *Node) collectors() []prometheus.Collector {
 		}),
 		gauge("muster_term", "Raft's term as this master knows it.", func() float64 { return float64(n.Term()) }),
 		gauge("muster_applied_index", "Log index of the last command entry that this master has applied.", func() float64 { return float64(n.AppliedIndex()) }),
-		gauge("muster_log_bytes", "Bytes of log since the last snapshot, about.", func() float64 { return float64(n.stores.sizes.bytes()) }),
-		gauge("muster_disk_free_bytes", "Free bytes on the disk of the data directory.", func() float64 { return float64(n.disk.bytes.Load()) }),
+		gauge("muster_log_bytes", "Bytes of log since the last snapshot, about.", func() float64 { return float64(n.store.Sizes.Bytes()) }),
+		gauge("muster_disk_free_bytes", "Free bytes on the disk of the data directory.", func() float64 { return float64(n.disk.Bytes()) }),
 	)
 }
 

@@ -1,12 +1,9 @@
 package cluster
 
 import (
-	"bytes"
-	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -43,32 +40,5 @@ func TestMetricsHaveASentenceAndGoWithTheNode(t *testing.T) {
 		}
 		m.start(nil) // registers again
 		w.leader(m)
-	})
-}
-
-func TestRaftIsQuiet(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var out bytes.Buffer
-		l := newRaftLogger(slog.New(slog.NewTextHandler(&out, nil))).Named("x").With("peer", "m2")
-		l.Info("fine")
-		l.Warn("odd")
-		for range 100 {
-			l.Error("failed to appendEntries", "error", "down")
-		}
-		if got := strings.Count(out.String(), "\n"); got != 1 || !strings.Contains(out.String(), "raft.x: failed to appendEntries") || !strings.Contains(out.String(), "peer=m2") {
-			t.Errorf("%d lines:\n%s", got, out.String())
-		}
-		time.Sleep(raftErrorEvery)
-		l.Error("failed to appendEntries", "error", "down")
-		if got := strings.Count(out.String(), "\n"); got != 2 {
-			t.Errorf("%d lines after a while", got)
-		}
-		out.Reset()
-		l = newRaftLogger(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})))
-		l.Info("fine")
-		l.StandardLogger(nil).Print("from the standard logger") //nolint:forbidigo // it is the one under test
-		if got := strings.Count(out.String(), "level=DEBUG"); got != 2 {
-			t.Errorf("debug:\n%s", out.String())
-		}
 	})
 }

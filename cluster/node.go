@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"muster/cluster/commit"
+	"muster/cluster/store"
 	"muster/cluster/watch"
 	"muster/fsm"
 	"muster/task"
@@ -25,11 +26,11 @@ type Node struct {
 	logger   *slog.Logger
 	metrics  *metrics
 	identity *identityStore
-	stores   *stores
+	store    *store.Store
 	gate     *gate
 	replica  *replica
 	hub      *watch.Hub
-	disk     *diskGuard
+	disk     *store.Space
 	space    *spaceKeeper
 	clock    *clock
 
@@ -70,19 +71,28 @@ func Open(cfg Config) (*Node, error) {
 	}
 	n.cfg.Logger = n.logger
 	var err error
-	if n.stores, err = openStores(&n.cfg, n.metrics, n.fail); err != nil {
-		return nil, advised(err)
+	if n.store, err = n.openStore(); err != nil {
+		return nil, store.Advised(err)
 	}
 	if n.identity, err = n.openIdentity(); err != nil {
-		return nil, errors.Join(advised(err), n.stores.close())
+		return nil, errors.Join(store.Advised(err), n.store.Close())
 	}
 	n.assemble()
 	if n.unregister, err = register(cfg.Metrics, n.collectors()); err != nil {
-		return nil, errors.Join(err, n.stores.close())
+		return nil, errors.Join(err, n.store.Close())
 	}
 	n.gate = newGate(cfg.Transport)
 	cfg.Transport.introduce(introduction{id: cfg.ID, apiURL: cfg.APIURL, cluster: n.clusterID, elsewhere: n.elsewhere, outlook: n.outlook})
 	return n, nil
+}
+
+func (n *Node) openStore() (*store.Store, error) {
+	return store.Open(store.Config{
+		Dir: n.cfg.DataDir, HungStore: n.cfg.HungStore,
+		MinLogBytes: n.cfg.MinLogBytes, MaxLogBytes: n.cfg.MaxLogBytes, SnapshotThreshold: n.cfg.SnapshotThreshold,
+		TrailingLogs: n.cfg.TrailingLogs, MaxCacheBytes: n.cfg.MaxCacheBytes, KeepCommands: watch.WindowEvents,
+		WrapLogStore: n.cfg.WrapLogStore, Logger: n.logger, Stored: n.metrics.stored, Configuration: n.sawConfiguration, Fail: n.fail,
+	})
 }
 
 // clusterID returns the cluster that this disk belongs to or asks to join; empty
@@ -106,7 +116,7 @@ func (n *Node) openIdentity() (*identityStore, error) {
 		return nil, fmt.Errorf("data directory %s belongs to master %q, not to %q; give each master a directory of its own", n.cfg.DataDir, id.ID, n.cfg.ID)
 	}
 	if !found {
-		used, err := n.stores.used()
+		used, err := n.store.Used()
 		if err != nil {
 			return nil, err
 		}
@@ -131,11 +141,10 @@ func (n *Node) assemble() {
 	n.hub = watch.NewHub(state.View())
 	n.Reader = n.hub.Reader()
 	n.replica = &replica{
-		state: state, old: n.stores.logs.old, committed: n.commitIndex, hub: n.hub, fail: n.fail, metrics: n.metrics, stamped: n.clock.advance,
+		state: state, old: n.store.Log.Old, committed: n.commitIndex, hub: n.hub, fail: n.fail, metrics: n.metrics, stamped: n.clock.advance,
 		configuration: n.sawConfiguration, snapshotting: n.boundTrailing,
 	}
-	n.stores.snapshots.configuration = n.sawConfiguration
-	n.disk = &diskGuard{dir: n.cfg.DataDir, min: n.cfg.MinFreeDisk, free: n.cfg.FreeDisk, logger: n.logger}
+	n.disk = &store.Space{Dir: n.cfg.DataDir, Min: n.cfg.MinFreeDisk, Free: n.cfg.FreeDisk, Logger: n.logger}
 	n.space = &spaceKeeper{disk: n.disk, leads: n.IsLeader, handOver: func(ctx context.Context) (tried, handed bool) { return n.handOverForSpace(ctx, n.raft.Load()) }}
 	n.committer = commit.New(commit.Config{
 		Encode: fsm.Encode, Stamp: n.clock.now, Admit: n.mayPropose, OtherLeader: n.otherLeaderURL, Futures: n.futures,
@@ -166,7 +175,7 @@ func (n *Node) Close() error {
 	var err error
 	n.closing.Do(func() {
 		n.unregister()
-		err = errors.Join(n.gate.Close(), n.stores.close())
+		err = errors.Join(n.gate.Close(), n.store.Close())
 	})
 	return err
 }

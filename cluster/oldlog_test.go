@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"muster/cluster/store"
 	"muster/cluster/watch"
 	"muster/fsm"
 	"muster/task"
@@ -33,36 +34,12 @@ func logOf(t *testing.T, entries, commands int) []*raft.Log {
 	return logs
 }
 
-func newOldLog(keep int, logs ...*raft.Log) *oldLog {
-	o := &oldLog{keep: keep}
+func newOldLog(keep int, logs ...*raft.Log) *store.OldLog {
+	o := store.NewOldLog(keep)
 	for _, l := range logs {
-		o.read(l)
+		o.Read(l)
 	}
 	return o
-}
-
-// TestALongLogIsReplayedButForItsNewestCommands, whose events the window has room for.
-func TestALongLogIsReplayedButForItsNewestCommands(t *testing.T) {
-	logs := logOf(t, 12, 3)
-	logs[9].Type = raft.LogNoop
-	for name, c := range map[string]struct {
-		keep  int
-		read  []*raft.Log
-		until uint64
-	}{
-		"the rest just suffices":        {9, logs, 8},
-		"one command more is kept":      {10, logs, 7},
-		"as many as there are":          {33, logs, 0},
-		"more than there are":           {99, logs, 0},
-		"the last entry was read first": {9, append([]*raft.Log{logs[11]}, logs...), 8},
-		"an entry that suffices alone":  {3, logs, 11},
-		"nothing":                       {9, nil, 0},
-	} {
-		o := newOldLog(c.keep, c.read...)
-		if o.until.Load() != c.until || !o.covers(c.until) || o.covers(c.until+1) {
-			t.Errorf("%s: entries up to %d are replayed; want %d", name, o.until.Load(), c.until)
-		}
-	}
 }
 
 // TestWhatReplacesOldEntriesIsNotReplayed: it may be a proposal of this master, which
@@ -78,20 +55,20 @@ func TestWhatReplacesOldEntriesIsNotReplayed(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	store := n.stores.logs
+	log := n.store.Log
 	for _, l := range logOf(t, 9, watch.WindowEvents/4) {
-		store.old.read(l)
+		log.Old.Read(l)
 	}
-	if err := store.StoreLog(&raft.Log{Index: 10, Term: 1}); err != nil || !store.old.covers(5) {
+	if err := log.StoreLog(&raft.Log{Index: 10, Term: 1}); err != nil || !log.Old.Covers(5) {
 		t.Errorf("after a new entry behind the old ones: %v", err)
 	}
-	if err := store.StoreLog(&raft.Log{Index: 5, Term: 2}); err != nil || store.old.covers(5) {
+	if err := log.StoreLog(&raft.Log{Index: 5, Term: 2}); err != nil || log.Old.Covers(5) {
 		t.Errorf("an entry that replaces an old one is replayed (%v)", err)
 	}
 }
 
 // replays returns a replica of an empty state that replays what an old log covers.
-func replays(old *oldLog, committed *uint64) *replica {
+func replays(old *store.OldLog, committed *uint64) *replica {
 	state := fsm.New()
 	return &replica{
 		state: state, hub: watch.NewHub(state.View()), metrics: newMetrics(), fail: func(error) {},
@@ -124,7 +101,7 @@ func TestAReplayComesToTheSame(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, rest := replays(newOldLog(9, logs...), &c.committed), logs
-			if got := r.old.until.Load(); got != 5 {
+			if got := r.old.Until(); got != 5 {
 				t.Fatalf("entries up to %d are replayed; want 5", got)
 			}
 			for i, size := range c.batches {
@@ -246,14 +223,14 @@ func TestAMasterThatRestartsOnALongLogGoesOn(t *testing.T) {
 		if err := m.halt(); err != nil {
 			t.Fatal(err)
 		}
-		var old *oldLog
+		var old *store.OldLog
 		m.opened = func(n *Node) {
-			old = n.stores.logs.old
-			old.keep = 10
+			old = store.NewOldLog(10)
+			n.store.Log.Old, n.replica.old = old, old
 		}
 		m.start(bootstrap)
 		w.ready(w.leader(m))
-		if until := old.until.Load(); until < 20 || until >= before.Index() {
+		if until := old.Until(); until < 20 || until >= before.Index() {
 			t.Fatalf("entries up to %d of %d were replayed", until, before.Index())
 		}
 		if v := m.node.View(); v.Counts() != before.Counts() || v.Counts().Pending != 40 {

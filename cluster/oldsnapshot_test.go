@@ -91,13 +91,13 @@ func TestAnOldSnapshotChangesNothing(t *testing.T) {
 func TestEntriesThatAreAppliedAreAgreedTo(t *testing.T) {
 	ahead(t, func(w *world, _ []*master, leader, follower *master, _ raft.SnapshotFuture) {
 		transport, header := w.intrude(leader)
-		log := leader.node.stores.logs
+		log := leader.node.store.Log
 		last, err := log.LastIndex()
 		if err != nil {
 			t.Fatal(err)
 		}
 		previous := follower.node.raft.Load().AppliedIndex() - 5
-		if err := follower.node.stores.logs.GetLog(previous, new(raft.Log)); err == nil {
+		if err := follower.node.store.Log.GetLog(previous, new(raft.Log)); err == nil {
 			t.Fatalf("entry %d is still there", previous)
 		}
 		for _, until := range []uint64{previous + 2, last, previous} {

@@ -28,7 +28,7 @@ func (n *Node) mayPropose(proposals []fsm.Proposal) error {
 	if !n.IsLeader() {
 		return commit.NotLeaderError(n.otherLeaderURL())
 	}
-	if n.disk.refuses() && slices.ContainsFunc(proposals, isSubmit) {
+	if n.disk.Refuses() && slices.ContainsFunc(proposals, isSubmit) {
 		return task.Refuse(task.CodeDiskLow, "the leader's disk is almost full, and no master that has space can take over; no new tasks are taken until there is space")
 	}
 	return understood(n.View, proposals)

@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"muster/cluster/commit"
+	"muster/cluster/raftlog"
 	"muster/task/wait"
 )
 
@@ -71,9 +72,9 @@ func (n *Node) runRaft(ctx context.Context, failed func() bool) error {
 		return err
 	}
 	var loops sync.WaitGroup
-	n.disk.look()
-	loops.Go(func() { n.stores.guard.watch(ctx, n.fail) })
-	loops.Go(func() { n.disk.run(ctx) })
+	n.disk.Look()
+	loops.Go(func() { n.store.Guard.Watch(ctx, n.fail) })
+	loops.Go(func() { n.disk.Run(ctx) })
 	loops.Go(func() { n.late.run(ctx, n.metrics.late) })
 	loops.Go(func() { n.committer.Run(ctx, r) })
 	loops.Go(func() { n.takeSnapshots(ctx, r) })
@@ -93,7 +94,7 @@ func (n *Node) stopRaft(r *raft.Raft, loops func()) error {
 	var watch sync.WaitGroup
 	defer watch.Wait()
 	defer done()
-	watch.Go(func() { n.stores.guard.watch(watching, n.abandon) })
+	watch.Go(func() { n.store.Guard.Watch(watching, n.abandon) })
 	loops()
 	n.handOver(r)
 	// Raft's state machine stops with entries in its queue, and their futures are
@@ -155,15 +156,15 @@ func (n *Node) startRaft() (r *raft.Raft, err error) {
 	}()
 	id := n.identity.get()
 	n.gate.votes.Store(id.member())
-	r, err = raft.NewRaft(n.raftConfig(), n.replica, n.stores.logs, n.stores.stable, n.stores.snapshots, n.gate)
+	r, err = raft.NewRaft(n.raftConfig(), n.replica, n.store.Log, n.store.Stable, n.store.Snapshots, n.gate)
 	if err != nil {
 		return nil, fmt.Errorf("start raft: %w", err)
 	}
-	n.stores.guard.raftRuns.Store(true)
+	n.store.Guard.RaftRuns()
 	n.raft.Store(r)
 	members := func() raft.Configuration { return r.GetConfiguration().Configuration() }
 	n.gate.standing.members.Store(&members)
-	n.gate.letIn(r, n.stores.logs)
+	n.gate.letIn(r, n.store.Log)
 	return r, nil
 }
 
@@ -183,6 +184,6 @@ func (n *Node) raftConfig() *raft.Config {
 	// A removed leader stays, as a follower without a vote, and says so in Ready.
 	c.ShutdownOnRemove = false
 	c.NoLegacyTelemetry = true
-	c.Logger = newRaftLogger(n.logger)
+	c.Logger = raftlog.New(n.logger)
 	return c
 }

@@ -2,12 +2,14 @@ package cluster
 
 import (
 	"bytes"
-	"hash/crc32"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 	"testing/synctest"
+
+	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 )
 
 // TestADamagedVoteIsNotUsed: every bit of the term and of the vote, as they are
@@ -18,12 +20,9 @@ func TestADamagedVoteIsNotUsed(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, false)
 				m := w.alone("m1")
-				stored, err := m.node.stores.bolt.Get([]byte(key))
-				if err != nil {
-					t.Fatal(err)
-				}
 				m.kill()
 				path := filepath.Join(m.dir, logFile)
+				stored := storedAs(t, path, key)
 				content, err := os.ReadFile(path)
 				if err != nil {
 					t.Fatal(err)
@@ -40,7 +39,7 @@ func TestADamagedVoteIsNotUsed(t *testing.T) {
 					if openErr != nil {
 						t.Fatal(openErr)
 					}
-					_, err = n.stores.stable.Get([]byte(key))
+					_, err = n.store.Stable.Get([]byte(key))
 					if closeErr := n.Close(); closeErr != nil {
 						t.Error(closeErr)
 					}
@@ -51,19 +50,16 @@ func TestADamagedVoteIsNotUsed(t *testing.T) {
 	}
 }
 
-func TestAValueWithoutAChecksumIsTakenAsItIs(t *testing.T) {
-	table := crc32.MakeTable(crc32.Castagnoli)
-	for _, old := range []string{"m1:1", "\x00\x00\x00\x00\x00\x00\x00\x07", ""} {
-		got, err := unseal([]byte("k"), []byte(old), table)
-		if err != nil || string(got) != old {
-			t.Errorf("%q: %q, %v", old, got, err)
-		}
-		got, err = unseal([]byte("k"), seal([]byte("k"), []byte(old), table), table)
-		if err != nil || string(got) != old {
-			t.Errorf("sealed %q: %q, %v", old, got, err)
-		}
-		if _, err = unseal([]byte("other"), seal([]byte("k"), []byte(old), table), table); err == nil {
-			t.Errorf("%q was taken for the value of another key", old)
-		}
+// storedAs returns what the log's file has under a key of Raft's.
+func storedAs(t *testing.T, path, key string) []byte {
+	t.Helper()
+	disk, err := raftboltdb.NewBoltStore(path)
+	if err != nil {
+		t.Fatal(err)
 	}
+	stored, err := disk.Get([]byte(key))
+	if err := errors.Join(err, disk.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return stored
 }

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -25,17 +26,22 @@ func (m *master) finished() []string {
 		}
 	}
 	slices.SortFunc(names, func(a, b string) int {
-		p, _ := positionOf(a)
-		q, _ := positionOf(b)
-		if q.after(p) {
-			return -1
-		}
-		return 1
+		p, q := positionOf(m.w.t, a), positionOf(m.w.t, b)
+		return slices.Compare(p[:], q[:])
 	})
 	for i, name := range names {
 		names[i] = filepath.Join(m.dir, snapshotsDir, name)
 	}
 	return names
+}
+
+// positionOf reads term, index and time from a snapshot's name.
+func positionOf(t *testing.T, name string) (at [3]uint64) {
+	t.Helper()
+	if _, err := fmt.Sscanf(name, "%d-%d-%d", &at[0], &at[1], &at[2]); err != nil {
+		t.Fatal(err)
+	}
+	return at
 }
 
 // withSnapshots forms a cluster whose masters have two snapshots and little log
@@ -161,10 +167,7 @@ func TestTheNextSnapshotIsDueByTheSizeOfTheLast(t *testing.T) {
 			}
 		}
 		known := func() int64 {
-			s := one.node.stores.sizes
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			return s.snapshot
+			return one.node.store.Sizes.Snapshot()
 		}
 		fill()
 		fill()
@@ -216,17 +219,17 @@ func TestASnapshotThatFailsLeavesNothing(t *testing.T) {
 				w := newWorld(t, false)
 				m := w.alone("m1")
 				m.put("x")
-				store := m.node.stores.snapshots
-				disk := store.disk
-				store.disk = fullStore{disk, limit}
+				store := m.node.store.Snapshots
+				disk := store.Disk
+				store.Disk = fullStore{disk, limit}
 				if err := m.node.raft.Load().Snapshot().Error(); !errors.Is(err, errDiskFull) && !strings.Contains(err.Error(), errDiskFull.Error()) {
 					t.Errorf("got %v", err)
 				}
-				if left, _ := os.ReadDir(store.dir); len(left) > 0 {
+				if left, _ := os.ReadDir(filepath.Join(m.dir, snapshotsDir)); len(left) > 0 {
 					t.Errorf("it left %v", left)
 				}
 				m.put("y") // the log has everything
-				store.disk = disk
+				store.Disk = disk
 				if err := m.node.raft.Load().Snapshot().Error(); err != nil {
 					t.Error(err)
 				}

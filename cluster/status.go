@@ -24,7 +24,7 @@ func (n *Node) Hello() Hello {
 		ID: id.ID, DiskID: id.DiskID, ClusterID: id.ClusterID, Founders: id.disks(),
 		RaftAddress: n.cfg.RaftAdvertise, APIURL: n.cfg.APIURL,
 		WallClock: n.wallClock(),
-		FreeDisk:  n.disk.bytes.Load(), DiskLow: n.disk.low.Load(),
+		FreeDisk:  n.disk.Bytes(), DiskLow: n.disk.Low(),
 		AppliedIndex: n.AppliedIndex(), Term: n.Term(), LeaderID: leader, LeaderURL: url,
 	}
 	if err := n.Ready(); err != nil {
@@ -101,4 +101,13 @@ func (n *Node) Ready() error {
 		return errors.New("this master is caught up, and the leader has not given it its vote yet")
 	}
 	return nil
+}
+
+// missing returns how many commands up to a committed index the View does not show.
+func (n *Node) missing(r *raft.Raft, committed uint64) uint64 {
+	// What Raft has handed over is the cluster's log; what is behind it may be
+	// entries that were never committed.
+	handed := min(r.AppliedIndex(), committed)
+	shown := max(n.AppliedIndex(), min(n.store.Snapshots.Newest(), handed))
+	return n.store.Log.Backlog.Missing(shown, handed) + committed - handed
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"muster/cluster/raftlog"
 )
 
 // pooledConns is how many connections to a master are kept.
@@ -64,7 +66,7 @@ func NewTransport(cfg TransportConfig) Transport {
 		// gets nothing more, and a leader that was deposed can't be shut down.
 		MaxRPCsInFlight: 1,
 		Timeout:         rpcTimeout(cfg.Timings),
-		Logger:          newRaftLogger(cfg.Logger),
+		Logger:          raftlog.New(cfg.Logger),
 	})
 	return &transport{NetworkTransport: raftTransport, stream: s}
 }

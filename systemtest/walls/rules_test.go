@@ -52,12 +52,12 @@ var bans = []ban{
 	{
 		name:   "dispatch does not know the node",
 		of:     []string{"muster/cluster/dispatch/..."},
-		never:  []string{"muster/cluster", "muster/cluster/commit", "muster/cluster/watch"},
+		never:  []string{"muster/cluster", "muster/cluster/commit", "muster/cluster/store", "muster/cluster/watch"},
 		reason: "the dispatcher knows a Log and a Sender; cmd/app joins it to a node, tests join it to a fake",
 	},
 	{
 		name:   "the node's parts do not know the node",
-		of:     []string{"muster/cluster/commit", "muster/cluster/watch"},
+		of:     []string{"muster/cluster/commit", "muster/cluster/raftlog", "muster/cluster/store", "muster/cluster/watch"},
 		never:  []string{"muster/cluster"},
 		reason: "each is one subject that can be read and tested without the others; the node joins them, and they know it by what it hands to them",
 	},
@@ -163,13 +163,21 @@ var allowances = []allowance{
 	{
 		of: []string{"muster/cluster"}, ours: []string{
 			"muster/task", "muster/task/baseurl", "muster/task/wait", "muster/fsm",
-			"muster/cluster/commit", "muster/cluster/watch",
+			"muster/cluster/commit", "muster/cluster/raftlog", "muster/cluster/store", "muster/cluster/watch",
 		},
 		because: "one Raft node and the state that it replicates",
 	},
 	{
 		of: []string{"muster/cluster/commit"}, ours: []string{"muster/task", "muster/task/wait", "muster/fsm", "muster/cluster/watch"},
 		because: "it puts commands into a log and follows what comes out; whose log it is, is told to it",
+	},
+	{
+		of:      []string{"muster/cluster/raftlog"},
+		because: "what hashicorp/raft says, in slog's form: the store, the transport and the node have it in common",
+	},
+	{
+		of: []string{"muster/cluster/store"}, ours: []string{"muster/task/wait", "muster/fsm", "muster/cluster/raftlog"},
+		because: "bytes on a disk: of an entry it knows how many commands there are, and not what they do",
 	},
 	{
 		of: []string{"muster/cluster/watch"}, ours: []string{"muster/task", "muster/fsm"}, spare: true,

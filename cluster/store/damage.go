@@ -1,4 +1,4 @@
-package cluster
+package store
 
 import (
 	"bytes"
@@ -13,10 +13,10 @@ import (
 )
 
 // damaged says what to do about a log that can't be trusted.
-func damaged(err error) error { return startAnew(fmt.Errorf("the log's file is damaged (%w)", err)) }
+func damaged(err error) error { return StartAnew(fmt.Errorf("the log's file is damaged (%w)", err)) }
 
-// startAnew says what to do about a data directory that has lost something.
-func startAnew(err error) error {
+// StartAnew says what to do about a data directory that has lost something.
+func StartAnew(err error) error {
 	return fmt.Errorf("%w; the other masters have everything: "+
 		"remove this master, move its data directory away, and let it join again with a new id", err)
 }

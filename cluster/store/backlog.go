@@ -1,4 +1,4 @@
-package cluster
+package store
 
 import (
 	"sync"
@@ -9,12 +9,12 @@ import (
 // backlogEntries is how many of the newest entries a backlog knows about.
 const backlogEntries = 1 << 14
 
-// backlog knows which of the log's newest entries are commands. Only commands reach
+// Backlog knows which of the log's newest entries are commands. Only commands reach
 // the View: an index may belong to a leader's first entry, to a barrier or to a
 // configuration, and the View never shows those. And Raft's AppliedIndex counts what
 // was put into the state machine's queue, not what left it. So how far the View is
 // behind is the number of commands between the two.
-type backlog struct {
+type Backlog struct {
 	mu      sync.Mutex
 	command [backlogEntries / 64]uint64 // under mu; bit i % backlogEntries for entry i, first ≤ i ≤ last
 	first   uint64                      // under mu
@@ -23,7 +23,7 @@ type backlog struct {
 }
 
 // add takes entries that are in the log. One that replaces another ends the log.
-func (b *backlog) add(logs ...*raft.Log) {
+func (b *Backlog) add(logs ...*raft.Log) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, l := range logs {
@@ -45,10 +45,10 @@ func (b *backlog) add(logs ...*raft.Log) {
 	}
 }
 
-// missing returns how many commands there are behind one index and up to another;
+// Missing returns how many commands there are behind one index and up to another;
 // entries that the log does not have yet count as commands, and entries that are too
 // old to be known all count if one of them is.
-func (b *backlog) missing(after, upTo uint64) uint64 {
+func (b *Backlog) Missing(after, upTo uint64) uint64 {
 	if upTo <= after {
 		return 0
 	}
@@ -69,7 +69,7 @@ func (b *backlog) missing(after, upTo uint64) uint64 {
 	return n
 }
 
-func (b *backlog) is(index uint64) bool {
+func (b *Backlog) is(index uint64) bool {
 	word, bit := place(index)
 	return b.command[word]&bit != 0
 }
@@ -77,13 +77,4 @@ func (b *backlog) is(index uint64) bool {
 func place(index uint64) (word int, bit uint64) {
 	i := index % backlogEntries
 	return int(i / 64), 1 << (i % 64)
-}
-
-// missing returns how many commands up to a committed index the View does not show.
-func (n *Node) missing(r *raft.Raft, committed uint64) uint64 {
-	// What Raft has handed over is the cluster's log; what is behind it may be
-	// entries that were never committed.
-	handed := min(r.AppliedIndex(), committed)
-	shown := max(n.AppliedIndex(), min(n.stores.snapshots.newest.Load(), handed))
-	return n.stores.logs.backlog.missing(shown, handed) + committed - handed
 }

@@ -1,6 +1,6 @@
 //go:build !windows
 
-package cluster
+package store
 
 import (
 	"fmt"
@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// freeDisk asks the operating system for the bytes that are free for dir.
-func freeDisk(dir string) (uint64, error) {
+// FreeDisk asks the operating system for the bytes that are free for dir.
+func FreeDisk(dir string) (uint64, error) {
 	var fs unix.Statfs_t
 	if err := unix.Statfs(dir, &fs); err != nil {
 		return 0, fmt.Errorf("free space of %s: %w", dir, err)

@@ -1,4 +1,4 @@
-package cluster
+package store
 
 import (
 	"testing"
@@ -11,8 +11,8 @@ func entry(index uint64, bytes int) *raft.Log {
 }
 
 func TestTrailingEntriesAreBoundedByBytes(t *testing.T) {
-	s := newLogSizes(logBounds{1 << 30, 1 << 30, 1 << 30}, 100)
-	if got := s.trailing(1000); got != 0 {
+	s := newSizes(bounds{1 << 30, 1 << 30, 1 << 30}, 100)
+	if got := s.Trailing(1000); got != 0 {
 		t.Errorf("of an empty log: %d", got)
 	}
 	for i := uint64(1); i <= 10; i++ {
@@ -22,28 +22,28 @@ func TestTrailingEntriesAreBoundedByBytes(t *testing.T) {
 		bytes int64
 		want  uint64
 	}{{99, 0}, {100, 1}, {350, 3}, {1000, 10}, {1 << 20, 10}} {
-		if got := s.trailing(c.bytes); got != c.want {
+		if got := s.Trailing(c.bytes); got != c.want {
 			t.Errorf("%d bytes hold %d entries; want %d", c.bytes, got, c.want)
 		}
 	}
 	s.add(entry(8, 500)) // a new leader overwrote 8 and what follows
-	if got := s.trailing(600); got != 2 {
+	if got := s.Trailing(600); got != 2 {
 		t.Errorf("after the overwrite: %d; want 2", got)
 	}
 	s.add(entry(20, 100)) // after a snapshot: the entries between are not here
-	if got := s.trailing(1 << 20); got != 1 {
+	if got := s.Trailing(1 << 20); got != 1 {
 		t.Errorf("after a gap: %d; want 1", got)
 	}
 	for i := uint64(21); i <= 300; i++ {
 		s.add(entry(i, 100))
 	}
-	if got := s.trailing(1 << 20); got != 100 {
+	if got := s.Trailing(1 << 20); got != 100 {
 		t.Errorf("a full memory: %d; want 100", got)
 	}
 }
 
 func TestAGrownLogAsksForASnapshot(t *testing.T) {
-	s := newLogSizes(logBounds{1000, 3000, 1 << 30}, 10)
+	s := newSizes(bounds{1000, 3000, 1 << 30}, 10)
 	asked := func() bool {
 		select {
 		case <-s.over:
@@ -64,19 +64,19 @@ func TestAGrownLogAsksForASnapshot(t *testing.T) {
 	}
 	s.snapshotBegan(10) // 11 is not in it
 	s.add(entry(12, 150))
-	if asked() || s.bytes() != 250 {
-		t.Errorf("after the snapshot: %d bytes", s.bytes())
+	if asked() || s.Bytes() != 250 {
+		t.Errorf("after the snapshot: %d bytes", s.Bytes())
 	}
 	grow := func(bytes int64) {
 		t.Helper()
-		for s.bytes()+100 <= bytes {
+		for s.Bytes()+100 <= bytes {
 			s.add(entry(s.last+1, 100))
 		}
 		if asked() {
-			t.Errorf("asked at %d bytes", s.bytes())
+			t.Errorf("asked at %d bytes", s.Bytes())
 		}
 		if s.add(entry(s.last+1, 100)); !asked() {
-			t.Errorf("not asked at %d bytes", s.bytes())
+			t.Errorf("not asked at %d bytes", s.Bytes())
 		}
 		s.snapshotBegan(s.last)
 	}
@@ -100,19 +100,19 @@ func TestAGrownLogAsksForASnapshot(t *testing.T) {
 
 // TestWhatASnapshotLacksCounts also where the log is longer than what is remembered of it.
 func TestWhatASnapshotLacksCounts(t *testing.T) {
-	s := newLogSizes(logBounds{1 << 30, 1 << 30, 1 << 30}, 10)
+	s := newSizes(bounds{1 << 30, 1 << 30, 1 << 30}, 10)
 	for i := uint64(1); i <= 100; i++ {
 		s.add(entry(i, 100))
 	}
 	for _, c := range []struct{ index, entries, bytes uint64 }{{40, 60, 6000}, {95, 5, 500}, {100, 0, 0}, {200, 0, 0}} {
-		if s.snapshotBegan(c.index); s.entries != c.entries || s.bytes() != int64(c.bytes) {
-			t.Errorf("behind %d: %d entries, %d bytes; want %d, %d", c.index, s.entries, s.bytes(), c.entries, c.bytes)
+		if s.snapshotBegan(c.index); s.entries != c.entries || s.Bytes() != int64(c.bytes) {
+			t.Errorf("behind %d: %d entries, %d bytes; want %d, %d", c.index, s.entries, s.Bytes(), c.entries, c.bytes)
 		}
 	}
 }
 
 func TestTheCacheHasTheNewestEntriesWithinItsBytes(t *testing.T) {
-	c := newLogCache(1000)
+	c := newCache(1000)
 	has := func(from, to uint64) {
 		t.Helper()
 		for i := uint64(1); i <= 100; i++ {

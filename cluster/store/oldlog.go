@@ -1,4 +1,4 @@
-package cluster
+package store
 
 import (
 	"sync"
@@ -9,11 +9,11 @@ import (
 	"muster/fsm"
 )
 
-// oldLog tells how much of the log that is on the disk at the start is replayed, that
+// OldLog tells how much of the log that is on the disk at the start is replayed, that
 // is, applied as if it came from a snapshot: without events, which the window would soon
 // drop again, and without outcomes, for which nobody waits. What is left are the newest
 // entries, with as many commands as the window holds events.
-type oldLog struct {
+type OldLog struct {
 	keep  int           // commands
 	until atomic.Uint64 // the last entry that is replayed, a command; 0 for none
 
@@ -23,14 +23,20 @@ type oldLog struct {
 	last     uint64     // under mu; the last index that was read
 }
 
+// NewOldLog returns one that keeps entries with so many commands.
+func NewOldLog(keep int) *OldLog { return &OldLog{keep: keep} }
+
+// Until returns the last entry that is replayed; 0 for none.
+func (o *OldLog) Until() uint64 { return o.until.Load() }
+
 type oldEntry struct {
 	index    uint64
 	commands int
 }
 
-// read takes an entry that is on the disk at the start. Raft reads the last one first,
+// Read takes an entry that is on the disk at the start. Raft reads the last one first,
 // and then all in their order.
-func (o *oldLog) read(l *raft.Log) {
+func (o *OldLog) Read(l *raft.Log) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if l.Index != o.last+1 {
@@ -52,17 +58,17 @@ func (o *oldLog) read(l *raft.Log) {
 
 // appended takes the index of an entry that is appended. Entries that were never
 // committed may be replaced, and what replaces them may be proposals of this master.
-func (o *oldLog) appended(index uint64) {
+func (o *OldLog) appended(index uint64) {
 	if index <= o.until.Load() {
 		o.until.Store(0)
 	}
 }
 
-// covers reports whether an entry is replayed.
-func (o *oldLog) covers(index uint64) bool { return o != nil && index <= o.until.Load() }
+// Covers reports whether an entry is replayed.
+func (o *OldLog) Covers(index uint64) bool { return o != nil && index <= o.until.Load() }
 
-// goesOn reports whether Raft will certainly hand over more entries that are replayed.
-func (o *oldLog) goesOn(index uint64, committed func() uint64) bool {
+// GoesOn reports whether Raft will certainly hand over more entries that are replayed.
+func (o *OldLog) GoesOn(index uint64, committed func() uint64) bool {
 	if o == nil {
 		return false
 	}

@@ -1,4 +1,4 @@
-package cluster
+package store
 
 import (
 	"errors"
@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// advised adds what to do about an error of the operating system.
-func advised(err error) error {
+// Advised adds what to do about an error of the operating system.
+func Advised(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w: run this master as the user that owns it", err)

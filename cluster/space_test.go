@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"muster/cluster/store"
 	"muster/task"
 )
 
@@ -44,7 +45,7 @@ func TestALeaderWithLittleDiskHandsOver(t *testing.T) {
 		full := others(all, leader)[0]
 		free[full.id].Store(scarce)
 		roomy := others(others(all, leader), full)[0]
-		time.Sleep(2 * diskPoll)
+		time.Sleep(2 * store.SpacePoll)
 		free[leader.id].Store(scarce)
 		w.eventually("the one that has space leads", func() bool {
 			for _, m := range all {
@@ -149,36 +150,22 @@ func TestAMasterThatDoesNotSayWhatSpaceItHasIsNotHandedLeadership(t *testing.T) 
 // over.
 func TestAHandOverForSpaceThatFailsIsNotTriedAllTheTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := &diskGuard{min: 100, free: func(string) (uint64, error) { return 60, nil }, logger: slog.New(slog.DiscardHandler)}
+		g := &store.Space{Min: 100, Free: func(string) (uint64, error) { return 60, nil }, Logger: slog.New(slog.DiscardHandler)}
 		tries := 0
 		k := &spaceKeeper{disk: g, leads: func() bool { return true }, handOver: func(context.Context) (tried, handed bool) {
 			tries++
 			return true, false
 		}}
 		for range 100 {
-			g.look()
+			g.Look()
 			k.look(t.Context())
-			if !g.refuses() {
+			if !g.Refuses() {
 				t.Fatal("it takes tasks although it could not hand over")
 			}
-			time.Sleep(diskPoll) // fake time
+			time.Sleep(store.SpacePoll) // fake time
 		}
 		if tries != 10 {
 			t.Errorf("it tried %d times in 100 s", tries)
 		}
 	})
-}
-
-func TestALowDiskNeedsAQuarterMoreToHaveSpace(t *testing.T) {
-	var free uint64
-	g := &diskGuard{min: 100, free: func(string) (uint64, error) { return free, nil }, logger: slog.New(slog.DiscardHandler)}
-	for _, x := range []struct {
-		free uint64
-		low  bool
-	}{{124, false}, {100, false}, {99, true}, {100, true}, {124, true}, {125, false}, {100, false}} {
-		free = x.free
-		if g.look(); g.low.Load() != x.low {
-			t.Errorf("with %d bytes: low is %v", x.free, !x.low)
-		}
-	}
 }

@@ -1,6 +1,6 @@
 //go:build windows
 
-package cluster
+package store
 
 import (
 	"fmt"
@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// freeDisk asks the operating system for the bytes that are free for dir.
-func freeDisk(dir string) (uint64, error) {
+// FreeDisk asks the operating system for the bytes that are free for dir.
+func FreeDisk(dir string) (uint64, error) {
 	path, err := windows.UTF16PtrFromString(dir)
 	if err != nil {
 		return 0, fmt.Errorf("free space of %s: %w", dir, err)

@@ -1,4 +1,4 @@
-package cluster
+package store
 
 import (
 	"sync"
@@ -6,10 +6,10 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// logCache has the newest entries of the log in memory, for followers that are
+// cache has the newest entries of the log in memory, for followers that are
 // a little behind. Raft's own cache counts entries, whatever their size; this one
 // counts bytes too.
-type logCache struct {
+type cache struct {
 	maxBytes   int64
 	maxEntries int
 
@@ -18,15 +18,15 @@ type logCache struct {
 	bytes   int64      // of entries, under mu
 }
 
-func newLogCache(maxBytes int64) *logCache {
-	return &logCache{maxBytes: maxBytes, maxEntries: 4096}
+func newCache(maxBytes int64) *cache {
+	return &cache{maxBytes: maxBytes, maxEntries: 4096}
 }
 
 // logBytes is about what an entry takes.
 func logBytes(l *raft.Log) int64 { return int64(len(l.Data)+len(l.Extensions)) + 64 }
 
 // get copies an entry, if it is there.
-func (c *logCache) get(index uint64, into *raft.Log) bool {
+func (c *cache) get(index uint64, into *raft.Log) bool {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	if len(c.entries) == 0 || index < c.entries[0].Index || index-c.entries[0].Index >= uint64(len(c.entries)) {
@@ -37,7 +37,7 @@ func (c *logCache) get(index uint64, into *raft.Log) bool {
 }
 
 // add takes entries that are on the disk.
-func (c *logCache) add(logs []*raft.Log) {
+func (c *cache) add(logs []*raft.Log) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, l := range logs {
@@ -54,7 +54,7 @@ func (c *logCache) add(logs []*raft.Log) {
 }
 
 // remove forgets the entries from first to last.
-func (c *logCache) remove(first, last uint64) {
+func (c *cache) remove(first, last uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.entries) == 0 || c.entries[len(c.entries)-1].Index < first {
@@ -70,7 +70,7 @@ func (c *logCache) remove(first, last uint64) {
 }
 
 // cut forgets the entries from index on.
-func (c *logCache) cut(index uint64) {
+func (c *cache) cut(index uint64) {
 	for n := len(c.entries); n > 0 && c.entries[n-1].Index >= index; n-- {
 		c.bytes -= logBytes(&c.entries[n-1])
 		c.entries[n-1] = raft.Log{}
@@ -78,7 +78,7 @@ func (c *logCache) cut(index uint64) {
 	}
 }
 
-func (c *logCache) dropFirst() {
+func (c *cache) dropFirst() {
 	c.bytes -= logBytes(&c.entries[0])
 	c.entries[0] = raft.Log{} // the array lives on until append moves it
 	c.entries = c.entries[1:]

@@ -1,4 +1,4 @@
-package cluster
+package store
 
 import (
 	"errors"
@@ -20,26 +20,26 @@ const (
 	unfinished    = ".tmp"      // hashicorp/raft's suffix
 )
 
-// snapshots is Raft's directory of snapshots, under watch. It shows Raft the
+// Snapshots is Raft's directory of snapshots, under watch. It shows Raft the
 // newest one only. hashicorp/raft takes an older one without a word when it can't
 // read the newest; but the log between the two may be gone, and with it what this
 // master acknowledged.
 //
 // It also looks at the configuration of every snapshot that arrives: the
 // configurations that it replaces are never seen as entries.
-type snapshots struct {
-	disk          raft.SnapshotStore
+type Snapshots struct {
+	Disk          raft.SnapshotStore // tests put one in between that has faults
 	dir           string
-	guard         *storeGuard
+	guard         *Guard
 	configuration func(index uint64, c raft.Configuration)
-	sizes         *logSizes     // of the log behind the newest one
+	sizes         *Sizes        // of the log behind the newest one
 	newest        atomic.Uint64 // the last index that is in a whole snapshot
 }
 
 // openSnapshots opens the snapshots in a data directory. The newest must be
 // readable, as far as its name and its description go; its content is checked
 // when Raft reads it.
-func openSnapshots(dataDir string, logger hclog.Logger, guard *storeGuard, sizes *logSizes) (*snapshots, error) {
+func openSnapshots(dataDir string, logger hclog.Logger, guard *Guard, sizes *Sizes) (*Snapshots, error) {
 	dir := filepath.Join(dataDir, snapshotsDir)
 	if err := removeUnfinished(dir, ""); err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ func openSnapshots(dataDir string, logger hclog.Logger, guard *storeGuard, sizes
 	if err != nil {
 		return nil, fmt.Errorf("open snapshots in %s: %w", dir, err)
 	}
-	s := &snapshots{disk: disk, dir: dir, guard: guard, configuration: func(uint64, raft.Configuration) {}, sizes: sizes}
+	s := &Snapshots{Disk: disk, dir: dir, guard: guard, configuration: func(uint64, raft.Configuration) {}, sizes: sizes}
 	if err := s.checkNewest(); err != nil {
 		return nil, err
 	}
@@ -57,7 +57,7 @@ func openSnapshots(dataDir string, logger hclog.Logger, guard *storeGuard, sizes
 
 // checkNewest looks for a snapshot whose description can't be read: Raft passes
 // over it.
-func (s *snapshots) checkNewest() error {
+func (s *Snapshots) checkNewest() error {
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {
 		return fmt.Errorf("read snapshots: %w", err)
@@ -98,12 +98,12 @@ func (p position) after(q position) bool {
 	return p.term > q.term || p.term == q.term && p.index > q.index
 }
 
-func (s *snapshots) damaged(id string, err error) error {
-	return startAnew(fmt.Errorf("the snapshot %s is damaged (%w), and the log behind it may be gone", filepath.Join(s.dir, id), err))
+func (s *Snapshots) damaged(id string, err error) error {
+	return StartAnew(fmt.Errorf("the snapshot %s is damaged (%w), and the log behind it may be gone", filepath.Join(s.dir, id), err))
 }
 
-// reach returns the last index that is in a snapshot.
-func (s *snapshots) reach() (uint64, error) {
+// Reach returns the last index that is in a snapshot.
+func (s *Snapshots) Reach() (uint64, error) {
 	metas, err := s.List()
 	if err != nil || len(metas) == 0 {
 		return 0, err
@@ -111,16 +111,19 @@ func (s *snapshots) reach() (uint64, error) {
 	return metas[0].Index, nil
 }
 
+// Newest returns the last index that is in a whole snapshot.
+func (s *Snapshots) Newest() uint64 { return s.newest.Load() }
+
 // List returns the newest snapshot.
-func (s *snapshots) List() (metas []*raft.SnapshotMeta, err error) {
-	err = s.guard.slowly("list snapshots", func() error { metas, err = s.disk.List(); return err })
+func (s *Snapshots) List() (metas []*raft.SnapshotMeta, err error) {
+	err = s.guard.slowly("list snapshots", func() error { metas, err = s.Disk.List(); return err })
 	return metas[:min(1, len(metas))], err
 }
 
 // Open opens a snapshot and checks it. One that is damaged stops the node: as a
 // leader it could give it to nobody.
-func (s *snapshots) Open(id string) (meta *raft.SnapshotMeta, content io.ReadCloser, err error) {
-	err = s.guard.slowly("read a snapshot", func() error { meta, content, err = s.disk.Open(id); return err })
+func (s *Snapshots) Open(id string) (meta *raft.SnapshotMeta, content io.ReadCloser, err error) {
+	err = s.guard.slowly("read a snapshot", func() error { meta, content, err = s.Disk.Open(id); return err })
 	if err == nil {
 		return meta, &watchedContent{content, s.guard}, nil
 	}
@@ -131,10 +134,10 @@ func (s *snapshots) Open(id string) (meta *raft.SnapshotMeta, content io.ReadClo
 }
 
 // Create begins a snapshot, our own or the leader's.
-func (s *snapshots) Create(version raft.SnapshotVersion, index, term uint64, c raft.Configuration, configurationIndex uint64, trans raft.Transport) (raft.SnapshotSink, error) {
+func (s *Snapshots) Create(version raft.SnapshotVersion, index, term uint64, c raft.Configuration, configurationIndex uint64, trans raft.Transport) (raft.SnapshotSink, error) {
 	var sink raft.SnapshotSink
 	err := s.guard.slowly("begin a snapshot", func() (err error) {
-		sink, err = s.disk.Create(version, index, term, c, configurationIndex, trans)
+		sink, err = s.Disk.Create(version, index, term, c, configurationIndex, trans)
 		return err
 	})
 	if err != nil {
@@ -143,7 +146,9 @@ func (s *snapshots) Create(version raft.SnapshotVersion, index, term uint64, c r
 	s.configuration(configurationIndex, c)
 	s.sizes.snapshotBegan(index)
 	finished := func(bytes int64) {
-		raise(&s.newest, index)
+		for was := s.newest.Load(); was < index && !s.newest.CompareAndSwap(was, index); {
+			was = s.newest.Load()
+		}
 		s.sizes.snapshotEnded(bytes)
 	}
 	return &snapshotSink{SnapshotSink: sink, guard: s.guard, path: filepath.Join(s.dir, sink.ID()+unfinished), finished: finished}, nil
@@ -152,7 +157,7 @@ func (s *snapshots) Create(version raft.SnapshotVersion, index, term uint64, c r
 // watchedContent is the content of a snapshot.
 type watchedContent struct {
 	io.ReadCloser
-	guard *storeGuard
+	guard *Guard
 }
 
 // Read reads on.
@@ -166,7 +171,7 @@ func (c *watchedContent) Read(p []byte) (n int, err error) {
 // directory behind when the disk is full, and the disk stays full.
 type snapshotSink struct {
 	raft.SnapshotSink
-	guard    *storeGuard
+	guard    *Guard
 	path     string // while it is not finished
 	bytes    int64  // written
 	finished func(bytes int64)

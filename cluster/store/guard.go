@@ -1,4 +1,4 @@
-package cluster
+package store
 
 import (
 	"context"
@@ -15,11 +15,11 @@ import (
 // a whole snapshot to sync or to check.
 const snapshotPatience = 6
 
-// storeGuard watches what Raft does on the disk. A write that hangs leaves
+// Guard watches what Raft does on the disk. A write that hangs leaves
 // hashicorp/raft a leader for ever, because heartbeats have goroutines of their
 // own; so a watchdog stops the node. A write that fails stops it too: what is on
 // the disk is then not known.
-type storeGuard struct {
+type Guard struct {
 	limit time.Duration
 	fail  func(error) // stops the node
 
@@ -39,23 +39,23 @@ type operation struct {
 	extra time.Duration // that it may take, above what others may
 }
 
-func newStoreGuard(limit time.Duration, fail func(error)) *storeGuard {
-	return &storeGuard{limit: limit, fail: fail, running: map[*operation]struct{}{}}
+func newGuard(limit time.Duration, fail func(error)) *Guard {
+	return &Guard{limit: limit, fail: fail, running: map[*operation]struct{}{}}
 }
 
 // do runs one call under watch. bbolt panics where a page is not what it should
 // be, and a file that was cut short faults where it is mapped: both are errors.
-func (g *storeGuard) do(what string, call func() error) (err error) {
+func (g *Guard) do(what string, call func() error) (err error) {
 	defer catchDamage(&err)() //nolint:revive // twice on purpose: the first call sets the mode of faults
 	return g.watched(operation{what: what}, call)
 }
 
 // slowly runs one call that may have a whole snapshot to write or to read.
-func (g *storeGuard) slowly(what string, call func() error) error {
+func (g *Guard) slowly(what string, call func() error) error {
 	return g.watched(operation{what: what, extra: (snapshotPatience - 1) * g.limit}, call)
 }
 
-func (g *storeGuard) watched(op operation, call func() error) error {
+func (g *Guard) watched(op operation, call func() error) error {
 	op.since = time.Now()
 	g.mu.Lock()
 	g.running[&op] = struct{}{}
@@ -69,10 +69,23 @@ func (g *storeGuard) watched(op operation, call func() error) error {
 }
 
 // failed stops the node because of an error.
-func (g *storeGuard) failed(what string, err error) error {
-	err = advised(fmt.Errorf("%s: %w", what, err))
+func (g *Guard) failed(what string, err error) error {
+	err = Advised(fmt.Errorf("%s: %w", what, err))
 	g.fail(err)
 	return err
+}
+
+// RaftRuns tells that the calls come from goroutines that Raft owns from now on.
+func (g *Guard) RaftRuns() { g.raftRuns.Store(true) }
+
+// Pieces changes as snapshots are read and written.
+func (g *Guard) Pieces() uint64 { return g.pieces.Load() }
+
+// Hanging returns what takes longer than limit, and more where a whole snapshot is
+// written or read.
+func (g *Guard) Hanging(limit time.Duration) (what string, found bool) {
+	op, found := g.hanging(limit)
+	return op.what, found
 }
 
 // exit stops the node and, once Raft runs, ends the calling goroutine.
@@ -80,7 +93,7 @@ func (g *storeGuard) failed(what string, err error) error {
 // must apply, which would take down the whole process, without the deferred
 // functions of others. Goexit runs its deferred functions, so that Raft stops as
 // if it were shut down, and Run returns the error.
-func (g *storeGuard) exit(what string, err error) error {
+func (g *Guard) exit(what string, err error) error {
 	err = g.failed(what, err)
 	if g.raftRuns.Load() {
 		runtime.Goexit()
@@ -88,8 +101,8 @@ func (g *storeGuard) exit(what string, err error) error {
 	return err
 }
 
-// watch tells of calls that hang, until ctx ends.
-func (g *storeGuard) watch(ctx context.Context, hangs func(error)) {
+// Watch tells of calls that hang, until ctx ends.
+func (g *Guard) Watch(ctx context.Context, hangs func(error)) {
 	wait.Every(ctx, g.limit/4, func() {
 		if op, found := g.hanging(g.limit); found {
 			hangs(fmt.Errorf("%s: the disk has not answered for %s; this master stops so that another can lead", op.what, g.limit+op.extra))
@@ -97,15 +110,15 @@ func (g *storeGuard) watch(ctx context.Context, hangs func(error)) {
 	})
 }
 
-// busy reports whether a call is under way.
-func (g *storeGuard) busy() bool {
+// Busy reports whether a call is under way.
+func (g *Guard) Busy() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return len(g.running) > 0
 }
 
 // hanging returns a call that takes longer than it may.
-func (g *storeGuard) hanging(limit time.Duration) (operation, bool) {
+func (g *Guard) hanging(limit time.Duration) (operation, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for op := range g.running {
