@@ -6,10 +6,11 @@
 // Raft, and returns when its context ends or something breaks that a restart
 // must repair. In between:
 //
-//   - Propose commits commands on the leader, many in one entry (propose.go).
-//     Its error says whether nothing happened or the fate is unknown (fate.go).
+//   - Propose commits commands on the leader, many in one entry, and a Writer follows
+//     what is applied (package commit). An error says whether nothing happened or the
+//     fate is unknown.
 //   - View is the state as of the last applied entry; WaitIndex, AwaitDone and
-//     Subscribe tell when it changes (hub.go). Barrier makes a read strong.
+//     EventsAfter tell when it changes (package watch). Barrier makes a read strong.
 //   - Config.Lead is called with the term while this node is the leader, never
 //     twice at once (lead.go).
 //   - Join, RemoveMaster and TransferLeadership change the membership (join.go,
