@@ -266,3 +266,25 @@ func TestAnEngineThatTakesItsTime(t *testing.T) {
 		}
 	})
 }
+
+// Verdicts are of what they name, not of what stands at their places in the report.
+func TestVerdictsInAnotherOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var e together
+		w := engage(t, 3, e.begin)
+		w.masters.say(func(_ context.Context, r task.Report) ([]task.Verdict, error) {
+			var vs []task.Verdict
+			for _, v := range verdicts(r, nil) {
+				if v.ID != 2 {
+					vs = append([]task.Verdict{v}, vs...)
+				}
+			}
+			return vs, nil
+		})
+		w.accept(lasting(1, "1s"), lasting(2, "1s"), lasting(3, "1s"))
+		time.Sleep(5 * time.Second)
+		if h := w.held(); len(h) != 1 || h[0].ID != 2 {
+			t.Errorf("holds %+v", h)
+		}
+	})
+}

@@ -102,10 +102,7 @@ func (w *Worker) send(batch []*attempt, r task.Report) ([]task.Verdict, error) {
 // the others is not: the error of the whole report, if there was one.
 func (w *Worker) settle(batch []*attempt, verdicts []task.Verdict, failed error) (settled int, why error) {
 	why = failed
-	said := make(map[key]*task.Error, len(verdicts))
-	for _, v := range verdicts {
-		said[key{v.ID, v.Attempt}] = v.Err
-	}
+	said := words(batch, verdicts)
 	// Another incarnation of this name has taken over: nobody wants these.
 	replaced := errors.Is(failed, &task.Error{Code: task.CodeWrongIncarnation})
 	// Not a verdict: one master may be listed by mistake. Who asks all of them in
@@ -118,8 +115,8 @@ func (w *Worker) settle(batch []*attempt, verdicts []task.Verdict, failed error)
 	defer func() { w.logUnwanted(unwanted) }() // without the lock: a program's own logger may take its time
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, a := range batch {
-		verdict, ok := said[a.key]
+	for i, a := range batch {
+		verdict, ok := said(i)
 		switch {
 		case a.estranged: // while it was under way
 			settled++
@@ -142,6 +139,28 @@ func (w *Worker) settle(batch []*attempt, verdicts []task.Verdict, failed error)
 	w.inFlight = 0
 	w.refresh()
 	return settled, why
+}
+
+// words finds the verdict on each of a batch. They come in any order, and mostly in the
+// order of the batch.
+func words(batch []*attempt, verdicts []task.Verdict) func(i int) (verdict *task.Error, ok bool) {
+	inOrder := func(i int) bool {
+		return i < len(verdicts) && key{verdicts[i].ID, verdicts[i].Attempt} == batch[i].key
+	}
+	var said map[key]*task.Error
+	return func(i int) (*task.Error, bool) {
+		if said == nil && inOrder(i) {
+			return verdicts[i].Err, true
+		}
+		if said == nil {
+			said = make(map[key]*task.Error, len(verdicts))
+			for _, v := range verdicts {
+				said[key{v.ID, v.Attempt}] = v.Err
+			}
+		}
+		verdict, ok := said[batch[i].key]
+		return verdict, ok
+	}
 }
 
 func (w *Worker) logUnwanted(verdicts []task.Verdict) {
