@@ -11,16 +11,18 @@
 // State.View returns an immutable picture, published once per Apply. Any number
 // of goroutines may read views, list tasks or save a snapshot of one while Apply
 // goes on; nobody waits for anybody. Views share what did not change between
-// them (copy-on-write B-trees).
+// them (copy-on-write B-trees). A node of a tree is copied once between two views, and
+// what changes with nearly every command is kept out of the trees: counts of busy slots
+// enter them when a View is made, and the index of keys is shared by all views.
 //
 // Where things are:
 //
 //	command.go, outcome.go   what goes in and what comes out
 //	state.go                 State: Apply, and one file apply_*.go per subject
-//	tables.go                the data behind State and View, and its invariants
+//	tables.go, tree.go       the data behind State and View, and its invariants
+//	books.go                 what Apply keeps of a slave besides its entry
 //	done.go, [un]pack.go     done tasks, packed to a fraction of their size
 //	keys.go                  the index of idempotency keys
-//	replay.go                how the index grows while a long log is replayed
 //	view.go, list.go, walk.go  reading
 //	codec.go                 Encode, Decode: between commands and the log
 //	encode*.go, plain*.go    what this build writes, and reads of what is written so
