@@ -42,9 +42,9 @@
 // The log and snapshots are protobuf, but what is written and nearly all that is read
 // never becomes a message of logpb: encoder and plain go straight between commands and
 // bytes, without an object for each part and without reflection. They are lists of
-// fields, as the conversion from and to generated code would be, so there is one list
-// less to keep, and no second implementation of protobuf (vtprotobuf's differs where a
-// wire type changed, for invalid UTF-8, and when it merges). The generated code stays as
+// fields, as a conversion to and from generated code would be, and no second generated
+// implementation of protobuf (vtprotobuf's differs where a wire type changed, for invalid
+// UTF-8, and when it merges) reads the log in its own way. The generated code stays as
 // the judge: it reads what is not plain, says what is wrong with it, and the tests hold
 // both directions against it, byte for byte.
 //
