@@ -9,6 +9,8 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+
+	"muster/cmd/heap"
 )
 
 // untilSignal returns a context that the first SIGINT, SIGTERM or SIGHUP ends: every
@@ -88,4 +90,5 @@ func resident(log *slog.Logger) {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	// What libraries log by themselves, as net/http does, must not wait for stderr.
 	slog.SetDefault(log)
+	heap.Tune(memoryLimit(os.ReadFile), os.Getenv) // for as long as the process lives
 }
