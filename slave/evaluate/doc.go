@@ -14,6 +14,11 @@
 //     when it does not answer in time (pool.go, child.go, serve.go). What else it
 //     computed at that moment is computed again in another one.
 //
+// Tasks that are sent together go together: Pool.Begin writes them to a process at
+// once, the process reads them at once, computes one after the other on the goroutine
+// that has read them, and writes all answers at once (job.go, record.go, runner.go). One
+// that sleeps, or computes for a millisecond, no longer holds up the others.
+//
 // Evaluator computes in this process, for tests in fake time and for the child;
 // Pool computes in children. The language is described in docs/expressions.md.
 package evaluate
