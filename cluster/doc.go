@@ -19,7 +19,6 @@
 //     another address.
 //
 // The package adds to hashicorp/raft what it leaves open: a gate before the
-// transport (gate.go), a greeting on each connection (greeting.go), bounds in bytes
-// (logbytes.go, logcache.go), a watchdog over the disk (watchdog.go), and an end to
-// every wait. DESIGN.md has the reasons and the trade-offs.
+// transport (gate.go), a greeting on each connection (greeting.go), bounds in bytes and
+// a watchdog over the disk (package store), and an end to every wait. DESIGN.md has the reasons and the trade-offs.
 package cluster

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"time"
 
+	"muster/task/wait"
+
 	"github.com/hashicorp/raft"
 )
 
@@ -212,14 +214,14 @@ func (e *early) decide(ctx context.Context, cause suspicion, leader string) verd
 				refused = 0
 			}
 		}
-		wait := refusalPause
+		pause := refusalPause
 		if cause != hasEnded || refused >= refusals {
 			var v verdict
-			if v, wait = e.judge(ctx, cause, leader, time.Since(began)); v.result != "" {
+			if v, pause = e.judge(ctx, cause, leader, time.Since(began)); v.result != "" {
 				return v
 			}
 		}
-		if !sleep(ctx, wait) {
+		if !wait.Sleep(ctx, pause) {
 			return verdict{earlyTimeout, errors.New("no majority agreed in time")}
 		}
 	}
