@@ -7,7 +7,7 @@ import (
 )
 
 // maxTries bounds the runs in which a script is made shorter.
-const maxTries = 600
+const maxTries = 300
 
 // shrink leaves out of a failing script what it fails without: actions, kinds of noise,
 // slaves. What fails after that may be something else; it is as good a thing to look at.

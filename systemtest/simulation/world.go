@@ -74,8 +74,8 @@ const (
 	// slowest things are attempts that nobody ends (a time-out of up to 4 s and a grace
 	// of 30 s), tries that wait for each other, and slaves that nobody has asked for 90 s.
 	calm = 400 * time.Second
-	// rest is how long it is watched then.
-	rest = 20 * time.Second
+	// rest is how long it is watched then: until no slave is doubted any more.
+	rest = 35 * time.Second
 )
 
 func (w *world) run() {

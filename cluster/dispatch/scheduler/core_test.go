@@ -64,3 +64,31 @@ func TestBooksInDoubtDecideNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestASubmitWhoseSlotWasGoneHearsThatTheLeaderStopped has a submit that may wait lose
+// its slot in the log, after the core was stopped: it can't be planned anew.
+func TestASubmitWhoseSlotWasGoneHearsThatTheLeaderStopped(t *testing.T) {
+	state, now := fsm.New(), time.Unix(1, 0)
+	register := fsm.RegisterSlave{Registration: task.Registration{
+		Name: "A", URL: "http://A", Slots: 1, Incarnation: "i", Kinds: []task.Kind{{Name: task.KindExpression, Idempotent: true}},
+	}}
+	state.Apply(1, 1, fsm.Envelope{Term: 1, Stamp: 1, Proposals: []fsm.Proposal{{Command: register}}})
+	c := New(Config{Term: 1, QuestionTTL: time.Second}, Suspects{})
+	c.Begin(state.View(), 1)
+	c.Rebuild(now)
+	s := NewSubmit(Request{Spec: task.Spec{Kind: task.KindExpression, Expression: "1"}, Queue: true})
+	c.Submit(s, now)
+	for out := c.Plan(true, now); c.Underway() == 0; out = c.Plan(true, now) {
+		if len(out.Requests) == 0 {
+			t.Fatal("the task is not recorded")
+		}
+		c.Answered(&out.Requests[0], SlaveResponse{Availability: task.Availability{Incarnation: "i", Slots: 1, Free: 1, Counter: 1}}, now)
+	}
+	c.Stop(now)
+	c.Plan(false, now)
+	c.Commit(true, []fsm.Outcome{{Err: task.Refuse(task.CodeSlaveFull, "its slot is taken")}}, nil, now)
+	c.Plan(false, now)
+	if !errors.Is(s.Err, &task.Error{Code: task.CodeNotLeader}) {
+		t.Errorf("the submit heard %v, want not_leader", s.Err)
+	}
+}

@@ -70,7 +70,11 @@ func (d *desk) unrecorded(s *Submit, err error, now time.Time) {
 	switch refusal.Code {
 	case task.CodeSlaveFull, task.CodeSlaveNotAlive, task.CodeSlaveNotFound, task.CodeWrongIncarnation, task.CodeNoSlaveForKind,
 		task.CodeLabelsMissing:
-		if s.replans++; s.replans < maxReplans && !d.c.stopped {
+		if d.c.stopped {
+			refusal = NotLeader() // what is planned now leaves no more
+			break
+		}
+		if s.replans++; s.replans < maxReplans {
 			d.c.lines.enterLine(s)
 			return
 		}
