@@ -7,9 +7,9 @@ import (
 	"log/slog"
 	"time"
 
-	"muster/task/wait"
-
 	"github.com/hashicorp/raft"
+
+	"muster/task/wait"
 )
 
 // Raft's followers find that their leader is gone by its silence, each by a time-out of

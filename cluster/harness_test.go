@@ -96,7 +96,7 @@ func (w *world) master(id string) *master {
 
 func (w *world) newDir() string {
 	w.t.Helper()
-	dir, err := os.MkdirTemp(w.dir, "") //nolint:usetesting // it is in one that the test removes
+	dir, err := os.MkdirTemp(w.dir, "")
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -34,8 +34,9 @@ func logOf(t *testing.T, entries, commands int) []*raft.Log {
 	return logs
 }
 
-func newOldLog(keep int, logs ...*raft.Log) *store.OldLog {
-	o := store.NewOldLog(keep)
+// newOldLog keeps nine commands.
+func newOldLog(logs ...*raft.Log) *store.OldLog {
+	o := store.NewOldLog(9)
 	for _, l := range logs {
 		o.Read(l)
 	}
@@ -100,7 +101,7 @@ func TestAReplayComesToTheSame(t *testing.T) {
 		"one entry after the other, unsurely": {0, []int{1, 1, 1, 1, 1, 1, 1, 1}, []uint64{1, 2, 3, 4, 5, 6, 7, 8}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r, rest := replays(newOldLog(9, logs...), &c.committed), logs
+			r, rest := replays(newOldLog(logs...), &c.committed), logs
 			if got := r.old.Until(); got != 5 {
 				t.Fatalf("entries up to %d are replayed; want 5", got)
 			}
@@ -132,7 +133,7 @@ func TestAReplayComesToTheSame(t *testing.T) {
 // TestASnapshotDuringAReplayHasAllOfIt: Raft says that it does.
 func TestASnapshotDuringAReplayHasAllOfIt(t *testing.T) {
 	logs, committed := logOf(t, 8, 3), uint64(8)
-	r := replays(newOldLog(9, logs...), &committed)
+	r := replays(newOldLog(logs...), &committed)
 	r.ApplyBatch(logs[:2])
 	s, err := r.Snapshot()
 	if err != nil {
@@ -146,7 +147,7 @@ func TestASnapshotDuringAReplayHasAllOfIt(t *testing.T) {
 // TestAReplayThatFailsShowsWhatItCameTo, and nothing is replayed after it.
 func TestAReplayThatFailsShowsWhatItCameTo(t *testing.T) {
 	logs, committed := logOf(t, 8, 3), uint64(8)
-	r := replays(newOldLog(9, logs...), &committed)
+	r := replays(newOldLog(logs...), &committed)
 	logs[2].Data = []byte("?")
 	for i, a := range r.ApplyBatch(logs[:4]) {
 		if _, failed := a.(error); failed != (i >= 2) {
@@ -168,7 +169,7 @@ func TestAReplayWakesWhoWaits(t *testing.T) {
 		}
 		logs[3].Data = cancelled
 		committed := uint64(1)
-		r := replays(newOldLog(9, logs...), &committed)
+		r := replays(newOldLog(logs...), &committed)
 		n := &Node{Reader: r.hub.Reader()}
 		r.ApplyBatch(logs[:1])
 		var follower followed
@@ -192,7 +193,7 @@ func TestAReplayWakesWhoWaits(t *testing.T) {
 // TestARestoreEndsAReplay: what was replayed before it is not shown any more.
 func TestARestoreEndsAReplay(t *testing.T) {
 	logs, committed := logOf(t, 8, 3), uint64(8)
-	r := replays(newOldLog(9, logs...), &committed)
+	r := replays(newOldLog(logs...), &committed)
 	r.ApplyBatch(logs[:2])
 	reader, writer := io.Pipe()
 	saved := make(chan error, 1)
