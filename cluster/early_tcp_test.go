@@ -99,7 +99,7 @@ func counted(result string, masters ...*master) int {
 }
 
 // patience is so long that whoever is elected within it did not wait for Raft's time-outs.
-const patience = 15 * time.Second
+const patience = 45 * time.Second
 
 // patient are such time-outs.
 func patient(c *Config) {

@@ -35,7 +35,7 @@ type (
 )
 
 func (c Config) defaulted() Config {
-	c.Config = c.Config.Defaulted()
+	c.Config = c.Defaulted()
 	if c.Clock == nil {
 		c.Clock = func() task.Millis { return task.Millis(time.Now().UnixMilli()) }
 	}

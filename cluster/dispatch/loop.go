@@ -213,7 +213,7 @@ func (d *Dispatcher) drain(take func(input)) {
 // inbox.
 func (d *Dispatcher) carryOut(ctx context.Context, out *scheduler.Outputs) {
 	for _, n := range out.Notes {
-		d.cfg.Logger.Log(ctx, levels[n.Level], n.Text, n.Attrs...)
+		d.cfg.Logger.Log(ctx, levels[n.Level], n.Text, n.Attrs...) //nolint:sloglint // the text is the scheduler's, where it is a literal
 	}
 	if len(out.Entry) > 0 {
 		d.stream.Append(out.Entry)

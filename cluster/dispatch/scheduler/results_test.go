@@ -73,8 +73,8 @@ func TestAResultThatIsNotRecordedKeepsItsSlot(t *testing.T) {
 		t.Errorf("the slave is told %+v", call.Verdicts)
 	}
 	for range 20 {
-		if out := turn(); len(out.Entry) > 0 {
-			t.Fatalf("after the log refused it: %+v", out.Entry)
+		if again := turn(); len(again.Entry) > 0 {
+			t.Fatalf("after the log refused it: %+v", again.Entry)
 		}
 	}
 
