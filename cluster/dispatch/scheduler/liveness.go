@@ -200,7 +200,7 @@ func (f losing) settle(c *Core, _ fsm.Outcome, err error, now time.Time) {
 		c.note(Warn, "could not record the loss of a slave", "slave", f.place.Slave, "error", err)
 		f.s.failedAt = now
 	}
-	c.liveness.ended(f.s, f.place.Incarnation, now)
+	c.liveness.ended(f.s, now)
 }
 
 // ends notes that a command that ends the slave's incarnation is proposed: it
@@ -211,10 +211,8 @@ func (lv *liveness) ends(s *slaveBook, now time.Time) {
 }
 
 // ended takes in that such a command was applied or refused.
-func (lv *liveness) ended(s *slaveBook, incarnation string, now time.Time) {
-	if s.rec.Incarnation == incarnation {
-		s.ending = max(0, s.ending-1)
-		lv.c.fleet.refresh(s, now)
-		lv.c.outbox.touch(s)
-	}
+func (lv *liveness) ended(s *slaveBook, now time.Time) {
+	s.ending--
+	lv.c.fleet.refresh(s, now)
+	lv.c.outbox.touch(s)
 }

@@ -73,7 +73,6 @@ func (fl *fleet) forget(s *slaveBook, now time.Time) {
 	fl.c.lines.release(s, nil)
 	s.heard, s.heardAt, s.credit, s.passed = task.Availability{}, time.Time{}, 0, false
 	s.seenAt, s.silentSince, s.staleSince, s.failedAt = now, time.Time{}, time.Time{}, time.Time{}
-	s.ending = 0
 	fl.c.liveness.unrefused(s)
 	s.knockAt, s.knockedAt = time.Time{}, time.Time{}
 	s.lane.queue, s.lane.cancels, s.lane.probe, s.lane.knock, s.lane.witness = nil, nil, false, false, false
@@ -99,7 +98,7 @@ func (fl *fleet) register(call *Call, r task.Registration, a task.Availability, 
 		e.proceed(fl.c)
 		return
 	}
-	e.instead, e.replaced = s, s.rec.Incarnation
+	e.instead = s
 	fl.c.liveness.ends(s, now)
 	fl.c.outbox.whenSettled(s, e)
 }
@@ -132,8 +131,7 @@ type enlisting struct {
 	cmd  fsm.RegisterSlave
 	word task.Availability
 
-	instead  *slaveBook // another incarnation of it ends with this; nil for none
-	replaced string     // that incarnation
+	instead *slaveBook // another incarnation of it ends with this; nil for none
 }
 
 func (f enlisting) proceed(c *Core) {
@@ -155,7 +153,7 @@ func (f enlisting) settle(c *Core, _ fsm.Outcome, err error, now time.Time) {
 		c.fleet.hear(s, f.word, now)
 	}
 	if f.instead != nil {
-		c.liveness.ended(f.instead, f.replaced, now)
+		c.liveness.ended(f.instead, now)
 	}
 	if err != nil {
 		rec = task.Slave{}
@@ -195,7 +193,7 @@ func (fl *fleet) remove(call *Call, name string, force bool, now time.Time) {
 		call.answer(fl.c, task.Slave{}, noSlave(name))
 		return
 	}
-	r := removing{call: call, s: s, incarnation: s.rec.Incarnation, force: force}
+	r := removing{call: call, s: s, force: force}
 	if !force {
 		r.proceed(fl.c)
 		return
@@ -206,10 +204,9 @@ func (fl *fleet) remove(call *Call, name string, force bool, now time.Time) {
 
 // removing is the removal of a slave on its way into the log.
 type removing struct {
-	call        *Call
-	s           *slaveBook
-	incarnation string
-	force       bool
+	call  *Call
+	s     *slaveBook
+	force bool
 }
 
 func (f removing) proceed(c *Core) {
@@ -222,7 +219,7 @@ func (f removing) proceed(c *Core) {
 
 func (f removing) settle(c *Core, _ fsm.Outcome, err error, now time.Time) {
 	if f.force {
-		c.liveness.ended(f.s, f.incarnation, now)
+		c.liveness.ended(f.s, now)
 	}
 	f.call.answer(c, f.s.rec, err)
 }
@@ -262,7 +259,7 @@ func (f slaveLeaving) proceed(c *Core) {
 }
 
 func (f slaveLeaving) settle(c *Core, _ fsm.Outcome, err error, now time.Time) {
-	c.liveness.ended(f.s, f.incarnation, now)
+	c.liveness.ended(f.s, now)
 	if err != nil {
 		f.call.answer(c, task.Slave{}, err)
 		return
