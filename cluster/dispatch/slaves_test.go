@@ -412,9 +412,8 @@ func TestNothingBeginsWhileARegistrationIsUnderWay(t *testing.T) {
 			}
 		})
 		time.Sleep(5 * time.Second)
-		w.log.set(func(l *instantLog) { l.hold = nil })
 		a.set(func(s *slave) { s.silent = false })
-		close(assignment)
+		close(assignment) // the log takes the registration now, which is held in its turn
 		time.Sleep(10 * time.Millisecond)
 		w.log.set(func(l *instantLog) { l.refuse = task.Refuse(task.CodeOverloaded, "too much") })
 		close(loss)

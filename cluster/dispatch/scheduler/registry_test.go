@@ -75,3 +75,41 @@ func TestNothingBeginsOnASlaveThatIsAboutToLeave(t *testing.T) {
 		t.Errorf("after it: %d commands are on their way, and it is %v", got.ending, got.rec.State)
 	}
 }
+
+// TestNothingBeginsUntilTheLastOfTwoEndsIsSettled: the loss of a slave is refused while the
+// registration of its next process is on its way, which has named what has begun.
+func TestNothingBeginsUntilTheLastOfTwoEndsIsSettled(t *testing.T) {
+	state := fsm.New()
+	now := time.Unix(1, 0)
+	registration := task.Registration{
+		Name: "A", URL: "http://A", Slots: 1, Incarnation: "i", Kinds: []task.Kind{{Name: task.KindExpression, Idempotent: true}},
+	}
+	state.Apply(1, 1, fsm.Envelope{Term: 1, Stamp: 1, Proposals: []fsm.Proposal{
+		{Command: fsm.RegisterSlave{Registration: registration}},
+		{Command: fsm.SubmitTask{Spec: task.Spec{Kind: task.KindExpression, Expression: "1", MaxTries: 3}, Assign: &fsm.Place{Slave: "A", Incarnation: "i"}}},
+	}})
+	c := New(Config{Term: 1, QuestionTTL: time.Hour}, Suspects{})
+	c.Begin(state.View(), 1)
+	c.Rebuild(now)
+	c.liveness.lose(c.fleet.slaves["A"], "it is silent", now)
+	if out := c.Plan(true, now); len(out.Entry) != 1 || len(out.Requests) > 0 {
+		t.Fatalf("the loss: %+v, %+v", out.Entry, out.Requests)
+	}
+	registration.Incarnation = "next"
+	c.Register(&Call{}, registration, task.Availability{Incarnation: "next", Slots: 1, Free: 1}, now)
+	if out := c.Plan(true, now); len(out.Entry) != 1 || len(out.Requests) > 0 {
+		t.Fatalf("the registration: %+v, %+v", out.Entry, out.Requests)
+	}
+	c.Commit(true, nil, task.Refuse(task.CodeOverloaded, "no"), now)
+	for range 3 {
+		if out := c.Plan(false, now); len(out.Requests) > 0 {
+			t.Errorf("before the registration is settled it is sent %+v", out.Requests)
+		}
+		now = now.Add(time.Second)
+		c.Begin(state.View(), 1)
+	}
+	c.Commit(true, nil, task.Refuse(task.CodeOverloaded, "no"), now)
+	if out := c.Plan(false, now); len(out.Requests) != 1 || out.Requests[0].Kind != RequestSend {
+		t.Errorf("when both are settled it is asked %+v, want a send", out.Requests)
+	}
+}
