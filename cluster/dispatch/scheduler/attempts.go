@@ -202,7 +202,7 @@ type givingUp struct{ a *attempt }
 // settle: a refusal says that the state has moved on.
 func (f givingUp) settle(c *Core, _ fsm.Outcome, err error, _ time.Time) {
 	if err != nil {
-		c.note(Debug, "an attempt was not given up", "slave", f.a.slave.rec.Name, "error", err)
+		c.out.note(Debug, "an attempt was not given up", "slave", f.a.slave.rec.Name, "error", err)
 		c.attempts.requeue(f.a)
 	}
 }

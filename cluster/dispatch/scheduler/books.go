@@ -109,7 +109,7 @@ func (fl *fleet) word(s *slaveBook, now time.Time) word {
 	switch {
 	case !s.choosable(now):
 		return wordFull
-	case fl.c.literal():
+	case fl.c.cfg.literal():
 		return wordAsk
 	case !s.silentSince.IsZero() || s.free() <= 0:
 		return wordFull
@@ -130,7 +130,7 @@ func (fl *fleet) word(s *slaveBook, now time.Time) word {
 // slave's word. It need not when attempts that it will soon answer for are what
 // holds its word back.
 func (fl *fleet) needsQuestion(s *slaveBook, now time.Time) bool {
-	return fl.c.literal() || !s.fresh(now, fl.c.cfg.QuestionTTL) || s.unsettled() == 0
+	return fl.c.cfg.literal() || !s.fresh(now, fl.c.cfg.QuestionTTL) || s.unsettled() == 0
 }
 
 // hear takes a slave's word. An older word of the same incarnation than one
@@ -152,7 +152,7 @@ func (fl *fleet) hear(s *slaveBook, a task.Availability, now time.Time) {
 		if a.Free > 0 {
 			fl.c.lines.unpark(s)
 		}
-		if !fl.c.literal() {
+		if !fl.c.cfg.literal() {
 			fl.c.lines.answerAll(s)
 		}
 	}

@@ -57,6 +57,6 @@ const (
 	Warn
 )
 
-func (c *Core) note(level Level, text string, attrs ...any) {
-	c.out.Notes = append(c.out.Notes, Note{level, text, attrs})
+func (o *Outputs) note(level Level, text string, attrs ...any) {
+	o.Notes = append(o.Notes, Note{level, text, attrs})
 }

@@ -52,6 +52,9 @@ func (c Config) Defaulted() Config {
 	return c
 }
 
+// literal tells that every slave is asked in turn, for every task.
+func (c *Config) literal() bool { return c.QuestionTTL <= 0 }
+
 const (
 	// refusalPause keeps a slave that refused what it had offered from being
 	// chosen again at once; it doubles each time in a row.

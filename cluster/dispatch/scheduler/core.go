@@ -72,9 +72,6 @@ func New(cfg Config, suspects Suspects) *Core {
 	return c
 }
 
-// literal tells that every slave is asked in turn, for every task.
-func (c *Core) literal() bool { return c.cfg.QuestionTTL <= 0 }
-
 // Rebuild fills the core from the state. What is in progress may have begun under an
 // earlier leader, so all of it is re-attached; every slave gets a full fresh time-out.
 func (c *Core) Rebuild(now time.Time) {

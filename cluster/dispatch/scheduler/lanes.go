@@ -245,7 +245,7 @@ func (ob *outbox) unanswered(r *SlaveRequest, err error, now time.Time) {
 		s.failedAt = now
 		if s.silentSince.IsZero() {
 			s.silentSince = now
-			ob.c.note(Debug, "a slave is silent", "slave", s.rec.Name, "error", err)
+			ob.c.out.note(Debug, "a slave is silent", "slave", s.rec.Name, "error", err)
 		}
 	}
 	ob.c.fleet.refresh(s, now)

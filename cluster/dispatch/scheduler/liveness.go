@@ -173,7 +173,7 @@ func (lv *liveness) revive(s *slaveBook, a task.Availability, now time.Time) {
 	again := task.Registration{
 		Name: rec.Name, URL: rec.URL, Slots: rec.Slots, Incarnation: rec.Incarnation, Kinds: rec.Kinds, Labels: rec.Labels, Version: rec.Version,
 	}
-	lv.c.note(Info, "a lost slave lives", "slave", rec.Name)
+	lv.c.out.note(Info, "a lost slave lives", "slave", rec.Name)
 	lv.c.fleet.register(nil, again, a, now)
 }
 
@@ -185,7 +185,7 @@ func (lv *liveness) lose(s *slaveBook, reason string, now time.Time) {
 	}
 	lv.ends(s, now)
 	place := fsm.Place{Slave: s.rec.Name, Incarnation: s.rec.Incarnation}
-	lv.c.note(Info, "losing a slave", "slave", place.Slave, "reason", reason, "attempts", len(s.held))
+	lv.c.out.note(Info, "losing a slave", "slave", place.Slave, "reason", reason, "attempts", len(s.held))
 	lv.c.log.propose(fsm.LoseSlave{Place: place, Reason: reason, Begun: s.begun()}, losing{s, place})
 }
 
@@ -197,7 +197,7 @@ type losing struct {
 
 func (f losing) settle(c *Core, _ fsm.Outcome, err error, now time.Time) {
 	if err != nil {
-		c.note(Warn, "could not record the loss of a slave", "slave", f.place.Slave, "error", err)
+		c.out.note(Warn, "could not record the loss of a slave", "slave", f.place.Slave, "error", err)
 		f.s.failedAt = now
 	}
 	c.liveness.ended(f.s, now)

@@ -83,7 +83,7 @@ func (as *attempts) lookAtOverruns(now time.Time) {
 // stop it; what it reports of it from then on is refused.
 func (as *attempts) overran(a *attempt) {
 	s, limit, grace := a.slave, executionLimit(a.order.TimeoutMS), as.grace()
-	as.c.note(Warn, "giving up an attempt that its slave does not end",
+	as.c.out.note(Warn, "giving up an attempt that its slave does not end",
 		"task", a.ID, "attempt", a.Attempt.Attempt, "slave", s.rec.Name, "timeout", limit, "grace", grace)
 	reason := fmt.Sprintf("slave %s did not end it within its time-out of %v, nor within %v more", s.rec.Name, limit, grace)
 	as.overruns.ending++

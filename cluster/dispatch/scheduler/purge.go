@@ -35,7 +35,7 @@ func (fl *fleet) purge(now time.Time) {
 	}
 	slices.Sort(gone)
 	for _, name := range gone[:min(len(gone), purgeStep)] {
-		fl.c.note(Info, "purging a slave that has been gone for long", "slave", name, "retention", fl.c.cfg.SlaveRetention)
+		fl.c.out.note(Info, "purging a slave that has been gone for long", "slave", name, "retention", fl.c.cfg.SlaveRetention)
 		fl.c.log.propose(fsm.RemoveSlave{Slave: name}, purging{name})
 	}
 }
@@ -45,7 +45,7 @@ type purging struct{ name string }
 
 func (f purging) settle(c *Core, _ fsm.Outcome, err error, _ time.Time) {
 	if err != nil {
-		c.note(Debug, "a slave was not purged", "slave", f.name, "error", err)
+		c.out.note(Debug, "a slave was not purged", "slave", f.name, "error", err)
 	}
 }
 

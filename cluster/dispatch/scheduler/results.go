@@ -61,7 +61,7 @@ func (f completing) settle(c *Core, o fsm.Outcome, err error, now time.Time) {
 	call := f.call
 	if call == nil {
 		if err != nil {
-			c.note(Debug, "a result was not recorded", "error", err)
+			c.out.note(Debug, "a result was not recorded", "error", err)
 		}
 		return
 	}

@@ -72,7 +72,7 @@ func (f forgetting) settle(c *Core, _ fsm.Outcome, err error, now time.Time) {
 	c.retention.busy = false
 	switch {
 	case err != nil:
-		c.note(Debug, "old tasks were not forgotten", "error", err)
+		c.out.note(Debug, "old tasks were not forgotten", "error", err)
 	case f.more:
 		c.retention.next = now
 	}

@@ -55,7 +55,7 @@ func (ls *lines) seek(k *seeker, now time.Time) (*slaveBook, verdict) {
 		k.after = s.rec.Order // promised to another task, or silent since
 	}
 	set := &k.class.candidates
-	if ls.c.literal() {
+	if ls.c.cfg.literal() {
 		set = &k.class.alive
 	}
 	for {
@@ -162,7 +162,7 @@ func (s *slaveBook) earliest(k *seeker) *seeker {
 // not answer.
 func (ls *lines) resolveSilent(s *slaveBook, r *SlaveRequest) {
 	passed := s.lane.askers
-	if ls.c.literal() {
+	if ls.c.cfg.literal() {
 		if r.asker == nil || r.asker.at != s {
 			return
 		}
