@@ -15,6 +15,7 @@ import (
 
 	"muster/fsm"
 	"muster/systemtest/timelimit"
+	"muster/systemtest/tmpfs"
 	"muster/task"
 	"muster/task/wait"
 )
@@ -65,7 +66,7 @@ type master struct {
 
 func newWorld(t *testing.T, tcp bool) *world {
 	t.Helper()
-	w := &world{t: t, tcp: tcp, dir: directory(t), byURL: map[string]*master{}, inmem: map[raft.ServerAddress]*raft.InmemTransport{}, masters: map[string]*master{}}
+	w := &world{t: t, tcp: tcp, dir: tmpfs.Directory(t), byURL: map[string]*master{}, inmem: map[raft.ServerAddress]*raft.InmemTransport{}, masters: map[string]*master{}}
 	t.Cleanup(func() {
 		for _, m := range w.masters {
 			_ = m.halt() // how it ended is the test's matter

@@ -7,6 +7,7 @@ import (
 
 	"muster/cmd/app"
 	"muster/systemtest/simnet"
+	"muster/systemtest/tmpfs"
 )
 
 // Master is one master over its restarts, on a host of its name.
@@ -28,7 +29,7 @@ func (w *World) master(id string) *Master {
 	w.T.Helper()
 	m := &Master{W: w, ID: id, Disk: &Disk{}}
 	m.Config = app.MasterConfig{
-		ID: id, DataDir: directory(w.T), RaftListen: m.raft(), APIListen: m.api(),
+		ID: id, DataDir: tmpfs.Directory(w.T), RaftListen: m.raft(), APIListen: m.api(),
 		QuestionTTL: w.options.QuestionTTL, SnapshotThreshold: w.options.Snapshots, TrailingLogs: w.options.Snapshots / 5,
 		Retention: w.options.Retention,
 		Version:   "test", Logger: w.logger("master", id),
