@@ -39,7 +39,8 @@ func (w *world) beaten() (beaten, winner, third *master) {
 	all := w.trio()
 	net := lay(all...)
 	for _, m := range all {
-		m.adjust = patient
+		// As in a cluster, silence is found where the first look at a port came to nothing.
+		m.adjust = func(c *Config) { patient(c); c.Timings.Silence = 3 * time.Second }
 		m.start(founders(all...))
 	}
 	beaten, winner, third = all[0], all[1], all[2]
